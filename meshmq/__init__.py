@@ -1,0 +1,1 @@
+"""MeshMQ: processes talk to each other by name, without a broker."""

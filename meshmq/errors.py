@@ -1,0 +1,114 @@
+"""Every error a user can meet, in one tree.
+
+::
+
+    MeshError
+    ├── ConfigError (ValueError)      a name, setting or secret that cannot be used
+    │   └── NameInvalid               a name that cannot be a name
+    ├── EncodeError (ValueError)      data that would not come back equal; says where it stands
+    │   └── MessageTooLarge           data over the limit on one message
+    ├── TimedOut (TimeoutError)       the time given to a call is over
+    ├── NoPeersError                  nobody is there to take what was offered
+    ├── ClosedError                   the node or receiver is closed
+    │   └── ForkedError               the node belongs to the parent process
+    ├── InUseError                    a receiver that is already used in another way
+    ├── LinkError (OSError)           an address or directory that cannot be opened
+    ├── Undelivered                   leaving with jobs that nobody has confirmed
+    ├── DecodeError (ValueError)      bytes that are not ours (remote blame; counted, never raised into a loop)
+    │   └── ProtocolError             frames that break the protocol (remote blame)
+    └── WouldBlock                    inside MeshMQ only: a call that never waits would have to wait
+"""
+
+from __future__ import annotations
+
+
+class MeshError(Exception):
+    """The root of everything MeshMQ raises."""
+
+
+class ConfigError(MeshError, ValueError):
+    """A name, setting, address or secret cannot be used."""
+
+
+class NameInvalid(ConfigError):
+    """A text cannot be the name of a node, mesh, queue, topic or service."""
+
+
+class EncodeError(MeshError, ValueError):
+    """The data cannot be sent, because it would not come back equal.
+
+    ``path`` says where the value stands, as in ``data["a"][3]``.
+    """
+
+    def __init__(self, sentence: str, path: str = "data") -> None:
+        super().__init__(sentence)
+        self.path = path
+
+
+class MessageTooLarge(EncodeError):
+    """The encoded data is larger than one message may be (``size`` and ``limit`` in bytes)."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"the message has {size:,} bytes and one message may have {limit:,}: "
+            "send it in parts, or raise Settings(message_bytes=...) on every node"
+        )
+        self.size = size
+        self.limit = limit
+
+
+class TimedOut(MeshError, TimeoutError):
+    """The time given to a call is over; nothing was taken and nothing half done."""
+
+
+class NoPeersError(MeshError):
+    """Nobody has taken from a full queue for ``settings.patience`` seconds."""
+
+
+class ClosedError(MeshError):
+    """The node or receiver is closed; ``__cause__`` says why where it broke."""
+
+
+class ForkedError(ClosedError):
+    """The node was made before ``fork`` and belongs to the parent process."""
+
+
+class InUseError(MeshError):
+    """A receiver is either iterated or decorated; the second use is refused."""
+
+
+class LinkError(MeshError, OSError):
+    """An address or a directory cannot be opened."""
+
+
+class Undelivered(MeshError):
+    """A node was left while jobs were not confirmed.
+
+    ``queues`` maps each queue to ``(unsent, unconfirmed)``; ``unsent`` and ``unconfirmed`` are the
+    sums: jobs that never left this process, and jobs that a worker was given and did not confirm.
+    """
+
+    def __init__(self, queues: dict[str, tuple[int, int]]) -> None:
+        self.queues = dict(queues)
+        self.unsent = sum(unsent for unsent, _ in queues.values())
+        self.unconfirmed = sum(unconfirmed for _, unconfirmed in queues.values())
+        names = ", ".join(repr(queue) for queue in sorted(queues))
+        super().__init__(
+            f"{self.unsent:,} jobs were not sent and {self.unconfirmed:,} not confirmed in {names}: "
+            "start a worker that pulls there, or give close() a longer timeout"
+        )
+
+    def __reduce__(self) -> tuple[type[Undelivered], tuple[dict[str, tuple[int, int]]]]:
+        return type(self), (self.queues,)
+
+
+class DecodeError(MeshError, ValueError):
+    """Bytes cannot be read back; the blame is the sender's."""
+
+
+class ProtocolError(DecodeError):
+    """A frame breaks the protocol; the blame is the sender's."""
+
+
+class WouldBlock(MeshError):
+    """A call that never waits would have to wait. Never reaches a user."""

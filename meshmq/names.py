@@ -1,0 +1,48 @@
+"""Names and identities, checked once and trusted after."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final, NewType
+
+from meshmq.errors import NameInvalid
+
+#: 16 random bytes, new for every incarnation of a node.
+NodeId = NewType("NodeId", bytes)
+
+NODE_ID_BYTES: Final = 16
+NAME_BYTES: Final = 200
+
+_REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
+_REFUSED_CHARACTERS: Final = frozenset("*>#/\\'\"`")
+
+
+def check_name(kind: str, name: object) -> str:
+    """Return ``name`` if it can be the name of a ``kind`` (node, mesh, queue, topic, service).
+
+    A name is 1 to 200 bytes of UTF-8 in segments parted by dots; no segment is empty, and none
+    holds white space, control characters, quotes, slashes or one of ``* > #``.
+
+    Raises:
+        NameInvalid: ``name`` cannot be one.
+    """
+    if not isinstance(name, str):
+        raise NameInvalid(f"the name of a {kind} is a str, not {type(name).__name__}: {name!r}")
+    if not name:
+        raise NameInvalid(f"the name of a {kind} cannot be empty")
+    for character in name:
+        if character in _REFUSED_CHARACTERS or unicodedata.category(character) in _REFUSED_CATEGORIES:
+            raise NameInvalid(
+                f"the name of a {kind} cannot hold {character!r}: {name[:80]!r}; use letters, digits, dots, '-' and '_'"
+            )
+    if "" in name.split("."):
+        raise NameInvalid(f"the name of a {kind} has an empty segment: {name[:80]!r}; write it like 'weather.kitchen'")
+    size = len(name.encode())
+    if size > NAME_BYTES:
+        raise NameInvalid(f"the name of a {kind} has {size} bytes and may have {NAME_BYTES}: {name[:40]!r}...")
+    return name
+
+
+def short(node_id: bytes) -> str:
+    """Return the first 8 hex digits of an id: what logs and tables show."""
+    return node_id[:4].hex()

@@ -1,0 +1,80 @@
+"""What can be tuned, with its defaults, in one frozen dataclass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+from meshmq.errors import ConfigError
+
+_MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything about a node that is neither its name nor its whereabouts.
+
+    Spans are seconds as float, sizes bytes.
+
+    Raises:
+        ConfigError: a field has a value that cannot be used.
+    """
+
+    outbox_jobs: int = 100_000
+    """Jobs a queue's outbox holds before ``push`` waits."""
+
+    outbox_bytes: int = 64 * _MIB
+    """Bytes of jobs a queue's outbox holds before ``push`` waits; one job larger than this is let in when alone."""
+
+    message_bytes: int = 64 * _MIB
+    """The largest encoded value of one message, at the sender and at the receiver."""
+
+    drain: float = 5.0
+    """How long leaving waits after the last progress."""
+
+    patience: float = 30.0
+    """How long ``push`` waits on a full queue that nobody pulls before it raises ``NoPeersError``."""
+
+    settle: float = 1.5
+    """How long a young node waits for answers from the LAN before it calls discovery settled."""
+
+    backoff: float = 0.1
+    """The first pause before a job that was refused (nack) is offered again; it doubles, with jitter."""
+
+    backoff_limit: float = 30.0
+    """The longest such pause."""
+
+    prefetch_work: float = 0.1
+    """Seconds of work a worker asks for ahead (Little's law: jobs = rate x seconds)."""
+
+    prefetch_jobs: int = 10_000
+    """The most jobs a worker asks for ahead."""
+
+    prefetch_bytes: int = 16 * _MIB
+    """The most bytes a worker asks for ahead; one larger job is let in when alone."""
+
+    heartbeat: float = 1.0
+    """Seconds between heartbeats on the control link; grows with the roster, at most 10."""
+
+    silence: float = 4.0
+    """Seconds without a heartbeat after which a neighbour's control link is cut (at least 2 x ``heartbeat``)."""
+
+    grace: float = 1.0
+    """How long a session lives without a connection, and a peer without its subscription."""
+
+    first_word: float = 5.0
+    """After how long a waiting call first says in the log what it waits for; then every 30 s."""
+
+    peers: int = 10_000
+    """The most peers a roster holds; more are refused and counted."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            wanted: tuple[type, ...] = (int,) if field.type == "int" else (int, float)
+            if isinstance(value, bool) or not isinstance(value, wanted) or not 0 < value < float("inf"):
+                raise ConfigError(f"Settings({field.name}={value!r}): it is a positive {field.type}")
+        if self.silence < 2 * self.heartbeat:
+            raise ConfigError(
+                f"Settings(silence={self.silence!r}): at least twice heartbeat={self.heartbeat!r}, or living peers are cut"
+            )
