@@ -1,0 +1,14 @@
+"""How much of a repetition a test does: a tenth in ``make test``, the whole in ``make stress``."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+#: True when ``make stress`` runs.
+STRESS: Final = os.environ.get("MESHMQ_STRESS", "") not in ("", "0")
+
+
+def scale(test: int, stress: int) -> int:
+    """Return ``test``, or ``stress`` when everything is run whole."""
+    return stress if STRESS else test
