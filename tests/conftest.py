@@ -1,0 +1,50 @@
+"""What holds for every test: nothing outlives it, and it sees no mesh but its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.leaks import Watch
+from tests.scale import STRESS
+
+# Derandomized: the same examples in every run, so that red is the change's fault and not the day's.
+hypothesis.settings.register_profile("test", max_examples=50, derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile("stress", max_examples=2_000, deadline=None, database=None, print_blob=True)
+hypothesis.settings.load_profile("stress" if STRESS else "test")
+
+
+@pytest.fixture(autouse=True)
+def nothing_outlives_the_test() -> Iterator[None]:
+    """Fail the test that leaves a thread, a child process or a socket behind."""
+    watch = Watch()
+    yield
+    left = watch.left()
+    assert not left, "left behind by this test:\n  " + "\n  ".join(left)
+
+
+@pytest.fixture(autouse=True)
+def runtime_directory(nothing_outlives_the_test: None) -> Iterator[Path]:
+    """Give the test surroundings of its own: loopback only, an empty runtime directory, no ``MESHMQ_*``."""
+    # Directly under /tmp: the path of a unix socket has at most 107 bytes.
+    directory = Path(tempfile.mkdtemp(prefix="mq-", dir="/tmp" if Path("/tmp").is_dir() else None))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("MESHMQ_") and name != "MESHMQ_STRESS"]:
+            patch.delenv(name)
+        patch.setenv("MESHMQ_INTERFACES", "127.0.0.1")
+        patch.setenv("MESHMQ_RUNTIME_DIR", str(directory))
+        yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def mesh_name() -> str:
+    """Name a mesh that no other test, and no other run of this one, has ever used."""
+    return f"test-{secrets.token_hex(4)}"
