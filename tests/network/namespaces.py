@@ -1,0 +1,151 @@
+"""Small networks inside this machine: namespaces on one bridge, which is in a namespace of its own.
+
+Nothing of it touches the machine's own interfaces::
+
+    hub:  bridge ── p0 ── p1 ── ...
+                    │     │
+    node 0:  eth0 ──┘     │   10.77.0.1/16
+    node 1:  eth0 ────────┘   10.77.0.2/16
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import secrets
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+LIMIT: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """One machine of the network, as far as its network is concerned."""
+
+    name: str
+    address: str
+    runtime_directory: Path
+    port: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What a program in here needs to take itself for a machine of its own.
+
+        The file system is shared, so without a runtime directory of its own it would find its
+        neighbours by the directory of this host, and never use the network.
+        """
+        return {"MESHMQ_INTERFACES": self.address, "MESHMQ_RUNTIME_DIR": str(self.runtime_directory)}
+
+    def command(self, *command: str) -> list[str]:
+        """Return the command that runs ``command`` in here, under the same pid: for ``start``."""
+        return ["ip", "netns", "exec", self.name, *command]
+
+    def run(
+        self, *command: str, env: Mapping[str, str] | None = None, timeout: float = LIMIT
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``command`` in here to its end; its status is the caller's to judge."""
+        return subprocess.run(
+            self.command(*command),
+            env={**os.environ, **self.env, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+
+class Network:
+    """``count`` namespaces that see each other, and nothing else, with working multicast."""
+
+    def __init__(self, count: int = 2) -> None:
+        self._token = f"mq{os.getpid():x}{secrets.token_hex(3)}"
+        self._hub = f"{self._token}-hub"
+        self._names: list[str] = []
+        self._directory = Path(tempfile.mkdtemp(prefix="mqn-", dir="/tmp"))
+        try:
+            self._add(self._hub)
+            _ip("-n", self._hub, "link", "add", "bridge", "type", "bridge", "mcast_snooping", "0")
+            _ip("-n", self._hub, "link", "set", "bridge", "up")
+            self.nodes = tuple(self._join(number) for number in range(count))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Network:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def cut(self, node: Namespace) -> None:
+        """Pull the node's cable; its routes stay."""
+        _ip("-n", self._hub, "link", "set", node.port, "down")
+
+    def heal(self, node: Namespace) -> None:
+        """Plug the node's cable in again."""
+        _ip("-n", self._hub, "link", "set", node.port, "up")
+
+    def capture(self, file: Path) -> list[str]:
+        """Return the command that writes all that crosses the bridge to ``file``: for ``start``.
+
+        It prints a line with "listening on" when it has begun; SIGINT ends it with everything written.
+        """
+        # Without the immediate mode what crossed last is still in the kernel's buffer at SIGINT.
+        tcpdump = f"exec tcpdump -i bridge --immediate-mode -U -s 0 -Z root -w {shlex.quote(str(file))} 2>&1"
+        return ["ip", "netns", "exec", self._hub, "sh", "-c", tcpdump]
+
+    def close(self) -> None:
+        """Delete the namespaces, their links with them, and their runtime directories."""
+        while self._names:
+            with contextlib.suppress(subprocess.SubprocessError):
+                _ip("netns", "del", self._names.pop())
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _add(self, name: str) -> None:
+        _ip("netns", "add", name)
+        self._names.append(name)
+        _ip("-n", name, "link", "set", "lo", "up")
+
+    def _join(self, number: int) -> Namespace:
+        name, port = f"{self._token}-{number}", f"p{number}"
+        directory = self._directory / str(number)
+        directory.mkdir(mode=0o700)
+        node = Namespace(name, f"10.77.{number // 250}.{number % 250 + 1}", directory, port)
+        self._add(name)
+        _ip("-n", self._hub, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name)
+        _ip("-n", self._hub, "link", "set", port, "master", "bridge", "up")
+        _ip("-n", name, "address", "add", f"{node.address}/16", "dev", "eth0")
+        _ip("-n", name, "link", "set", "eth0", "up")
+        # There is no default route in here, and without one multicast has nowhere to go.
+        _ip("-n", name, "route", "add", "224.0.0.0/4", "dev", "eth0")
+        return node
+
+
+@functools.cache
+def reason_against() -> str | None:
+    """Return why networks cannot be made here, or ``None`` when they can."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return "network namespaces need root"
+    if shutil.which("ip") is None:
+        return "network namespaces need ip (the package iproute2)"
+    try:
+        Network(1).close()
+    except subprocess.SubprocessError as error:
+        words = error.stderr if isinstance(error, subprocess.CalledProcessError) else str(error)
+        return f"network namespaces cannot be made here: {str(words).strip()}"
+    return None
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(
+        ["ip", *arguments], check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=LIMIT
+    )
