@@ -1,0 +1,199 @@
+"""One daemon thread per process that drives the engines of all nodes that have no event loop.
+
+So acks, credits, redelivery and presence go on while the program computes. It sleeps in one
+selector on the descriptors of all engines until the earliest of their deadlines, and does not wake
+while nothing is due. It starts with the first that is attached and ends with the last that goes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import threading
+from typing import Final
+
+from meshmq.drivers.base import Service
+from meshmq.links.bell import Bell
+from meshmq.links.engine import Engine
+from meshmq.links.interrupts import shield
+
+#: The longest sleep: what epoll takes is bounded (24 days), and an hour is as good as for ever.
+_HOUR: Final = 3600.0
+
+_logger = logging.getLogger("meshmq.keeper")
+
+
+class Keeper:
+    """The thread and what it drives; ``keeper()`` returns the process's own.
+
+    All methods may be called from any thread, but not inside an engine's gate. An engine on a clock
+    in a test's hand is stepped when that clock says so, if whoever moves it calls ``engine.wake()``.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        #: With the descriptors: a closed engine has none to tell any more.
+        self._engines: dict[Engine, int] = {}
+        self._services: dict[Service, int] = {}
+        self._selector: selectors.BaseSelector | None = None
+        self._bell: Bell | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """Drive ``engine`` until it is detached or closed.
+
+        Raises:
+            ClosedError: the engine is closed.
+            InUseError: the engine is driven already.
+        """
+        with shield:
+            descriptor = engine.take_helm()
+            with self._lock:
+                self._engines[engine] = descriptor
+                self._watch(engine, descriptor)
+
+    def detach(self, engine: Engine) -> None:
+        """Stop driving ``engine``. A step that is under way in the keeper ends by itself."""
+        with shield:
+            with self._lock:
+                descriptor = self._engines.pop(engine, None)
+                if descriptor is None:
+                    return
+                self._forget(descriptor)
+            engine.leave_helm()
+
+    def attach_service(self, service: Service) -> None:
+        """Step ``service`` whenever its descriptor is readable."""
+        with shield, self._lock:
+            if service not in self._services:
+                self._services[service] = service.fileno()
+                self._watch(service, service.fileno())
+
+    def detach_service(self, service: Service) -> None:
+        """Stop stepping ``service``; call it before its descriptor is closed."""
+        with shield, self._lock:
+            descriptor = self._services.pop(service, None)
+            if descriptor is not None:
+                self._forget(descriptor)
+
+    def _watch(self, driven: Engine | Service, descriptor: int) -> None:
+        if self._selector is None or self._bell is None:
+            self._start()
+        else:  # an epoll may be changed while another thread sleeps on it
+            self._selector.register(descriptor, selectors.EVENT_READ, driven)
+            self._bell.ring()
+
+    def _forget(self, descriptor: int) -> None:
+        if self._selector is not None and self._bell is not None:
+            self._selector.unregister(descriptor)
+            self._bell.ring()
+
+    def _start(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._bell = Bell()
+        self._selector.register(self._bell, selectors.EVENT_READ)
+        for driven, descriptor in (*self._engines.items(), *self._services.items()):
+            self._selector.register(descriptor, selectors.EVENT_READ, driven)
+        threading.Thread(target=self._run, args=(self._selector, self._bell), name="meshmq-keeper", daemon=True).start()
+
+    def _run(self, selector: selectors.BaseSelector, bell: Bell) -> None:
+        try:
+            while True:
+                with self._lock:
+                    if not self._engines and not self._services:
+                        return self._end()
+                    engines = tuple(self._engines)
+                stepped = set()
+                for key, _ in selector.select(_until_due(engines)):
+                    if isinstance(key.data, Engine):
+                        stepped.add(key.data)
+                        self._step(key.data)
+                    elif key.data is None:
+                        bell.drain()
+                    else:
+                        self._step_service(key.data)
+                for engine in engines:
+                    if engine not in stepped and _is_due(engine):
+                        self._step(engine)
+        except BaseException:  # nothing in here raises; if it does, the next attach starts a new thread
+            with self._lock:
+                self._end()
+            raise
+
+    def _end(self) -> None:
+        for closable in (self._selector, self._bell):
+            if closable is not None:
+                closable.close()
+        self._selector = self._bell = None
+
+    def _step(self, engine: Engine) -> None:
+        try:
+            engine.step()
+        except Exception as cause:  # this engine's affair and not its neighbours'
+            engine.break_(cause)
+        if engine.closed:
+            self.detach(engine)
+
+    def _step_service(self, service: Service) -> None:
+        try:
+            service.step()
+        except Exception:
+            _logger.exception("%r failed and is not served any more", service)
+            self.detach_service(service)
+
+    def _forked(self) -> None:
+        for closable in (self._selector, self._bell):
+            if closable is not None:
+                closable.close()  # copies: the parent does not feel it
+
+
+class KeeperDriver:
+    """The keeper as the driver of one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def attach(self) -> None:
+        """Let the keeper drive.
+
+        Raises:
+            ClosedError: the engine is closed, or driven already.
+        """
+        keeper().attach(self._engine)
+
+    def detach(self) -> None:
+        """Take the engine from the keeper."""
+        keeper().detach(self._engine)
+
+
+def _until_due(engines: tuple[Engine, ...]) -> float:
+    seconds = _HOUR
+    for engine in engines:
+        deadline = engine.deadline
+        if deadline is not None:
+            seconds = min(seconds, deadline - engine.now())
+    return max(seconds, 0.0)
+
+
+def _is_due(engine: Engine) -> bool:
+    deadline = engine.deadline
+    return deadline is not None and deadline <= engine.now()
+
+
+_keeper = Keeper()
+
+
+def keeper() -> Keeper:
+    """Return the keeper of this process."""
+    return _keeper
+
+
+def _after_fork() -> None:
+    """Give the child a keeper of its own: the thread has not come along."""
+    global _keeper
+    _keeper._forked()
+    _keeper = Keeper()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,308 @@
+"""Stands between who decides and what carries: one lock, one descriptor, one deadline, one ``step``.
+
+An engine never waits. Who waits for it is a driver (``meshmq.drivers``): the driver takes the helm,
+sleeps until ``fileno()`` is readable or ``deadline`` has come, calls ``step()``, and again. Everybody
+else who must wait registers a waiter, and whoever steps the engine, or changes something and
+flushes, wakes the waiters that this satisfied, oldest first. Nobody but the one at the helm sleeps
+on the descriptor: two who do steal each other's edges [F 4] and stall each other 75-fold [F 41].
+
+The deadline that drivers read is *armed*: computed under the lock at the end of each step, and only
+ever brought forward between steps, with a ring of the bell that is part of the descriptor. So a
+driver that sleeps until the deadline it has read never sleeps too long.
+
+Inside, everything happens whole. An exception that is not the caller's *breaks* the node: its links
+are closed as they are, all who wait are woken, and every later call raises ``ClosedError`` from it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import traceback
+import weakref
+from collections import deque
+from collections.abc import Callable, Hashable
+from math import inf
+from typing import Any
+
+from meshmq.errors import ClosedError, ForkedError, InUseError, MeshError
+from meshmq.links.base import Decider, Links
+from meshmq.links.carry import carry
+from meshmq.links.gate import FORKED, Gate
+from meshmq.links.nest import Nest
+from meshmq.links.room import WaitingRoom
+from meshmq.links.waiter import Waiter
+
+_LOGGER = "meshmq.engine"
+
+
+class Engine:
+    """Hands the decider what arrives, and the links what the decider asks for.
+
+    ``clock`` may be a clock in a test's hand; whoever moves it calls ``wake()`` after, because a
+    driver sleeps in real time. Every call on the decider is made inside ``with engine.gate:``,
+    and ends with ``flush()`` if it changed something.
+    """
+
+    def __init__(
+        self, decider: Decider, links: Links, *, clock: Callable[[], float] = time.monotonic, name: str
+    ) -> None:
+        self.name = name
+        self.gate = Gate(self._broke)
+        #: True once the node is closed, broken, or in a forked child: ``check`` says which.
+        self.closed = False
+        self.forked = False
+        self._cause: BaseException | None = None
+        self._decider, self._links, self._clock = decider, links, clock
+        self._posted: deque[Callable[[], None]] = deque()
+        self._room = WaitingRoom()
+        self._armed = clock()
+        self._stepping = False
+        self._helm_taken = False
+        self._nest = Nest(links.fileno())
+        _engines.add(self)
+
+    def __repr__(self) -> str:
+        state = "forked" if self.forked else "broken" if self._cause else "closed" if self.closed else "open"
+        return f"<Engine {self.name!r} {state}, {len(self._room)} waiting>"
+
+    def now(self) -> float:
+        """Return the moment it is on the engine's clock, in seconds."""
+        return self._clock()
+
+    def check(self) -> None:
+        """Return if the engine can be used.
+
+        Raises:
+            ClosedError: it is closed; the cause is what broke it, if something did.
+            ForkedError: it belongs to the parent process.
+        """
+        if self.forked:
+            raise ForkedError(FORKED)
+        if self.closed:
+            raise self._closed_error() from self._cause
+
+    def fileno(self) -> int:
+        """Return the one descriptor to sleep on: an epoll or kqueue around the links' and the bell's.
+
+        Raises:
+            ClosedError: the engine is closed.
+        """
+        self.check()
+        return self._nest.fileno()
+
+    @property
+    def deadline(self) -> float | None:
+        """The moment at which ``step`` is due though the descriptor is silent; in the past if something was left."""
+        return None if self._armed == inf else self._armed
+
+    def take_helm(self) -> int:
+        """Announce a driver; the descriptor returned stays open until it leaves, also if the engine is closed first.
+
+        Raises:
+            ClosedError: the engine is closed.
+            InUseError: somebody is at the helm already.
+        """
+        with self.gate:
+            descriptor = self.fileno()
+            if self._helm_taken:
+                raise InUseError(f"node {self.name!r} is driven already: detach its driver first")
+            self._helm_taken = True
+            return descriptor
+
+    def leave_helm(self) -> None:
+        """End what ``take_helm`` began; the descriptor is no longer watched by anybody. Twice is once."""
+        if self.forked:
+            return
+        with self.gate:
+            self._helm_taken = False
+            if self.closed:
+                self._nest.close()
+
+    def step(self) -> None:
+        """Do one bounded step: posted work, what has arrived (256 frames or 2 ms), what is due, what that asks for.
+
+        Waits for nothing but the lock. What goes wrong inside breaks the engine and is not raised:
+        a driver looks at ``closed`` after each step.
+
+        Raises:
+            ForkedError: the engine belongs to the parent process.
+        """
+        if self.closed and not self.forked:
+            return
+        with self.gate:
+            if self.closed:
+                return
+            self._stepping = True
+            try:
+                self._step()
+            except Exception as cause:  # MeshErrors too: here there is no caller whose fault it could be
+                self.break_(cause)
+            finally:
+                self._stepping = False
+
+    def _step(self) -> None:
+        decider = self._decider
+        self._nest.drain()
+        for _ in range(len(self._posted)):  # what is posted meanwhile rings again
+            self._posted.popleft()()
+            if self.closed:
+                return
+        left = self._links.step(decider, self._clock())
+        now = self._clock()
+        deadline = decider.deadline
+        if deadline is not None and deadline <= now:
+            decider.tick(now)
+        if decider.outputs or decider.woken or decider.words:
+            self._carry_out()
+        self._armed = now if left else min(_moment(decider.deadline), _moment(self._links.deadline))
+
+    def flush(self) -> None:
+        """Carry out what the decider asked for, wake whom it named, and tell the driver of an earlier deadline.
+
+        To be called inside the gate, after every call that changed something.
+        """
+        decider = self._decider
+        if decider.outputs or decider.woken or decider.words:
+            self._carry_out()
+        deadline = decider.deadline
+        if deadline is not None and deadline < self._armed:
+            self._bring_forward(deadline)
+
+    def post(self, work: Callable[[], None]) -> None:
+        """Have ``work`` done inside the next step; from any thread, signal handler or ``__del__``.
+
+        Never waits. On a closed engine it is dropped; what it raises breaks the engine.
+        """
+        if not self.closed:
+            self._posted.append(work)
+            self._nest.ring()
+
+    def wake(self) -> None:
+        """Make whoever is at the helm step now; from anywhere. Call it after moving a clock by hand."""
+        if not self.forked:
+            self._nest.ring()
+
+    def register(self, key: Hashable, waiter: Waiter) -> None:
+        """Put ``waiter`` in the line for ``key``; inside the gate. It is unregistered in any case.
+
+        One that was woken in vain and registers again keeps its place at the head.
+
+        Raises:
+            ClosedError: the engine is closed; nobody would wake it.
+        """
+        self.check()
+        self._room.enter(key, waiter)
+
+    def unregister(self, key: Hashable, waiter: Waiter, *, took: bool = False) -> None:
+        """Take ``waiter`` out of the line for ``key``; inside the gate.
+
+        One that was woken and did not take (``took=False``: it was cancelled, or its time was over
+        in the same moment) passes the wake on to the next.
+        """
+        self._room.leave(key, waiter, took)
+
+    def close(self, linger: float) -> None:
+        """Carry out what is left to do, close the links, wake all who wait.
+
+        What was sent has ``linger`` seconds to leave. Does nothing a second time, and in a forked child.
+        """
+        if self.closed:
+            return
+        with self.gate:
+            if not self.closed:
+                self.flush()
+                self._shut(linger)
+
+    def break_(self, cause: BaseException) -> None:
+        """Close the links as they are: what is half done is not sent; inside the gate or outside.
+
+        The first cause is the one that every later call tells.
+        """
+        if self.closed:
+            return
+        if self.gate.mine:
+            self._broke(cause)
+        else:
+            with self.gate:
+                self._broke(cause)
+
+    def _broke(self, cause: BaseException) -> MeshError:
+        if not self.closed:
+            self._cause = cause
+            stack = "".join(traceback.format_exception(cause)).rstrip()
+            self.gate.words.append((logging.ERROR, _LOGGER, f"node {self.name!r} broke and is closed: {stack}"))
+            self._shut(0.0)
+        return self._closed_error()
+
+    def _closed_error(self) -> ClosedError:
+        if self._cause is not None:
+            return ClosedError(f"node {self.name!r} broke and is closed: {self._cause!r}")
+        return ClosedError(f"node {self.name!r} is closed")
+
+    def _shut(self, linger: float) -> None:
+        self.closed = True
+        self._nest.forget()
+        try:
+            self._links.close(linger)
+        except Exception as error:
+            sentence = f"node {self.name!r}: closing its links failed: {error!r}"
+            self.gate.words.append((logging.WARNING, _LOGGER, sentence))
+        self.gate.words.extend(self._decider.words)
+        self._decider.words.clear()
+        self._posted.clear()
+        self._armed = inf
+        self._room.wake_all()
+        if self._helm_taken:
+            self._nest.ring()
+        else:
+            self._nest.close()
+
+    def _carry_out(self) -> None:
+        decider, links = self._decider, self._links
+        outputs: list[Any] = decider.outputs
+        if outputs and not self.closed:
+            try:
+                for output in outputs:  # grows at its end while it is read: what has ended asks for more
+                    carry(output, links, decider, self._clock)
+            except MeshError as cause:  # not the fault of the call that flushes
+                self.break_(cause)
+                raise self._closed_error() from cause
+            # Sending may swallow the edge of the links' descriptor [F 4]; they tell so by a deadline.
+            self._bring_forward(_moment(links.deadline))
+        outputs.clear()
+        for key, count in decider.woken:
+            self._room.wake(key, count)
+        decider.woken.clear()
+        self.gate.words.extend(decider.words)
+        decider.words.clear()
+
+    def _bring_forward(self, moment: float) -> None:
+        if moment < self._armed and not self.closed:
+            self._armed = moment
+            if not self._stepping:
+                self._nest.ring()
+
+    def _forked(self) -> None:
+        self.forked = self.closed = True
+        self.gate.forked()
+        self._posted.clear()
+        self._nest.close()
+
+
+def _moment(deadline: float | None) -> float:
+    return inf if deadline is None else deadline
+
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for engine in list(_engines):
+        engine._forked()
+    _engines.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

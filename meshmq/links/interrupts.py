@@ -1,0 +1,151 @@
+"""Notes Ctrl-C and SIGTERM while the main thread is where an exception may not strike.
+
+The exception of a signal handler falls between any two bytecodes of the main thread. Between two
+frames of one message it glues the next message on; between taking a lock and the block that gives
+it back it leaves the lock taken for ever. So the main thread counts how deep it is in such places:
+the count is raised *before* the lock is taken and lowered *after* it is given back, by the main
+thread only, and while it is not zero our handlers only note the signal. Whoever lowers the count
+to zero raises what was noted. There is no moment in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from threading import get_ident
+from types import FrameType, TracebackType
+from typing import Protocol
+
+#: What a shell reports for a process that SIGTERM ended.
+_TERMINATED = 128 + signal.SIGTERM
+
+
+class Sleeper(Protocol):
+    """What the main thread sleeps on while signals are only noted: a lock that a handler may release."""
+
+    def release(self) -> None: ...
+
+
+class _State:
+    """Where the main thread is; written by the main thread only (its signal handlers among it)."""
+
+    __slots__ = ("depth", "noted", "sleeper", "terminated", "thread")
+
+    def __init__(self) -> None:
+        self.thread = threading.main_thread().ident or 0
+        self.depth = 0
+        self.noted = 0
+        self.sleeper: Sleeper | None = None
+        self.terminated = False
+
+
+state = _State()
+
+
+def install_signals() -> None:
+    """Let Ctrl-C and SIGTERM strike only where they do no harm.
+
+    Replaces ``signal.default_int_handler`` and the default action of SIGTERM, and only those: a
+    handler of the program's own (or of ``asyncio.run``) stays. SIGTERM then raises
+    ``SystemExit(143)``, so that ``with`` blocks are left in order; the second one ends the process
+    at once. Does nothing outside the main thread; may be called as often as one likes.
+    """
+    if get_ident() != state.thread:
+        return
+    with contextlib.suppress(ValueError):  # a sub-interpreter has a main thread, but no signals
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _interrupt)
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and not state.terminated:
+            signal.signal(signal.SIGTERM, _terminate)
+
+
+def restore_signals() -> None:
+    """Put back what ``install_signals`` has replaced."""
+    with contextlib.suppress(ValueError):
+        if signal.getsignal(signal.SIGINT) is _interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(signal.SIGTERM) is _terminate:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def strike() -> None:
+    """Raise what was noted, if anything was.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was noted.
+        SystemExit: SIGTERM was noted.
+    """
+    noted, state.noted = state.noted, 0
+    if noted == signal.SIGTERM:
+        raise SystemExit(_TERMINATED)
+    if noted:
+        raise KeyboardInterrupt
+
+
+class Shield:
+    """Inside ``with shield:`` the main thread only notes signals; leaving raises what was noted.
+
+    For what must be done whole and is short. Other threads pass through: no signal strikes them.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        if get_ident() == state.thread:
+            state.depth += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if get_ident() == state.thread:
+            state.depth -= 1
+            if state.noted and not state.depth:
+                strike()
+
+
+shield = Shield()
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    if state.depth:
+        _note(signum)
+    else:
+        state.noted = 0
+        raise KeyboardInterrupt
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    state.terminated = True
+    if state.depth:
+        _note(signum)
+    else:
+        state.noted = 0
+        raise SystemExit(_TERMINATED)
+
+
+def _note(signum: int) -> None:
+    # A Ctrl-C after a SIGTERM does not make the exit code forget it.
+    if state.noted != signal.SIGTERM:
+        state.noted = signum
+    sleeper = state.sleeper
+    if sleeper is not None:
+        with contextlib.suppress(RuntimeError):  # it was woken in the same moment
+            sleeper.release()
+
+
+def _after_fork() -> None:
+    """Make the only thread of a forked child its main thread, with the signals of a fresh process."""
+    if state.thread != get_ident():
+        state.thread = get_ident()
+        state.depth = 0
+    state.noted = 0
+    state.sleeper = None
+    state.terminated = False
+    restore_signals()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
