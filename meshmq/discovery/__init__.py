@@ -1,0 +1,1 @@
+"""Ways to find peers; each takes an announcement and passes on rumours."""
