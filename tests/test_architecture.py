@@ -50,12 +50,17 @@ DOORS: Final = {
     "matplotlib": "meshmq/cli/",
 }
 
-#: What code that decides without I/O cannot know; `random` only for the type of the one it is given.
+#: What code that decides without I/O cannot know, and what it may use of two more.
 PURE: Final = {"errors", "names", "settings", "message", "wire", "core"}
 IMPURE_MODULES: Final = {
-    "asyncio", "concurrent", "fcntl", "io", "logging", "multiprocessing", "os", "pathlib", "secrets", "select",
+    "asyncio", "concurrent", "fcntl", "io", "multiprocessing", "os", "pathlib", "secrets", "select",
     "selectors", "signal", "socket", "ssl", "subprocess", "tempfile", "threading", "time", "uuid",
 }  # fmt: skip
+
+PURE_PARTS: Final = {"random": {"Random"}, "logging": {"DEBUG", "INFO", "WARNING", "ERROR"}}
+
+#: Who in core/ may import its sisters, each with its reason.
+JOINERS: Final = {"participant": "joins all machines to one that decides for a node"}
 
 #: What the recipes, which show the public API, may import of us.
 PUBLIC: Final = {"meshmq", "meshmq.errors", "meshmq.testing"}
@@ -116,44 +121,34 @@ def test_imports_are_absolute() -> None:
 
 
 def test_in_core_only_the_participant_knows_its_sisters() -> None:
-    no(
-        [
-            f"{source.path}:{line} imports {name}: only meshmq/core/participant.py joins the machines"
-            for source in sources("meshmq/core")
-            for line, name in source.imports()
-            if name.startswith("meshmq.core.")
-            and not source.module.startswith("meshmq.core.participant")
-            and not is_own_part(source.module, name)
-        ]
-    )
-
-
-def is_own_part(module: str, name: str) -> bool:
-    """Whether both belong to one machine: a machine may be a package, or use a file named after it."""
-    mine, other = module.split(".")[2:3], name.split(".")[2:3]
-    return mine == other
+    wrong = []
+    for source in sources("meshmq/core"):
+        machine = source.module.split(".")[2:3]
+        for line, name in source.imports():
+            # A machine may be a package: what is inside one is no sister.
+            if name.startswith("meshmq.core.") and name.split(".")[2:3] != machine and machine[0] not in JOINERS:
+                wrong.append(f"{source.path}:{line} imports {name}: only {', '.join(JOINERS)} may; see JOINERS")
+    no(wrong)
 
 
 def test_what_decides_knows_no_sockets_threads_clocks_or_logs() -> None:
     wrong = []
     for source in sources("meshmq"):
-        if part_of(source.module) in PURE:
-            wrong += [
-                f"{source.path}:{line} imports {name}: let it be given, or do it in links/ or drivers/"
-                for line, name in source.imports()
-                if name.split(".")[0] in IMPURE_MODULES
-            ]
-            wrong += [
-                f"{source.path}:{node.lineno} uses random.{node.attr}: ask the Random that is given"
-                for node in ast.walk(source.tree)
-                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-                if node.value.id == "random" and node.attr != "Random" and is_module_random(source)
-            ]
+        if part_of(source.module) not in PURE:
+            continue
+        wrong += [
+            f"{source.path}:{line} imports {name}: let it be given, or do it in links/ or drivers/"
+            for line, name in source.imports()
+            if name.split(".")[0] in IMPURE_MODULES
+        ]
+        wrong += [
+            f"{source.path}:{node.lineno} uses {ast.unparse(node)}: ask what is given, leave a word to be logged"
+            for node in ast.walk(source.tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+            if node.value.id in PURE_PARTS and node.value.id in [name for _, name in source.imports()]
+            if node.attr not in PURE_PARTS[node.value.id]
+        ]
     no(wrong)
-
-
-def is_module_random(source: Source) -> bool:
-    return any(isinstance(node, ast.Import) and "random" in [a.name for a in node.names] for node in source.tree.body)
 
 
 def test_third_parties_have_one_door() -> None:
@@ -219,7 +214,7 @@ def test_nothing_is_mocked() -> None:
             f"{source.path}:{line}: write a fake that passes the real thing's contract"
             for source in TESTS
             for line, name in source.imports()
-            if name.startswith(("unittest.mock", "mock", "pytest_mock"))
+            if name.split(".")[0] in {"unittest", "mock", "pytest_mock"}
         ]
     )
 
