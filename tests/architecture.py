@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -44,6 +44,18 @@ class Source:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 full = [f"{node.module}.{alias.name}" for alias in node.names]
                 yield from ((node.lineno, name) for name in {n if n in modules() else node.module for n in full})
+
+    def uses(self, names: Collection[str]) -> Iterator[tuple[int, str, str]]:
+        """Yield line, module and what is used of it, for the modules of these names where they are imported."""
+        here: set[str] = set()
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                here.update(alias.name for alias in node.names if alias.name in names and not alias.asname)
+            elif isinstance(node, ast.ImportFrom) and node.module in names:
+                yield from ((node.lineno, node.module, alias.name) for alias in node.names)
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in here:
+                yield node.lineno, node.value.id, node.attr
 
     def calls(self) -> Iterator[tuple[ast.Call, str]]:
         """Yield each call with the last part of what is called: ``b`` for ``a.b(1)``."""

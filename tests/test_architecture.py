@@ -48,6 +48,7 @@ DOORS: Final = {
     "numpy": "meshmq/codecs/",
     "rich": "meshmq/cli/",
     "matplotlib": "meshmq/cli/",
+    "pytest": "meshmq/testing/fixtures.py",
 }
 
 #: What code that decides without I/O cannot know, and what it may use of two more.
@@ -142,11 +143,9 @@ def test_what_decides_knows_no_sockets_threads_clocks_or_logs() -> None:
             if name.split(".")[0] in IMPURE_MODULES
         ]
         wrong += [
-            f"{source.path}:{node.lineno} uses {ast.unparse(node)}: ask what is given, leave a word to be logged"
-            for node in ast.walk(source.tree)
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-            if node.value.id in PURE_PARTS and node.value.id in [name for _, name in source.imports()]
-            if node.attr not in PURE_PARTS[node.value.id]
+            f"{source.path}:{line} uses {module}.{name}: ask what is given, leave a word to be logged"
+            for line, module, name in source.uses(PURE_PARTS)
+            if name not in PURE_PARTS[module]
         ]
     no(wrong)
 
