@@ -51,7 +51,7 @@ class Source:
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 here.update(alias.name for alias in node.names if alias.name in names and not alias.asname)
-            elif isinstance(node, ast.ImportFrom) and node.module in names:
+            elif isinstance(node, ast.ImportFrom) and node.module and node.module in names:
                 yield from ((node.lineno, node.module, alias.name) for alias in node.names)
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in here:
