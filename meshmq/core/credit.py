@@ -1,0 +1,82 @@
+"""How much work a puller asks for ahead: about ``prefetch_work`` seconds of it, by its own pace.
+
+Little's law, L = λ·W: to keep a worker busy for W seconds it needs L = μ·W jobs at hand, μ being
+the rate at which it works.
+"""
+
+from __future__ import annotations
+
+from meshmq.settings import Settings
+
+
+class Pace:
+    """The measured time one job takes, and the window that follows from it."""
+
+    def __init__(self, settings: Settings, fixed: int | None = None) -> None:
+        self._settings = settings
+        self.fixed = fixed
+        self.service = 0.0
+        self.busy = 0.0
+        self.done = 0
+
+    def observe(self, jobs: int, seconds: float) -> None:
+        """Learn that ``jobs`` took ``seconds`` of one consumer's time."""
+        if jobs <= 0:
+            return
+        each = max(seconds / jobs, 1e-7)
+        # A slow job counts at once, a quick one has to prove itself: holding too little costs a
+        # round trip, holding too much costs others the job.
+        share = 1.0 if each > self.service else min(1.0, 0.2 + 0.02 * jobs)
+        self.service += (each - self.service) * share
+        self.busy += seconds
+        self.done += jobs
+
+    def window(self, consumers: int) -> int:
+        """Return how many jobs to hold ahead; at most doubles with what was done, so it starts at 1."""
+        if self.fixed is not None:
+            return self.fixed
+        if not self.done:
+            return 1
+        wanted = int(self._settings.prefetch_work / self.service) * max(1, consumers)
+        return max(1, min(wanted, self._settings.prefetch_jobs, 2 * self.done))
+
+
+class Ranges:
+    """A set of whole numbers kept as ranges; the oldest are forgotten above ``most``."""
+
+    __slots__ = ("_edges", "_most")
+
+    def __init__(self, most: int = 1_000) -> None:
+        self._edges: list[list[int]] = []
+        self._most = most
+
+    def __bool__(self) -> bool:
+        return bool(self._edges)
+
+    def __contains__(self, number: int) -> bool:
+        return any(first <= number <= last for first, last in reversed(self._edges))
+
+    def add(self, first: int, last: int) -> None:
+        """Add ``first`` to ``last``, both included."""
+        edges = self._edges
+        if edges and edges[-1][1] + 1 == first:
+            edges[-1][1] = last
+            return
+        if not edges or edges[-1][1] < first:
+            edges.append([first, last])
+        else:
+            merged: list[list[int]] = []
+            for low, high in edges:
+                if high + 1 < first or low - 1 > last:
+                    merged.append([low, high])
+                else:
+                    first, last = min(first, low), max(last, high)
+            merged.append([first, last])
+            merged.sort()
+            self._edges = edges = merged
+        if len(edges) > self._most:
+            del edges[: len(edges) - self._most]
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Return the ranges, lowest first."""
+        return [(first, last) for first, last in self._edges]

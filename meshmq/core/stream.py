@@ -1,0 +1,156 @@
+"""The two ordered streams of a session: what is sent and kept until covered, what is received.
+
+Small frames go before everything; batches and the chunks of large messages take turns. At most
+``WINDOW`` bytes (or one frame) are handed to the connection beyond what the peer has received.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+
+from meshmq.errors import ProtocolError
+from meshmq.wire.frames import (
+    CHUNK_BYTES,
+    HEAD_BYTES,
+    Kind,
+    join_message,
+    pack_chunk,
+    pack_head,
+    split_message,
+    unpack_chunk,
+)
+
+WINDOW: Final = 256 * 1024
+COVER_AFTER: Final = 0.05
+COVER_BYTES: Final = WINDOW // 4
+COVER_FRAMES: Final = 16
+TRANSFERS: Final = 2
+TRANSFER_EXTRA: Final = 256 * 1024
+
+#: Gives the next message that may go to this session's peer, or nothing.
+Source = Callable[[], tuple[Kind, Sequence[bytes]] | None]
+
+
+class Stream:
+    """Numbers, lanes and what is not covered, for one session."""
+
+    def __init__(self) -> None:
+        self.sent = self.received = 0
+        self.kept: deque[tuple[int, Kind, Sequence[bytes], int]] = deque()
+        self._kept_bytes = 0
+        self._small: deque[tuple[Kind, Sequence[bytes]]] = deque()
+        self._transfers: deque[tuple[int, bytes, int]] = deque()
+        self._transfer_number = 0
+        self._chunk_turn = False
+        self._arriving: dict[int, bytearray] = {}
+        self._unsaid_frames = self._unsaid_bytes = 0
+        self.cover_at: float | None = None
+        self.uncovered_since: float | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the peer has everything that was put."""
+        return not (self.kept or self._small or self._transfers)
+
+    @property
+    def pending(self) -> bool:
+        """Whether something waits for room."""
+        return bool(self._small or self._transfers)
+
+    @property
+    def room(self) -> bool:
+        """Whether another batch may be handed over now."""
+        return self._kept_bytes < WINDOW and len(self._transfers) < TRANSFERS
+
+    def put(self, kind: Kind, body: bytes) -> None:
+        """Queue a small frame."""
+        self._small.append((kind, (body,)))
+
+    def next(self, source: Source) -> tuple[Kind, Sequence[bytes]] | None:
+        """Return what goes next, or nothing when there is nothing or no room."""
+        if self._kept_bytes >= WINDOW:
+            return None
+        if self._small:
+            return self._small.popleft()
+        self._chunk_turn = not self._chunk_turn
+        if self._transfers and self._chunk_turn:
+            return self._next_chunk()
+        found = source() if len(self._transfers) < TRANSFERS else None
+        if found is None:
+            return self._next_chunk() if self._transfers else None
+        kind, frames = found
+        if sum(map(len, frames)) <= CHUNK_BYTES:
+            return found
+        self._transfer_number += 1
+        self._transfers.append((self._transfer_number, join_message(kind, frames), 0))
+        return self._next_chunk()
+
+    def _next_chunk(self) -> tuple[Kind, Sequence[bytes]]:
+        number, whole, offset = self._transfers.popleft()
+        piece = whole[offset : offset + CHUNK_BYTES]
+        if offset + len(piece) < len(whole):
+            self._transfers.append((number, whole, offset + len(piece)))
+        return Kind.CHUNK, (pack_chunk(number, offset, len(whole)) + piece,)
+
+    def keep(self, kind: Kind, frames: Sequence[bytes], now: float) -> int:
+        """Number a message and keep it until it is covered; returns the number."""
+        self.sent += 1
+        size = HEAD_BYTES + sum(map(len, frames))
+        self.kept.append((self.sent, kind, frames, size))
+        self._kept_bytes += size
+        if self.uncovered_since is None:
+            self.uncovered_since = now
+        return self.sent
+
+    def head(self, kind: Kind, number: int) -> bytes:
+        """Return a head; it tells the peer what we have received."""
+        self._unsaid_frames = self._unsaid_bytes = 0
+        self.cover_at = None
+        return pack_head(kind, number, self.received)
+
+    def cover(self, received: int, now: float) -> bool:
+        """Drop what the peer has; whether that was anything."""
+        progress = False
+        while self.kept and self.kept[0][0] <= received:
+            self._kept_bytes -= self.kept.popleft()[3]
+            progress = True
+        if progress:
+            self.uncovered_since = now if self.kept else None
+        return progress
+
+    def take(self, number: int, size: int, now: float) -> Literal["new", "repeat", "hole"]:
+        """Take note of a numbered frame; only the next number is new."""
+        if number <= self.received:
+            self.cover_at = now
+            return "repeat"
+        if number != self.received + 1:
+            return "hole"
+        self.received = number
+        self._unsaid_frames += 1
+        self._unsaid_bytes += size
+        if self._unsaid_bytes >= COVER_BYTES or self._unsaid_frames >= COVER_FRAMES:
+            self.cover_at = now
+        elif self.cover_at is None:
+            self.cover_at = now + COVER_AFTER
+        return "new"
+
+    def assemble(self, body: memoryview, limit: int) -> tuple[Kind, list[bytes]] | None:
+        """Add a chunk; returns the message it completes.
+
+        Raises:
+            ProtocolError: it does not continue what came, or is larger than a message may be.
+        """
+        transfer, offset, total, data = unpack_chunk(body)
+        if total > limit + TRANSFER_EXTRA:
+            raise ProtocolError(f"a message of {total:,} bytes, and one may have {limit:,}")
+        if offset == 0 and transfer not in self._arriving and len(self._arriving) < TRANSFERS:
+            self._arriving[transfer] = bytearray()
+        whole = self._arriving.get(transfer)
+        if whole is None or len(whole) != offset:
+            raise ProtocolError("a chunk that does not continue what came before")
+        whole += data
+        if len(whole) < total:
+            return None
+        return split_message(self._arriving.pop(transfer))

@@ -1,0 +1,145 @@
+"""A batch of jobs: consecutive numbers of one origin and queue, in one frame.
+
+::
+
+    batch   = queue length u8 · queue · origin 16 bytes · first u64 · count u32 · attempt u16
+              · flags u8 · backlog u32 · held f32 · [extras] · count lengths u32 · bodies
+    extras  = length u32 · msgpack [index, headers, ...]          (only with flag 1)
+
+A job with large buffers stands alone in its batch (flag 2); the buffers are the frames that follow.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
+
+from meshmq.codecs.msgpack import pack_plain, unpack_plain
+from meshmq.errors import DecodeError, ProtocolError
+
+Headers = Mapping[str, str]
+
+_FIXED: Final = struct.Struct("!16sQIHBIf")
+_LENGTH: Final = struct.Struct("!I")
+_EXTRAS: Final = 1
+_BUFFERS: Final = 2
+HEADERS_LIMIT: Final = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as it arrived: bodies are cut out of ``payload`` between neighbouring ``offsets``."""
+
+    queue: str
+    origin: bytes
+    first: int
+    count: int
+    attempt: int
+    backlog: int
+    held: float
+    offsets: tuple[int, ...]
+    payload: memoryview
+    headers: dict[int, dict[str, str]]
+    buffers: tuple[bytes, ...]
+    size: int
+
+    def body(self, index: int) -> memoryview:
+        """Return the encoded value at ``index``."""
+        return self.payload[self.offsets[index] : self.offsets[index + 1]]
+
+
+def pack_batch(
+    queue: str,
+    origin: bytes,
+    first: int,
+    bodies: Sequence[bytes],
+    *,
+    attempt: int,
+    backlog: int,
+    held: float,
+    headers: Mapping[int, Headers] | None = None,
+    buffers: Sequence[bytes] = (),
+) -> list[bytes]:
+    """Return the frames of a batch, without the head; ``headers`` go by index, ``held`` is seconds."""
+    name = queue.encode()
+    flags = (_EXTRAS if headers else 0) | (_BUFFERS if buffers else 0)
+    count = len(bodies)
+    fixed = _FIXED.pack(origin, first, count, min(attempt, 65_535), flags, min(backlog, 2**32 - 1), held)
+    parts = [bytes((len(name),)), name, fixed]
+    if headers:
+        extras = pack_plain([item for index, header in headers.items() for item in (index, dict(header))])
+        parts += (_LENGTH.pack(len(extras)), extras)
+    parts.append(struct.pack(f"!{count}I", *map(len, bodies)))
+    parts += bodies
+    return [b"".join(parts), *buffers]
+
+
+def unpack_batch(frames: Sequence[bytes | memoryview]) -> Batch:
+    """Read a batch; nothing of it is decoded yet.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    view = memoryview(frames[0])
+    try:
+        place = 1 + view[0]
+        queue = str(view[1:place], "utf-8")
+        origin, first, count, attempt, flags, backlog, held = _FIXED.unpack_from(view, place)
+        place += _FIXED.size
+        headers: dict[int, dict[str, str]] = {}
+        if flags & _EXTRAS:
+            (size,) = _LENGTH.unpack_from(view, place)
+            place += _LENGTH.size
+            headers = _headers(view[place : place + size], count)
+            place += size
+        lengths = struct.unpack_from(f"!{count}I", view, place) if count <= len(view) // 4 else ()
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise ProtocolError("a batch that is cut short") from error
+    payload = view[place + 4 * count :]
+    offsets = (0, *accumulate(lengths))
+    buffers = tuple(bytes(frame) for frame in frames[1:])
+    if not count or len(lengths) != count or offsets[-1] != len(payload):
+        raise ProtocolError("a batch whose lengths do not add up")
+    if not queue or not attempt or bool(buffers) != bool(flags & _BUFFERS) or (buffers and count != 1):
+        raise ProtocolError("a batch with fields that are none")
+    if not 0.0 <= held < 1e9:
+        raise ProtocolError("a batch with an age that is none")
+    total = len(payload) + sum(map(len, buffers))
+    return Batch(queue, origin, first, count, attempt, backlog, held, offsets, payload, headers, buffers, total)
+
+
+def check_headers(headers: object) -> dict[str, str] | None:
+    """Return the headers of a message as they are sent: a small map of texts.
+
+    Raises:
+        DecodeError: they are none.
+    """
+    if headers is None:
+        return None
+    if not isinstance(headers, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, str) for key, value in headers.items()
+    ):
+        raise DecodeError("headers are a mapping of str to str")
+    if sum(len(key) + len(value) for key, value in headers.items()) > HEADERS_LIMIT // 4:
+        raise DecodeError(f"headers hold at most {HEADERS_LIMIT // 4:,} characters; put more into the data")
+    return dict(headers) or None
+
+
+def _headers(extras: memoryview, count: int) -> dict[int, dict[str, str]]:
+    try:
+        items = unpack_plain(extras, limit=HEADERS_LIMIT * max(1, count))
+    except DecodeError as error:
+        raise ProtocolError(str(error)) from error
+    if not isinstance(items, list) or len(items) % 2:
+        raise ProtocolError("a batch with headers that are none")
+    found: dict[int, dict[str, str]] = {}
+    for index, header in zip(items[::2], items[1::2], strict=True):
+        if type(index) is not int or not 0 <= index < count or not isinstance(header, dict):
+            raise ProtocolError("a batch with headers that are none")
+        if not all(isinstance(key, str) and isinstance(value, str) for key, value in header.items()):
+            raise ProtocolError("a batch with headers that are none")
+        found[index] = header
+    return found
