@@ -1,0 +1,33 @@
+"""What tests of programs on MeshMQ need, and what MeshMQ's own tests use.
+
+- ``Network``: real nodes in one process without sockets of the network, each test a mesh of its
+  own (the pytest fixture ``mesh_network``), with a ``HandClock`` if the test wants time in its hand;
+- ``MemoryNetwork`` and ``MemoryLinks``: the links below it, and ways to cut and freeze them;
+- ``simulate``: participants in virtual time, from a seed, over connections that lie as real ones
+  do. A run that fails says its seed, the end of its trace, and the command that replays it.
+"""
+
+from meshmq.testing.clock import HandClock
+from meshmq.testing.faults import Faults
+from meshmq.testing.memory import MemoryNetwork
+from meshmq.testing.memory_links import MemoryLinks
+from meshmq.testing.network import Network, Place, open_links
+from meshmq.testing.replay import Report, SimulationFailed, simulate
+from meshmq.testing.scenario import Scenario
+from meshmq.testing.simulation import SimulatedNode, Simulation
+
+__all__ = [
+    "Faults",
+    "HandClock",
+    "MemoryLinks",
+    "MemoryNetwork",
+    "Network",
+    "Place",
+    "Report",
+    "Scenario",
+    "SimulatedNode",
+    "Simulation",
+    "SimulationFailed",
+    "open_links",
+    "simulate",
+]

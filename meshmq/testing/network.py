@@ -1,0 +1,97 @@
+"""A mesh of real nodes inside one test: no socket of the network, no address, no other process."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from meshmq.names import check_name, short
+from meshmq.testing.clock import HandClock
+from meshmq.testing.discovery import MemoryDirectory, MemoryDiscovery
+from meshmq.testing.memory import MemoryNetwork
+from meshmq.testing.memory_links import MemoryLinks
+
+_MESH_BYTES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a node in a ``Network`` is opened with, in place of sockets, discovery and the machine's clock."""
+
+    mesh: str
+    links: MemoryLinks
+    discovery: MemoryDiscovery
+    clock: Callable[[], float]
+
+
+class Network:
+    """Where the nodes of a test live; a mesh of its own, by default under a random name.
+
+    ``clock`` is ``time.monotonic`` or a ``HandClock``. ``memory`` is the network itself; its
+    ``cut``, ``heal``, ``freeze`` and ``thaw`` take the names of nodes. Leaving it closes every node
+    it made, the newest first, then every link.
+
+    Raises:
+        NameInvalid: ``mesh`` cannot be the name of a mesh.
+    """
+
+    def __init__(self, *, mesh: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.mesh = check_name("mesh", mesh if mesh is not None else f"test-{secrets.token_hex(_MESH_BYTES)}")
+        self.clock = clock
+        self.memory = MemoryNetwork()
+        self.directory = MemoryDirectory()
+        self._closers: list[Callable[[], object]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Network {self.mesh!r} with {self.memory!r}>"
+
+    def open_place(self, node_id: bytes, name: str) -> Place:
+        """Return what a node called ``name`` is opened with; the node closes its links and discovery."""
+        links = open_links(self, node_id, name)
+        discovery = MemoryDiscovery(self.directory, links.bound.control)
+        return Place(mesh=self.mesh, links=links, discovery=discovery, clock=self.clock)
+
+    def at_close(self, closer: Callable[[], object]) -> None:
+        """Call ``closer`` when the network closes, before those that were given earlier."""
+        self._closers.append(closer)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock in the test's hand.
+
+        Raises:
+            TypeError: the network runs on the machine's clock.
+        """
+        if not isinstance(self.clock, HandClock):
+            raise TypeError("this network runs on the machine's clock: make it with Network(clock=HandClock())")
+        self.clock.advance(seconds)
+
+    def close(self) -> None:
+        """Close every node made here, then every link; what a node raises is raised when all are closed."""
+        failures: list[Exception] = []
+        while self._closers:
+            try:
+                self._closers.pop()()
+            except Exception as failure:  # every node must get its turn
+                failures.append(failure)
+        self.memory.close()
+        if len(failures) == 1:
+            raise failures[0]
+        if failures:
+            raise ExceptionGroup("several nodes could not be closed well", failures)
+
+
+def open_links(network: Network, node_id: bytes, name: str) -> MemoryLinks:
+    """Return links at the node's name, or beside it where a living node of the network has that name."""
+    return network.memory.links(f"{name}-{short(node_id)}" if network.memory.has(name) else name)

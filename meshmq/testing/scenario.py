@@ -1,0 +1,48 @@
+"""What a simulation is about: who takes part, what they are asked to do, and what must come of it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Protocol
+
+from meshmq.links.base import Decider
+
+if TYPE_CHECKING:
+    from meshmq.testing.simulation import SimulatedNode, Simulation
+
+
+class Scenario(Protocol):
+    """One instance per run. What it keeps in itself outlives every node, as a disk or a witness does.
+
+    A scenario that is a dataclass with defaults can be replayed from the command line with its
+    fields. Whatever it raises, and whatever a decider raises, fails the run with its seed.
+    """
+
+    @abstractmethod
+    def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
+        """Return a new participant for ``node``, which is a new incarnation at its place.
+
+        Its randomness is ``node.random``, its clock starts at ``node.moment``, its addresses are
+        ``node.control`` and ``node.direct``.
+        """
+
+    def start(self, sim: Simulation) -> None:
+        """Begin: all first incarnations are up. Register invariants, plan calls with ``sim.after``."""
+
+    def joined(self, sim: Simulation, node: SimulatedNode) -> None:
+        """Take note that an incarnation is up, the first ones (before ``start``) and every later one."""
+
+    def on_event(self, sim: Simulation, node: SimulatedNode) -> None:
+        """Look at a node after it was handed something; the place to take what a user would take."""
+
+    def may_fail(self, sim: Simulation, node: SimulatedNode) -> bool:
+        """Say whether this node may crash or stall now."""
+        return True
+
+    @abstractmethod
+    def finished(self, sim: Simulation) -> bool:
+        """Say whether everything asked for has happened."""
+
+    @abstractmethod
+    def check(self, sim: Simulation) -> None:
+        """Raise ``AssertionError`` where the outcome is not what was promised."""

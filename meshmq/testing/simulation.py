@@ -1,0 +1,295 @@
+"""Nodes in virtual time, without a thread or a socket: the same seed, the same run.
+
+A ``Simulation`` holds a heap of ``(moment, number, action)``. Every node is a ``Decider``, and is
+handed what an engine would hand it, by the ``Ether`` that lies between nodes and breaks the way
+the contract of a connection allows. Each node's clock has an offset of its own, since moments of
+different machines cannot be compared.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from itertools import count
+from typing import Final, Literal, cast
+
+from meshmq.links.base import Connection, Decider, LinkName
+from meshmq.testing.connections import Control, Direct
+from meshmq.testing.ether import Ether
+from meshmq.testing.faults import Faults
+from meshmq.testing.scenario import Scenario
+from meshmq.testing.storm import Storm
+
+TRACE_LINES: Final = 50
+#: So many ticks in a row that leave the deadline in the past are a node that spins.
+SPINS: Final = 1000
+
+Handing = Callable[[Decider, float], object]
+
+
+class SimulatedNode:
+    """One incarnation of the node at one place (``index``)."""
+
+    def __init__(self, index: int, incarnation: int, port: int, offset: float, moment: float, seed: str) -> None:
+        self.index = index
+        self.incarnation = incarnation
+        self.port = port
+        self.name = f"n{index}.{incarnation}"
+        self.control = f"sim://{index}.{port}/control"
+        self.direct = f"sim://{index}.{port}/direct"
+        self.random = random.Random(f"{seed}/{self.name}")
+        self.offset = offset
+        #: What its clock showed when it was last stepped.
+        self.moment = moment
+        self.state: Literal["up", "stalled", "dead"] = "up"
+        self.power_cut = False
+        self.stalls = 0
+        self.decider: Decider
+        self.connections: dict[Connection, Direct | Control] = {}
+        self.used: set[Connection] = set()
+        self.audience: list[Control] = []
+        self.outside = count(1, 2)
+        self.pending: deque[Callable[[], None]] = deque()
+        self.alarm: float | None = None
+        self.spins = 0
+
+    def __repr__(self) -> str:
+        return f"<SimulatedNode {self.name} {self.state}, {len(self.connections)} connections>"
+
+
+class Simulation:
+    """One run: ``nodes`` participants of a scenario under the faults of one seed."""
+
+    def __init__(
+        self,
+        seed: int,
+        scenario: Scenario,
+        *,
+        nodes: int = 5,
+        faults: Faults | None = None,
+        listener: Callable[[str], object] | None = None,
+    ) -> None:
+        self.seed = seed
+        self.scenario = scenario
+        self.faults = faults if faults is not None else Faults()
+        self.now = 0.0
+        self.healed = False
+        #: What the scenario draws from; apart from the faults, so that one does not move the other.
+        self.random = random.Random(f"{seed}/scenario")
+        self.lies = random.Random(f"{seed}/lies")
+        self.counts: Counter[str] = Counter()
+        self.trace: deque[str] = deque(maxlen=TRACE_LINES)
+        #: Called with every line of the trace as it is written.
+        self.listener = listener
+        self.events = 0
+        self.ether = Ether(self)
+        self.storm = Storm(self)
+        self._hash = blake2b(digest_size=16)
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._ties = count()
+        self._invariants: list[tuple[int, Callable[[Simulation], None]]] = []
+        #: The newest incarnation at every place.
+        self.nodes: list[SimulatedNode] = []
+        for index in range(nodes):
+            self.nodes.append(self._node(index, 0, 0))
+        for node in self.nodes:
+            self._open(node)
+        scenario.start(self)
+        self.storm.brew()
+
+    @property
+    def trace_hash(self) -> str:
+        """A digest of the whole trace: equal for equal runs."""
+        return self._hash.hexdigest()
+
+    def at(self, moment: float, action: Callable[[], None]) -> None:
+        """Do ``action`` at ``moment``; actions of one moment keep their order."""
+        heapq.heappush(self._heap, (max(moment, self.now), next(self._ties), action))
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do ``action`` so many seconds from now."""
+        self.at(self.now + seconds, action)
+
+    def invariant(self, check: Callable[[Simulation], None], *, every: int = 1) -> None:
+        """Call ``check`` after every event, or every so many; it raises ``AssertionError`` when broken."""
+        self._invariants.append((every, check))
+
+    def note(self, line: str) -> None:
+        """Write a line into the trace, which decides the run's hash."""
+        line = f"{self.now:11.6f} {line}"
+        self.trace.append(line)
+        self._hash.update(line.encode())
+        if self.listener is not None:
+            self.listener(line)
+
+    def fault(self, kind: str, what: str) -> None:
+        """Count a fault and write it into the trace."""
+        self.counts[kind] += 1
+        self.note(f"*** {kind}: {what}")
+
+    def run(self, *, until: float, steps: int | None = None, stop: Callable[[], bool] | None = None) -> bool:
+        """Go on until ``stop()`` (then ``True``) or ``until``.
+
+        Raises:
+            AssertionError: it takes more than ``steps`` actions: somebody talks without end.
+        """
+        taken = 0
+        while self._heap and self._heap[0][0] <= until:
+            if stop is not None and stop():
+                return True
+            if taken == steps:
+                raise AssertionError(f"{steps:,} steps and it is only {self.now:.3f} s: somebody talks without end")
+            taken += 1
+            self.now, _, action = heapq.heappop(self._heap)
+            action()
+        self.now = max(self.now, until)
+        return stop is not None and stop()
+
+    # What happens to nodes.
+
+    def call(self, node: SimulatedNode, what: str, handing: Handing) -> bool:
+        """Make a user's call on a node; a stalled one makes it later, a dead one never (``False``)."""
+        if node.state == "dead":
+            return False
+        self.enter(node, f"calls {what}", handing)
+        return True
+
+    def enter(
+        self, node: SimulatedNode, what: str, handing: Handing, connection: Connection = -1, *, last: bool = False
+    ) -> None:
+        """Hand something to a node, unless it hung up; ``last`` forgets the connection before."""
+        if node.state == "stalled":
+            node.pending.append(lambda: self.enter(node, what, handing, connection, last=last))
+        elif node.state == "up" and (connection < 0 or connection in node.connections):
+            if last:
+                del node.connections[connection]
+            self.note(f"{node.name} {what}")
+            self._hand(node, handing, node.offset + self.now)
+
+    def stall(self, node: SimulatedNode) -> bool:
+        """Stop a node: it is handed nothing and does nothing until ``resume``; ``False`` if it did not run."""
+        if node.state != "up":
+            return False
+        self.fault("stall", node.name)
+        node.state = "stalled"
+        node.stalls += 1
+        return True
+
+    def resume(self, node: SimulatedNode) -> None:
+        """Let a stalled node go on: its clock jumps, then everything arrives, or the other way round."""
+        if node.state != "stalled":
+            return
+        self.note(f"{node.name} goes on")
+        node.state = "up"
+        pending, node.pending = node.pending, deque()
+        if self.lies.random() < 0.5:
+            self._ring(node)
+        for action in pending:
+            self.at(self.now, action)
+        self._arm(node)
+
+    def crash(self, node: SimulatedNode, *, power_cut: bool = False) -> None:
+        """Kill a node. After a power cut its peers are not told, and dials to it are not answered."""
+        if node.state == "dead":
+            return
+        self.fault("power cut" if power_cut else "crash", node.name)
+        node.state = "dead"
+        node.power_cut = power_cut
+        self.ether.die(node)
+
+    def restart(self, node: SimulatedNode, *, same_address: bool) -> SimulatedNode:
+        """Start a new incarnation at the place of a dead node, and return it."""
+        port = node.port if same_address else node.port + 1
+        fresh = self.nodes[node.index] = self._node(node.index, node.incarnation + 1, port)
+        self._open(fresh)
+        return fresh
+
+    def _node(self, index: int, incarnation: int, port: int) -> SimulatedNode:
+        offset = self.lies.uniform(0, 1e5)
+        return SimulatedNode(index, incarnation, port, offset, self.now + offset, f"{self.seed}")
+
+    def _open(self, node: SimulatedNode) -> None:
+        self.note(f"{node.name} starts")
+        node.decider = self.scenario.make(self, node)
+        self.ether.listen(node)
+        self._flush(node)
+        self._arm(node)
+        self.scenario.joined(self, node)
+
+    def _hand(self, node: SimulatedNode, handing: Handing, now: float) -> None:
+        node.moment = max(node.moment, now)
+        handing(node.decider, node.moment)
+        self._flush(node)
+        self._arm(node)
+        self.events += 1
+        self.scenario.on_event(self, node)
+        for every, check in self._invariants:
+            if self.events % every == 0:
+                check(self)
+
+    def _flush(self, node: SimulatedNode) -> None:
+        decider = node.decider
+        while decider.outputs:
+            outputs = decider.outputs[:]
+            decider.outputs.clear()
+            for output in outputs:
+                self._carry_out(node, output)
+        decider.woken.clear()
+        for _, _, sentence in decider.words:
+            self.note(f"{node.name} says: {sentence}")
+        decider.words.clear()
+
+    def _carry_out(self, node: SimulatedNode, output: tuple[object, ...]) -> None:
+        match output:
+            case ("send", int(connection), frames):
+                if not self.ether.send(node, connection, tuple(cast(Sequence[bytes], frames))):
+                    self.note(f"{node.name} c{connection} cannot send: ended")
+                    node.decider.ended(connection, node.moment)
+            case ("dial", int(connection), link, addresses, strings):
+                self.note(f"{node.name} dials c{connection} {link} {addresses}")
+                self.ether.dial(
+                    node,
+                    connection,
+                    cast(LinkName, link),
+                    cast(Sequence[str], addresses),
+                    cast(Sequence[bytes], strings),
+                )
+            case ("hang_up", int(connection)):
+                self.note(f"{node.name} c{connection} hangs up")
+                self.ether.hang_up(node, connection)
+            case ("publish", frames):
+                self.ether.publish(node, tuple(cast(Sequence[bytes], frames)))
+            case _:
+                raise AssertionError(f"{node.name} asks for something unknown: {output!r}")
+
+    def _arm(self, node: SimulatedNode) -> None:
+        deadline = node.decider.deadline
+        if deadline is None:
+            node.alarm = None
+            return
+        moment = max(self.now, deadline - node.offset)
+        if node.alarm is None or moment < node.alarm:
+            node.alarm = moment
+            self.at(
+                moment + self.lies.uniform(0, self.faults.lateness),
+                lambda: self._ring(node) if node.alarm == moment else None,
+            )
+
+    def _ring(self, node: SimulatedNode) -> None:
+        node.alarm = None
+        deadline = node.decider.deadline
+        if node.state != "up" or deadline is None:
+            return
+        if deadline - node.offset > self.now + 1e-9:
+            self._arm(node)
+            return
+        self.note(f"{node.name} ticks")
+        # Adding the offset rounds: the node must not see a moment just before its own deadline.
+        self._hand(node, lambda decider, now: decider.tick(now), max(node.offset + self.now, deadline))
+        deadline = node.decider.deadline
+        node.spins = node.spins + 1 if deadline is not None and deadline <= node.moment else 0
+        if node.spins > SPINS:
+            raise AssertionError(f"{node.name} spins: {SPINS} ticks in a row left its deadline in the past")
