@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -21,11 +21,25 @@ hypothesis.settings.register_profile("stress", max_examples=2_000, deadline=None
 hypothesis.settings.load_profile("stress" if STRESS else "test")
 
 
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember for the fixtures whether the test has failed."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
 @pytest.fixture(autouse=True)
-def nothing_outlives_the_test() -> Iterator[None]:
+def nothing_outlives_the_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the test that leaves a thread, a child process or a socket behind."""
     watch = Watch()
     yield
+    if request.node.stash.get(FAILED, False):
+        watch.left(limit=0)  # its traceback holds all that it had open: end its children and say no more
+        return
     left = watch.left()
     assert not left, "left behind by this test:\n  " + "\n  ".join(left)
 
