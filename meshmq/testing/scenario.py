@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from meshmq.links.base import Decider
 
@@ -11,20 +10,23 @@ if TYPE_CHECKING:
     from meshmq.testing.simulation import SimulatedNode, Simulation
 
 
-class Scenario(Protocol):
-    """One instance per run. What it keeps in itself outlives every node, as a disk or a witness does.
+class Scenario:
+    """``make``, ``finished`` and ``check`` are yours to write; the rest does nothing.
+
+    One instance serves one run. What it keeps in itself outlives every node, as a disk or a witness
+    does.
 
     A scenario that is a dataclass with defaults can be replayed from the command line with its
     fields. Whatever it raises, and whatever a decider raises, fails the run with its seed.
     """
 
-    @abstractmethod
     def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
         """Return a new participant for ``node``, which is a new incarnation at its place.
 
         Its randomness is ``node.random``, its clock starts at ``node.moment``, its addresses are
         ``node.control`` and ``node.direct``.
         """
+        raise NotImplementedError
 
     def start(self, sim: Simulation) -> None:
         """Begin: all first incarnations are up. Register invariants, plan calls with ``sim.after``."""
@@ -39,10 +41,10 @@ class Scenario(Protocol):
         """Say whether this node may crash or stall now."""
         return True
 
-    @abstractmethod
     def finished(self, sim: Simulation) -> bool:
         """Say whether everything asked for has happened."""
+        raise NotImplementedError
 
-    @abstractmethod
     def check(self, sim: Simulation) -> None:
         """Raise ``AssertionError`` where the outcome is not what was promised."""
+        raise NotImplementedError

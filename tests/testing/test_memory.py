@@ -4,63 +4,16 @@ from __future__ import annotations
 
 import select
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import cast
 
 import pytest
 
-from meshmq.errors import LinkError
 from meshmq.links.base import Connection, Decider, Links
 from meshmq.testing import MemoryLinks, MemoryNetwork
-from tests.testing.toys import Quiet, Recorder
-
-LIMIT = 10.0
-
-
-@pytest.fixture(params=[True, False], ids=["ends are told", "ends are learned by sending"])
-def network(request: pytest.FixtureRequest) -> Iterator[MemoryNetwork]:
-    with MemoryNetwork(tells_ends=request.param) as network:
-        yield network
-
-
-class End:
-    """Links with somebody who writes down what they hand over."""
-
-    def __init__(self, network: MemoryNetwork, name: str | None = None) -> None:
-        self.links = network.links(name)
-        self.heard = Recorder()
-        self.numbers = iter(range(0, 1000, 2))
-
-    def step(self) -> None:
-        while self.links.step(self.heard, 0.0):
-            pass
-
-    def dial(self, other: End, link: str = "direct", strings: Sequence[bytes] = ()) -> Connection:
-        number = next(self.numbers)
-        if link == "direct":
-            self.links.dial(number, "direct", other.links.bound.direct, strings, 0.0)
-        else:
-            self.links.dial(number, "control", other.links.bound.control, strings, 0.0)
-        return number
-
-    @property
-    def received(self) -> list[list[bytes]]:
-        return [frames for _, frames in self.heard.of("receive")]  # type: ignore[misc]  # a log of objects
-
-
-def pair(network: MemoryNetwork) -> tuple[End, End, Connection, Connection]:
-    """Two ends that have spoken on one direct connection: both, and their numbers of it."""
-    a, b = End(network, "a"), End(network, "b")
-    there = a.dial(b)
-    a.links.send(there, [b"hello"])
-    a.step()
-    b.step()
-    ((back, _),) = b.heard.of("receive")
-    assert isinstance(back, int)
-    a.heard.log.clear()
-    b.heard.log.clear()
-    return a, b, there, back
+from tests.testing.ends import LIMIT, End, pair
+from tests.testing.toys import Quiet
 
 
 def test_links_are_links(network: MemoryNetwork) -> None:
@@ -247,111 +200,6 @@ def test_a_subscription_too_long_to_be_a_claim_is_counted(network: MemoryNetwork
     b.step()
     assert b.heard.of("claim") == [(b"y" * 1024, True)]
     assert b.links.ignored == 1
-
-
-def test_a_cut_ends_direct_connections_and_refuses_dials_until_healed(network: MemoryNetwork) -> None:
-    a, b, there, back = pair(network)
-    network.cut(a.links, "b")
-    for end, number in ((a, there), (b, back)):
-        end.step()
-        assert end.heard.log == ([("ended", number)] if network.tells_ends else [])
-        assert not end.links.send(number, [b"into the cut"])
-    again = a.dial(b)
-    a.step()
-    assert a.heard.log[-1] == ("refused", again, "unreachable", "memory://b/direct")
-    network.heal("a", "b")
-    last = a.dial(b)
-    a.links.send(last, [b"through"])
-    b.step()
-    assert b.received == [[b"through"]]
-
-
-def test_a_silent_cut_loses_without_a_word_and_for_good(network: MemoryNetwork) -> None:
-    a, b, there, back = pair(network)
-    network.cut("a", "b", silent=True)
-    assert a.links.send(there, [b"into the dark"])
-    network.heal("a", "b")
-    assert a.links.send(there, [b"still dark"])
-    assert b.links.send(back, [b"this way too"])
-    for end in (a, b):
-        end.step()
-        assert end.heard.log == []
-
-
-def test_an_end_behind_a_silent_cut_is_never_told(network: MemoryNetwork) -> None:
-    a, b, there, back = pair(network)
-    network.cut("a", "b", silent=True)
-    a.links.hang_up(there)
-    network.heal("a", "b")
-    b.step()
-    assert b.heard.log == []
-    assert b.links.send(back, [b"into the dark"])
-
-
-def test_a_control_connection_comes_back_by_itself_and_claims_again(network: MemoryNetwork) -> None:
-    a, b = End(network, "a"), End(network, "b")
-    number = a.dial(b, "control", [b"card"])
-    network.cut("a", "b")
-    b.links.publish([b"card", b"lost"])
-    network.heal("a", "b")
-    b.links.publish([b"card", b"heard"])
-    a.step()
-    b.step()
-    assert a.heard.log == [("reached", number, "memory://b/control"), ("hear", number, [b"card", b"heard"])]
-    assert b.heard.of("claim") == [(b"card", True), (b"card", False), (b"card", True)]
-
-
-def test_after_a_silent_cut_the_old_claim_is_withdrawn_after_the_new_one(network: MemoryNetwork) -> None:
-    a, b, c = End(network, "a"), End(network, "b"), End(network, "c")
-    stays = a.dial(b, "control", [b"stays"])
-    leaves = a.dial(b, "control", [b"leaves"])
-    c.dial(b, "control", [b"apart"])
-    b.step()
-    b.heard.log.clear()
-    network.cut("a", "b", silent=True)
-    a.links.hang_up(leaves)
-    b.links.publish([b"stays", b"lost"])
-    b.step()
-    assert b.heard.log == []
-    network.heal("a", "b")
-    b.links.publish([b"stays", b"heard"])
-    b.step()
-    a.step()
-    assert b.heard.of("claim") == [(b"stays", True), (b"stays", False), (b"leaves", False)]
-    assert a.heard.of("hear") == [(stays, [b"stays", b"heard"])]
-
-
-def test_a_node_that_starts_again_at_its_address_is_found_by_who_subscribed(network: MemoryNetwork) -> None:
-    a, b = End(network, "a"), End(network, "b")
-    a.dial(b, "control", [b"card"])
-    b.links.close(0)
-    again = End(network, "b")
-    again.step()
-    assert again.heard.log == [("claim", b"card", True)]
-
-
-def test_an_address_has_one_listener(network: MemoryNetwork) -> None:
-    network.links("a")
-    with pytest.raises(LinkError, match=r"memory://a/ is taken"):
-        network.links("a")
-
-
-def test_a_frozen_node_hears_and_says_everything_after_it_thaws(network: MemoryNetwork) -> None:
-    a, b, there, back = pair(network)
-    network.freeze("b")
-    a.links.send(there, [b"1"])
-    a.links.send(there, [b"2"])
-    assert b.links.send(back, [b"3"])
-    a.step()
-    b.step()
-    assert a.heard.log == b.heard.log == []
-    assert not select.select([b.links], [], [], 0)[0]
-    network.thaw("b")
-    assert select.select([b.links], [], [], 0)[0]
-    a.step()
-    b.step()
-    assert b.received == [[b"1"], [b"2"]]
-    assert a.received == [[b"3"]]
 
 
 def test_closing_ends_everything_and_frees_the_address(network: MemoryNetwork) -> None:
