@@ -10,8 +10,8 @@ The deadline that drivers read is *armed*: computed under the lock at the end of
 ever brought forward between steps, with a ring of the bell that is part of the descriptor. So a
 driver that sleeps until the deadline it has read never sleeps too long.
 
-Inside, everything happens whole. An exception that is not the caller's *breaks* the node: its links
-are closed as they are, all who wait are woken, and every later call raises ``ClosedError`` from it.
+An exception from inside that is not the caller's *breaks* the node: its links are closed as they are,
+all who wait are woken, and every later call raises ``ClosedError`` from it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Engine:
         _engines.add(self)
 
     def __repr__(self) -> str:
-        state = "forked" if self.forked else "broken" if self._cause else "closed" if self.closed else "open"
+        state = "broken" if self._cause else "closed" if self.closed else "open"
         return f"<Engine {self.name!r} {state}, {len(self._room)} waiting>"
 
     def now(self) -> float:
@@ -216,10 +216,7 @@ class Engine:
                 self._shut(linger)
 
     def break_(self, cause: BaseException) -> None:
-        """Close the links as they are: what is half done is not sent; inside the gate or outside.
-
-        The first cause is the one that every later call tells.
-        """
+        """Close the links as they are: what is half done is not sent; inside the gate or outside. The first counts."""
         if self.closed:
             return
         if self.gate.mine:
@@ -237,9 +234,7 @@ class Engine:
         return self._closed_error()
 
     def _closed_error(self) -> ClosedError:
-        if self._cause is not None:
-            return ClosedError(f"node {self.name!r} broke and is closed: {self._cause!r}")
-        return ClosedError(f"node {self.name!r} is closed")
+        return ClosedError(f"node {self.name!r} " + (f"broke: {self._cause!r}" if self._cause else "is closed"))
 
     def _shut(self, linger: float) -> None:
         self.closed = True
@@ -254,10 +249,7 @@ class Engine:
         self._posted.clear()
         self._armed = inf
         self._room.wake_all()
-        if self._helm_taken:
-            self._nest.ring()
-        else:
-            self._nest.close()
+        (self._nest.ring if self._helm_taken else self._nest.close)()
 
     def _carry_out(self) -> None:
         decider, links = self._decider, self._links
@@ -301,7 +293,6 @@ _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 def _after_fork() -> None:
     for engine in list(_engines):
         engine._forked()
-    _engines.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from tests.drivers.fakes import run_child
+
+LEAVING = """
+import threading, time
+from meshmq.drivers.keeper import keeper
+from meshmq.drivers.leaving import at_exit
+from tests.drivers.fakes import take, toy
+
+engine, decider, links = toy()
+keeper().attach(engine)
+
+def drain(seconds):
+    links.arrive(b"ack", b"1")
+    print("drained", take(engine, decider, b"ack", timeout=10))   # the keeper still runs
+    keeper().detach(engine)
+    engine.close(0)
+
+def patient(seconds):
+    print("patient", 0.2 < seconds <= 0.3)
+    threading.Event().wait(seconds)
+
+def hurried(seconds):
+    print("hurried", seconds)
+
+def fails(seconds):
+    raise ValueError("cannot close")
+
+at_exit(hurried, 0.1)
+at_exit(drain, 20.0)
+at_exit(patient, 0.3)
+at_exit(fails, 1.0)
+take_back = at_exit(lambda seconds: print("never"), 1.0)
+take_back(); take_back()
+"""
+
+IMPATIENT = """
+from meshmq.drivers.leaving import at_exit
+
+def interrupted(seconds):
+    raise KeyboardInterrupt
+
+at_exit(lambda seconds: print("seconds", seconds), 60.0)
+at_exit(interrupted, 60.0)
+"""
+
+FORKED = """
+import os
+from meshmq.drivers.leaving import at_exit
+at_exit(lambda seconds: print("closed"), 1.0)
+if os.fork() == 0:
+    raise SystemExit(0)
+os.wait()
+"""
+
+
+def test_what_was_left_open_is_closed_youngest_first_within_limits_that_run_together() -> None:
+    child = run_child(LEAVING)
+    assert child.stdout == "patient True\ndrained b'1'\nhurried 0.0\n"
+    assert "closing at exit: cannot close" in child.stderr
+    assert child.returncode == 0
+
+
+def test_ctrl_c_while_leaving_closes_the_others_at_once() -> None:
+    assert run_child(IMPATIENT).stdout == "seconds 0.0\n"
+
+
+def test_a_forked_child_closes_nothing_of_its_parents() -> None:
+    assert run_child(FORKED).stdout == "closed\n"
