@@ -104,7 +104,7 @@ class Keeper:
                         return self._end()
                     engines = tuple(self._engines)
                 stepped = set()
-                for key, _ in selector.select(_until_due(engines)):
+                for key, _ in selector.select(max(min(map(_seconds_until_due, engines), default=_HOUR), 0.0)):
                     if isinstance(key.data, Engine):
                         stepped.add(key.data)
                         self._step(key.data)
@@ -113,7 +113,7 @@ class Keeper:
                     else:
                         self._step_service(key.data)
                 for engine in engines:
-                    if engine not in stepped and _is_due(engine):
+                    if engine not in stepped and _seconds_until_due(engine) <= 0:
                         self._step(engine)
         except BaseException:  # nothing in here raises; if it does, the next attach starts a new thread
             with self._lock:
@@ -166,18 +166,15 @@ class KeeperDriver:
         keeper().detach(self._engine)
 
 
-def _until_due(engines: tuple[Engine, ...]) -> float:
-    seconds = _HOUR
-    for engine in engines:
-        deadline = engine.deadline
-        if deadline is not None:
-            seconds = min(seconds, deadline - engine.now())
-    return max(seconds, 0.0)
-
-
-def _is_due(engine: Engine) -> bool:
+def _seconds_until_due(engine: Engine) -> float:
     deadline = engine.deadline
-    return deadline is not None and deadline <= engine.now()
+    if deadline is None:
+        return _HOUR
+    try:
+        return deadline - engine.now()
+    except Exception as cause:  # a clock of the program's own
+        engine.break_(cause)
+        return 0.0
 
 
 _keeper = Keeper()

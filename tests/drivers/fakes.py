@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import subprocess
 import sys
 import time
 from collections import defaultdict, deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +132,21 @@ def toy(name: str = "toy", *, budget: int = 256, **keywords: Any) -> tuple[Engin
     """Return an engine with both its sides."""
     decider, links = ToyDecider(), ToyLinks(budget)
     return Engine(decider, links, name=name, **keywords), decider, links
+
+
+@contextmanager
+def opened(
+    *, budget: int = 256, clock: Callable[[], float] = time.monotonic
+) -> Iterator[tuple[Engine, ToyDecider, ToyLinks]]:
+    engine, decider, links = toy(budget=budget, clock=clock)
+    try:
+        yield engine, decider, links
+    finally:
+        engine.close(0.0)
+
+
+def readable(engine: Engine, seconds: float = 0.0) -> bool:
+    return bool(select.select([engine.fileno()], [], [], seconds)[0])
 
 
 def take(engine: Engine, decider: ToyDecider, key: Hashable, timeout: float = LIMIT) -> bytes:

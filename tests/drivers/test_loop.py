@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from meshmq.drivers.loop import LoopDriver
-from meshmq.errors import ClosedError, InUseError
+from meshmq.errors import ClosedError, InUseError, TimedOut
 from meshmq.links.engine import Engine
 from tests.drivers.fakes import LIMIT, Hand, ToyDecider, ToyLinks, give, take_async, toy
 
@@ -202,13 +202,12 @@ def test_a_break_ends_the_wait_and_the_driving(run: Callable[[Main], None]) -> N
 def test_it_idles_without_turns() -> None:
     async def main() -> None:
         async with driven(clock=Hand()) as (engine, decider, links):
-            engine.wake()
-            await asyncio.sleep(0.02)
+            engine.post(lambda: decider.put("settled", b""))
+            await take_async(engine, decider, "settled")
             before = links.steps
-            await asyncio.wait([asyncio.ensure_future(take_async(engine, decider, b"never"))], timeout=0.2)
+            with pytest.raises(TimedOut):
+                await take_async(engine, decider, b"never", timeout=0.2)
             assert links.steps - before <= 1
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
 
     run_asyncio(main)
 
