@@ -1,1 +1,71 @@
-"""MeshMQ: processes talk to each other by name, without a broker."""
+"""MeshMQ: processes talk to each other by name, without a broker.
+
+::
+
+    import meshmq
+
+    with meshmq.Node() as node:
+        node.push("jobs", {"id": 1})            # push / pull: exactly one worker
+
+    with meshmq.Node() as node:
+        for message in node.pull("jobs"):
+            print(message.data)
+"""
+
+from __future__ import annotations
+
+from meshmq.codecs.registry import register
+from meshmq.core.roster import Event
+from meshmq.errors import (
+    ClosedError,
+    ConfigError,
+    DecodeError,
+    EncodeError,
+    ForkedError,
+    InUseError,
+    LinkError,
+    MeshError,
+    MessageTooLarge,
+    NameInvalid,
+    NoPeersError,
+    ProtocolError,
+    TimedOut,
+    Undelivered,
+)
+from meshmq.faces.aio import AsyncLoop, AsyncNode, AsyncQueue, AsyncReceiver
+from meshmq.faces.blocking import Loop, Node, Queue, Receiver
+from meshmq.message import Message
+from meshmq.seeing import PeerView
+from meshmq.settings import Settings
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AsyncLoop",
+    "AsyncNode",
+    "AsyncQueue",
+    "AsyncReceiver",
+    "ClosedError",
+    "ConfigError",
+    "DecodeError",
+    "EncodeError",
+    "Event",
+    "ForkedError",
+    "InUseError",
+    "LinkError",
+    "Loop",
+    "MeshError",
+    "Message",
+    "MessageTooLarge",
+    "NameInvalid",
+    "NoPeersError",
+    "Node",
+    "PeerView",
+    "ProtocolError",
+    "Queue",
+    "Receiver",
+    "Settings",
+    "TimedOut",
+    "Undelivered",
+    "register",
+]

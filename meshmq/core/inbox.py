@@ -77,6 +77,7 @@ class Inbox:
         self._acks: dict[bytes, dict[bytes, tuple[int, Ranges]]] = {}
         self._frames: deque[tuple[bytes, Kind, bytes]] = deque()
         self._collect_at: float | None = None
+        self.stayed = 0.0
         self.received = self.done = self.repeats = self.refused = self.returned = self.unreadable = 0
 
     def __repr__(self) -> str:
@@ -180,6 +181,13 @@ class Inbox:
         self._collect_at = now + COLLECT_AFTER
         return hand
 
+    def look(self, now: float) -> None:
+        """Ask for jobs without taking one; the asking ends by itself after a while."""
+        if self not in self._askers:
+            self._askers.add(self)
+            self._touch()
+        self._idle_at[self] = now + IDLE_AFTER
+
     def _hand_size(self) -> int:
         if len(self._askers) > 1 or not self.pace.done:
             return 1
@@ -199,8 +207,9 @@ class Inbox:
         if hand not in self._hands:
             return
         del self._hands[hand]
-        done = hand.position + 1
+        hand.floor = done = hand.position + 1
         self.pace.observe(done - hand.start, now - hand.taken_at)
+        self.stayed += (now - hand.arrived) * (done - hand.start)
         self._confirm(hand, done)
         self._give_back(hand, done, hand.end, Verdict.RETURNED)
         self._touch()
@@ -214,6 +223,7 @@ class Inbox:
                 if index not in hand.said:
                     self._give_back(hand, index, index + 1, Verdict.LEFT)
             self._give_back(hand, hand.position + 1, hand.end, Verdict.RETURNED)
+            hand.floor = hand.end = max(hand.end, hand.position + 1)
         self._askers.discard(consumer)
         self._idle_at.pop(consumer, None)
         if not self._askers:
@@ -224,16 +234,12 @@ class Inbox:
         """Note that a consumer stopped asking for now; unless it asks again soon its jobs go back."""
         self._idle_at[consumer] = now + IDLE_AFTER
 
-    def say(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None = None) -> bool:
-        """Take an explicit ack (``None``) or nack of one job; a second one is ignored."""
-        if index in hand.said or hand not in self._hands or index < hand.floor:
-            return False
-        hand.said[index] = verdict
+    def say(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None = None) -> None:
+        """Tell the pusher of an explicit ack (``None``) or nack, which the consumer noted in ``said``."""
         if verdict is None:
             self._confirm_one(hand, index)
         else:
             self._give_back(hand, index, index + 1, verdict, delay)
-        return True
 
     # -- answers ---------------------------------------------------------------------------------
 

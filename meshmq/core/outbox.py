@@ -133,6 +133,16 @@ class Outbox:
         self.size += size
         return number
 
+    @property
+    def paused(self) -> int:
+        """How many jobs pause after a nack."""
+        return len(self._later)
+
+    @property
+    def working(self) -> list[bytes]:
+        """The workers that have jobs of ours."""
+        return [route.peer for route in self.routes.values() if route.in_flight]
+
     # -- out -------------------------------------------------------------------------------------
 
     def best(self, room: Callable[[bytes], bool]) -> Route | None:

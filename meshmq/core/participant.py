@@ -75,6 +75,9 @@ class Participant:
         self.inboxes: dict[str, Inbox] = {}
         self.counts: Counter[str] = Counter()
         self.opened_at = now
+        self.progress_at = now
+        #: Called about every minute, inside the lock: it must not wait.
+        self.each_minute: Callable[[], object] = _nothing
         self._random = random
         self._origin = random.randbytes(16)
         card = Card(node_id, name, mesh, 1, "up", control, direct, ())
@@ -163,6 +166,10 @@ class Participant:
         finally:
             self.work(now)
 
+    def look(self, queue: str, now: float) -> None:
+        """Ask for jobs of a queue on behalf of somebody who only looks whether one is there."""
+        self._with_inbox(queue, now, lambda inbox: inbox.look(now))
+
     def progress(self, queue: str, hand: Hand, now: float) -> None:
         """Tell pushers what a consumer has done of its hand."""
         self._with_inbox(queue, now, lambda inbox: inbox.progress(hand, now))
@@ -193,6 +200,23 @@ class Participant:
     def drain(self, now: float) -> None:
         """Take no new work, and say so."""
         self._change_card(now, state="draining", at_once=True)
+
+    def at_work(self) -> bool:
+        """Whether a living worker has a job of ours in its hands."""
+        return any(
+            peer == self.node_id or self.peer_alive(peer)
+            for outbox in self.outboxes.values()
+            for peer in outbox.working
+        )
+
+    def owes(self) -> bool:
+        """Whether jobs are unconfirmed, or peers have not yet received what we told them."""
+        if any(outbox.depth for outbox in self.outboxes.values()):
+            return True
+        unsettled = [session for session in self.sessions.values() if session.live and not session.settled]
+        for session in unsettled:
+            session.hurry()
+        return bool(unsettled)
 
     def farewell(self, now: float) -> None:
         """Say goodbye to everybody; nothing is sent after it."""
@@ -287,7 +311,7 @@ class Participant:
                 outbox.grant(peer, acks.jobs, acks.size)
                 for origin, begun, ranges in acks.done:
                     if origin == self._origin:
-                        self._freed(outbox, outbox.settle(peer, begun, ranges, now))
+                        self._freed(outbox, outbox.settle(peer, begun, ranges, now), now)
                 self._busy_outboxes[acks.queue] = None
         elif kind is Kind.GRANT:
             queue, jobs, size = unpack_grant(body)
@@ -309,7 +333,7 @@ class Participant:
                 outbox.give_back(peer, verdict, ranges, delay, now)
                 if verdict is Verdict.UNREADABLE:
                     self.say(logging.ERROR, "meshmq.jobs", f"a worker of {queue!r} cannot decode a job; it is dropped")
-                self._freed(outbox, depth - outbox.depth)
+                self._freed(outbox, depth - outbox.depth, now)
                 self._busy_outboxes[queue] = None
         elif kind is Kind.CARD:
             _, fields = unpack_body(body)
@@ -318,8 +342,9 @@ class Participant:
                 raise ProtocolError("a card of somebody else")
             self.presence.heard_by_session(card, now)
 
-    def _freed(self, outbox: Outbox, count: int) -> None:
+    def _freed(self, outbox: Outbox, count: int, now: float) -> None:
         if count:
+            self.progress_at = now
             self.woken.append((("outbox", outbox.queue), count))
             self.woken.append((("progress",), 1_000))
 
@@ -439,6 +464,10 @@ class Participant:
         """Log, once the lock is released."""
         self.words.append((level, logger, sentence))
 
+    def minute(self) -> None:
+        """Have discovery announce again."""
+        self.each_minute()
+
     def _session(self, node_id: bytes) -> Session:
         session = self.sessions.get(node_id)
         if session is None:
@@ -525,6 +554,8 @@ class Participant:
                 if session.pending:
                     session.pump(now, _nothing)
                     self._soon_of(session)
+                    if session.settled:
+                        self.woken.append((("progress",), 1_000))
         finally:
             self._working = False
 

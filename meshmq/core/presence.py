@@ -35,6 +35,7 @@ from meshmq.wire.frames import VersionMismatch
 
 BEAT_EVERY: Final = 5.0
 PING_EVERY_BEATS: Final = 6
+MINUTE_BEATS: Final = 12
 CARD_PAUSE: Final = 0.2
 PEERS_TOLD: Final = 1_000
 TOLD_ONCE: Final = 1_000
@@ -79,6 +80,9 @@ class Host(Protocol):
 
     def roster_changed(self) -> None:
         """Learn that somebody may wait for this."""
+
+    def minute(self) -> None:
+        """Learn that a minute has gone by."""
 
 
 class Presence:
@@ -349,6 +353,8 @@ class Presence:
             self._beat_at = now + BEAT_EVERY
             self._beats += 1
             self._host.outputs.append(("publish", [CARD_TOPIC, pack_beat(self.card.number)]))
+            if self._beats % MINUTE_BEATS == 0:
+                self._host.minute()
             if self._beats % PING_EVERY_BEATS == 0:
                 for peer in self.roster.peers.values():
                     self._ping(peer, now)

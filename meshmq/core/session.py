@@ -254,6 +254,11 @@ class Session:
             self._pinged_at = now
             self._send(Kind.PING)
 
+    def hurry(self) -> None:
+        """Have the peer say at once what it has received."""
+        if self.connection is not None and self._stream.kept:
+            self._send(Kind.PING)
+
     def close(self, now: float, reason: str = "left") -> None:
         """Say goodbye and end."""
         if self.connection is not None:

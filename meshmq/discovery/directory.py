@@ -44,7 +44,7 @@ def runtime_directory() -> Path:
 
 def _belongs_to(path: str, user: int) -> bool:
     try:
-        status = os.stat(path)
+        status = Path(path).stat()
     except OSError:
         return False
     return stat.S_ISDIR(status.st_mode) and status.st_uid == user
@@ -60,8 +60,8 @@ def make_private(directory: Path) -> None:
     repair = "remove it, or set MESHMQ_RUNTIME_DIR to a directory of your own"
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = os.lstat(directory)
-        above = os.stat(directory.parent)
+        status = directory.lstat()
+        above = directory.parent.stat()
     except OSError as error:
         raise LinkError(
             f"the directory for sockets {directory} cannot be made ({error.strerror}): "

@@ -88,7 +88,7 @@ def _take(path: Path, node_id: bytes) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.write(descriptor, node_id.hex().encode())
-        if os.stat(path).st_ino == os.fstat(descriptor).st_ino:
+        if path.stat().st_ino == os.fstat(descriptor).st_ino:
             return descriptor
     except OSError as error:
         if error.errno in _NO_LOCKS_HERE:
@@ -104,25 +104,24 @@ def _take(path: Path, node_id: bytes) -> int | None:
 def living(directory: Path) -> Iterator[tuple[str, bytes | None]]:
     """Yield the name and id of each announced entry that is alive; clear away the dead."""
     try:
-        names = os.listdir(directory)
+        entries = list(directory.iterdir())
     except OSError:
         return
-    for name in names:
-        if not _NAME.fullmatch(name):  # not ours: the user may have given us a directory with more in it
+    for entry in entries:
+        if not _NAME.fullmatch(entry.name):  # not ours: the user may have given us a directory with more in it
             continue
-        stem, suffix = os.path.splitext(name)
         try:
-            descriptor = os.open(directory / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = os.open(entry, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
-            if suffix == ANNOUNCED:
-                yield stem, _read_id(descriptor)
+            if entry.suffix == ANNOUNCED:
+                yield entry.stem, _read_id(descriptor)
         else:
             if os.fstat(descriptor).st_nlink:
-                _clear(directory / name)
+                _clear(entry)
         finally:
             os.close(descriptor)
 
@@ -139,4 +138,4 @@ def _clear(entry: Path) -> None:
     """Delete an entry and its sockets, the entry last: nothing may be left that no entry accounts for."""
     for path in (*(entry.with_suffix(suffix) for suffix in SOCKETS), entry):
         with contextlib.suppress(OSError):
-            os.unlink(path)
+            path.unlink()

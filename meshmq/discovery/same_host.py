@@ -85,7 +85,7 @@ class SameHost:
                 return
             announced = directory / f"{self._stem}{ANNOUNCED}"
             try:
-                os.rename(self._entry, announced)
+                self._entry.rename(announced)
             except OSError as error:
                 raise LinkError(f"{self._entry} was taken away ({error.strerror}): try again") from error
             self._entry = announced
@@ -124,7 +124,7 @@ class SameHost:
             self.status = "closed"
             give_back(descriptor, entry)
             with contextlib.suppress(OSError):
-                os.rmdir(self._directory)
+                self._directory.rmdir()
 
     def _reserve(self) -> Path:
         with self._lock:
@@ -159,13 +159,10 @@ class SameHost:
 
     def _sweep(self, directory: Path) -> None:
         """Clear some of what the dead left in other meshes, which nobody may ever look at again."""
-        with contextlib.suppress(OSError), os.scandir(directory.parent) as siblings:
-            for sibling in itertools.islice(siblings, _SWEPT_AT_MOST):
-                if sibling.name == directory.name or not _MESH.fullmatch(sibling.name):
-                    continue
-                if sibling.is_dir(follow_symlinks=False):
-                    with contextlib.suppress(OSError):
-                        os.rmdir(sibling.path)
-                        continue
-                    for _ in living(Path(sibling.path)):
-                        break  # a living node there does the rest
+        with contextlib.suppress(OSError):
+            others = [path for path in directory.parent.iterdir() if _MESH.fullmatch(path.name) and path != directory]
+            for other in itertools.islice(others, _SWEPT_AT_MOST):
+                for _ in living(other):
+                    break  # a living node there does the rest
+                with contextlib.suppress(OSError):
+                    other.rmdir()

@@ -9,6 +9,7 @@
 
 from meshmq.testing.clock import HandClock
 from meshmq.testing.faults import Faults
+from meshmq.testing.jobs import Jobs
 from meshmq.testing.memory import MemoryNetwork
 from meshmq.testing.memory_links import MemoryLinks
 from meshmq.testing.network import Network, Place, open_links
@@ -19,6 +20,7 @@ from meshmq.testing.simulation import SimulatedNode, Simulation
 __all__ = [
     "Faults",
     "HandClock",
+    "Jobs",
     "MemoryLinks",
     "MemoryNetwork",
     "Network",

@@ -15,6 +15,7 @@ from meshmq.testing.simulation import Simulation
 
 #: A run with more steps than this is a mesh that talks without end.
 STEPS: Final = 2_000_000
+JOBS: Final = "meshmq.testing.jobs:Jobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--count", type=int, default=1, help="so many seeds from --seed on")
     parser.add_argument("--nodes", type=int, default=5)
-    parser.add_argument("--scenario", required=True, metavar="MODULE:CLASS")
+    parser.add_argument("--scenario", default=JOBS, metavar="MODULE:CLASS")
     parser.add_argument("--fault", action="append", default=[], metavar="NAME=VALUE", help="a field of Faults")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a field of the scenario")
     parser.add_argument("--trace", action="store_true", help="every line of the trace on stderr")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from meshmq.links.base import Decider
@@ -34,11 +35,15 @@ class Scenario:
     def joined(self, sim: Simulation, node: SimulatedNode) -> None:
         """Take note that an incarnation is up, the first ones (before ``start``) and every later one."""
 
-    def on_event(self, sim: Simulation, node: SimulatedNode) -> None:
-        """Look at a node after it was handed something; the place to take what a user would take."""
+    def on_event(self, sim: Simulation, node: SimulatedNode, woken: Sequence[tuple[Hashable, int]]) -> None:
+        """Look at a node after it was handed something; ``woken`` names the waiters that may now succeed."""
 
-    def may_fail(self, sim: Simulation, node: SimulatedNode) -> bool:
-        """Say whether this node may crash or stall now."""
+    def may_crash(self, sim: Simulation, node: SimulatedNode) -> bool:
+        """Say whether this node may die now; what it alone remembers dies with it."""
+        return True
+
+    def may_stall(self, sim: Simulation, node: SimulatedNode) -> bool:
+        """Say whether this node may be stopped for a while now."""
         return True
 
     def finished(self, sim: Simulation) -> bool:

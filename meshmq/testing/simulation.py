@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from hashlib import blake2b
 from itertools import count
 from typing import Final, Literal, cast
@@ -55,6 +55,7 @@ class SimulatedNode:
         self.pending: deque[Callable[[], None]] = deque()
         self.alarm: float | None = None
         self.spins = 0
+        self.woken: list[tuple[Hashable, int]] = []
 
     def __repr__(self) -> str:
         return f"<SimulatedNode {self.name} {self.state}, {len(self.connections)} connections>"
@@ -225,7 +226,8 @@ class Simulation:
         self._flush(node)
         self._arm(node)
         self.events += 1
-        self.scenario.on_event(self, node)
+        woken, node.woken = node.woken, []
+        self.scenario.on_event(self, node, woken)
         for every, check in self._invariants:
             if self.events % every == 0:
                 check(self)
@@ -237,6 +239,7 @@ class Simulation:
             decider.outputs.clear()
             for output in outputs:
                 self._carry_out(node, output)
+        node.woken += decider.woken
         decider.woken.clear()
         for _, _, sentence in decider.words:
             self.note(f"{node.name} says: {sentence}")

@@ -161,7 +161,7 @@ class Storm:
             self.sim.at(min(moment, self.sim.faults.until), lambda: self.join(a, b, one_way=one_way))
 
     def _crash_one(self) -> None:
-        node, faults = self._victim(), self.sim.faults
+        node, faults = self._victim(self.sim.scenario.may_crash), self.sim.faults
         if node is not None:
             self.sim.crash(node, power_cut=self.lies.random() < faults.power_cuts)
             same = self.lies.random() < faults.same_address
@@ -172,13 +172,13 @@ class Storm:
         self.sim.restart(node, same_address=same_address)
 
     def _stall_one(self) -> None:
-        node, faults = self._victim(), self.sim.faults
+        node, faults = self._victim(self.sim.scenario.may_stall), self.sim.faults
         if node is not None:
             moment = min(self.sim.now + self.lies.uniform(0.05, faults.stall_most), faults.until)
             self.stall(node, moment - self.sim.now)
 
-    def _victim(self) -> SimulatedNode | None:
-        nodes = [node for node in self.sim.nodes if node.state == "up" and self.sim.scenario.may_fail(self.sim, node)]
+    def _victim(self, may: Callable[[Simulation, SimulatedNode], bool]) -> SimulatedNode | None:
+        nodes = [node for node in self.sim.nodes if node.state == "up" and may(self.sim, node)]
         return self.lies.choice(nodes) if nodes else None
 
     def _find_silent(self, control: Control, epoch: Epoch) -> None:

@@ -1,0 +1,66 @@
+"""The contract of a codec: values to bytes and back, equal and of the same types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from meshmq.errors import EncodeError
+
+#: Containers in containers: the most levels that one value may have, at both ends.
+DEPTH: Final = 64
+
+#: Arrays of this many bytes travel in a frame of their own, smaller ones in the body.
+LARGE_BYTES: Final = 64 * 1024
+
+#: More than this many members of one set (or keys of one dict) with the same hash are refused, at both ends:
+#: whoever picks such keys makes a table of n members cost n * n comparisons.
+SAME_HASH: Final = 32
+
+
+class Codec(Protocol):
+    """Values to bytes and back. One codec serves all threads at once."""
+
+    @property
+    def name(self) -> str:
+        """The word under which nodes tell each other which codec they speak."""
+
+    def encode(self, data: object) -> tuple[bytes, tuple[bytes, ...]]:
+        """Return the body and, in the order in which it refers to them, the large buffers.
+
+        All of it is copied before the call returns: the caller may write to its buffers again.
+
+        Raises:
+            EncodeError: ``data`` would not come back equal and of the same types; ``.path`` says where.
+            MessageTooLarge: body and buffers together are over the limit.
+        """
+
+    def decode(self, body: bytes | memoryview, buffers: Sequence[bytes | memoryview] = ()) -> object:
+        """Return the value; arrays are read-only views on ``buffers``.
+
+        Raises:
+            DecodeError: these bytes are none that ``encode`` returns. Nothing else is raised for any bytes.
+        """
+
+
+class Refused(Exception):
+    """Why a value cannot be encoded, gathering the way to it while it rises through the containers."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.steps: list[str] = []
+
+    def within(self, step: str) -> None:
+        """Note that the value stood at ``step`` of a container."""
+        self.steps.append(step)
+
+    def member(self, role: str) -> None:
+        """Note that the value stood where no step leads: among the keys of a dict or in a set."""
+        self.reason = f"{role} that {self.reason}"
+        self.steps.clear()
+
+    def error(self) -> EncodeError:
+        """Return what the user is told."""
+        path = "data" + "".join(reversed(self.steps))
+        return EncodeError(f"{path} {self.reason}", path)

@@ -1,0 +1,245 @@
+"""What every receiver of jobs does, without waiting: takes hands, opens messages, tells progress."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from meshmq.codecs.base import Codec
+from meshmq.core.inbox import Hand
+from meshmq.core.participant import Participant
+from meshmq.errors import ClosedError, ConfigError, DecodeError, WouldBlock
+from meshmq.links.engine import Engine
+from meshmq.message import Message
+from meshmq.names import short
+from meshmq.wire.frames import Verdict
+
+_logger: Final = logging.getLogger("meshmq.jobs")
+
+
+class HandDelivery:
+    """Says to its messages where they come from, and to the pusher what becomes of them."""
+
+    __slots__ = ("_consumer", "_hand", "attempt", "queue")
+
+    def __init__(self, consumer: Consumer, hand: Hand) -> None:
+        self._consumer, self._hand = consumer, hand
+        self.queue, self.attempt = hand.batch.queue, hand.batch.attempt
+
+    def identity(self, index: int) -> tuple[bytes, int]:
+        """Return the origin and number of the job at ``index``."""
+        return self._hand.batch.origin, self._hand.batch.first + index
+
+    def sender(self) -> str:
+        """Return the name of the node that pushed."""
+        return self._consumer.name_of(self._hand.source.peer)
+
+    def age(self) -> float:
+        """Return the seconds since the job was pushed."""
+        hand = self._hand
+        here = self._consumer.engine.now() - hand.arrived
+        return hand.batch.held + self._consumer.round_trip(hand.source.peer) / 2 + here
+
+    def headers(self, index: int) -> dict[str, str]:
+        """Return the headers of the job at ``index``."""
+        return dict(self._hand.batch.headers.get(index, ()))
+
+    def say(self, index: int, *, acked: bool, delay: float | None = None) -> None:
+        """Take an ack or nack; a second one is ignored."""
+        if delay is not None and (not isinstance(delay, int | float) or not 0 <= delay < math.inf):
+            raise ConfigError(f"nack(delay={delay!r}): it is a number of seconds from 0")
+        hand = self._hand
+        if index < hand.floor or index in hand.said:
+            return
+        # Noted at once, so that asking for the next message cannot ack it first; told in the next step.
+        verdict = None if acked else Verdict.REFUSED
+        hand.said[index] = verdict
+        self._consumer.tell(hand, index, verdict, delay)
+
+
+class Consumer:
+    """One user of one queue: a receiver, or one loop over it. Used by one thread or task at a time."""
+
+    def __init__(self, engine: Engine, participant: Participant, codec: Codec, queue: str) -> None:
+        self.engine, self.queue = engine, queue
+        self._participant, self._codec = participant, codec
+        self._hand: Hand | None = None
+        self._delivery: HandDelivery | None = None
+        self.left = False
+
+    def __repr__(self) -> str:
+        return f"<Consumer of {self.queue!r}>"
+
+    def name_of(self, peer: bytes) -> str:
+        """Return the name of a pusher."""
+        if peer == self._participant.node_id:
+            return self._participant.presence.card.name
+        session = self._participant.sessions.get(peer)
+        return session.name if session is not None else short(peer)
+
+    def round_trip(self, peer: bytes) -> float:
+        """Return the measured round trip to a pusher in seconds, 0 where none was measured."""
+        known = self._participant.roster.get(peer)
+        return (known.round_trip or 0.0) if known is not None else 0.0
+
+    def next_nowait(self) -> Message:
+        """Ack the message before and return the next.
+
+        Raises:
+            WouldBlock: none is here; more were asked for.
+            ClosedError: the node or the receiver is closed.
+        """
+        while True:
+            hand = self._hand
+            if hand is not None:
+                index = hand.position + 1
+                # The quick way, without the lock: the inbox reads ``floor`` when it composes acks.
+                if index < hand.end and self.engine.now() < hand.tell_at:
+                    hand.position = hand.floor = index
+                    message = self._open(hand, index)
+                    if message is not None:
+                        return message
+                    continue
+            with self.engine.gate:
+                hand = self.advance()
+            message = self._open(hand, hand.position)
+            if message is not None:
+                return message
+
+    def many_nowait(self, limit: int) -> list[Message]:
+        """Ack what was received before and return what is here, at most ``limit``.
+
+        Raises:
+            WouldBlock: nothing is here.
+            ClosedError: the node or the receiver is closed.
+        """
+        with self.engine.gate:
+            span = self.advance_many(limit)
+        return self.open_many(span)
+
+    def advance_many(self, limit: int) -> tuple[Hand, int, int]:
+        """Move on to the next jobs, at most ``limit``; inside the gate. Returns what ``open_many`` takes.
+
+        Raises:
+            WouldBlock: nothing is here.
+            ClosedError: the node or the receiver is closed.
+        """
+        hand = self.advance()
+        first = hand.position
+        hand.position = min(hand.end, first + limit) - 1
+        return hand, first, hand.position + 1
+
+    def open_many(self, span: tuple[Hand, int, int]) -> list[Message]:
+        """Decode the jobs ``advance_many`` returned; those that cannot be are refused and left out."""
+        hand, first, end = span
+        opened = (self._open(hand, index) for index in range(first, end))
+        return [message for message in opened if message is not None]
+
+    def open_one(self, hand: Hand) -> Message | None:
+        """Decode the job ``advance`` moved to; ``None`` where it cannot be, and is refused."""
+        return self._open(hand, hand.position)
+
+    def advance(self) -> Hand:
+        """Move on by one job, into the next hand where this one is done; inside the gate.
+
+        Raises:
+            WouldBlock: nothing is here; more was asked for.
+            ClosedError: the node or the receiver is closed.
+        """
+        hand = self._hand
+        self.engine.check()
+        if self.left or self.queue not in self._participant.inboxes:
+            raise ClosedError(f"the receiver of {self.queue!r} is closed")
+        now = self.engine.now()
+        try:
+            if hand is not None:
+                if hand.position + 1 < hand.end:
+                    hand.position += 1
+                    hand.floor = hand.position
+                    self._participant.progress(self.queue, hand, now)
+                    if hand.position < hand.end:
+                        return hand
+                self._hand = None
+                self._participant.finish(self.queue, hand, now)
+            hand = self._hand = self._participant.take(self.queue, self, now)
+            self._delivery = HandDelivery(self, hand)
+            return hand
+        finally:
+            self.engine.flush()
+
+    def settle(self) -> None:
+        """Ack what is in hand, without asking for more."""
+        with self.engine.gate:
+            hand, self._hand = self._hand, None
+            if hand is not None and not self.engine.closed:
+                self._participant.finish(self.queue, hand, self.engine.now())
+                self.engine.flush()
+
+    def rest(self) -> None:
+        """Say that nobody asks just now."""
+        with self.engine.gate:
+            if not self.engine.closed:
+                self._participant.rest(self.queue, self, self.engine.now())
+                self.engine.flush()
+
+    def leave(self) -> None:
+        """Give back what is in hand, without a word on it; from anywhere, ``__del__`` too."""
+        if not self.left:
+            self.left = True
+            self.engine.post(partial(self._leave, self.queue))
+
+    def _leave(self, queue: str) -> None:
+        self._hand = None
+        self._participant.leave(queue, self, self.engine.now())
+
+    def tell(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
+        """Have the pusher told of an explicit ack or nack, in the next step."""
+        self.engine.post(partial(self._say, hand, index, verdict, delay))
+
+    def _say(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
+        self._participant.say(self.queue, hand, index, verdict, delay, self.engine.now())
+
+    def _open(self, hand: Hand, index: int) -> Message | None:
+        try:
+            data = self._codec.decode(hand.batch.body(index), hand.batch.buffers)
+        except DecodeError as error:
+            sender = self.name_of(hand.source.peer)
+            _logger.error("a job of %r from %s cannot be decoded and is refused: %s", self.queue, sender, error)
+            hand.said[index] = Verdict.UNREADABLE
+            self.tell(hand, index, Verdict.UNREADABLE, None)
+            return None
+        delivery = self._delivery
+        assert delivery is not None
+        return Message(data, delivery, index)
+
+
+def check_limit(limit: object) -> int:
+    """Return ``limit`` if it is a whole number from 1.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise ConfigError(f"a limit of messages is a whole number from 1, not {limit!r}")
+    return limit
+
+
+def check_timeout(timeout: object) -> float | None:
+    """Return ``timeout`` if it is a number of seconds from 0, or ``None``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:
+        raise ConfigError(f"timeout={timeout!r}: it is a number of seconds from 0, or None to wait")
+    return float(timeout)
+
+
+def texts(peers: str | Sequence[str]) -> tuple[str, ...]:
+    """Return a tuple of texts, also where one was given alone."""
+    return (peers,) if isinstance(peers, str) else tuple(peers)

@@ -1,0 +1,389 @@
+"""The face for threads: waiting and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import time
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from meshmq.consumer import Consumer, check_limit, check_timeout
+from meshmq.core.roster import Event
+from meshmq.drivers.keeper import KeeperDriver
+from meshmq.drivers.leaving import at_exit
+from meshmq.errors import ClosedError, TimedOut, WouldBlock
+from meshmq.links.engine import Engine
+from meshmq.links.waiter import ThreadWaiter
+from meshmq.message import Message
+from meshmq.names import check_name
+from meshmq.node import BaseNode
+from meshmq.seeing import PeerView
+from meshmq.waiting import Patience, Wish
+from meshmq.wire.batches import Headers
+
+_logger: Final = logging.getLogger("meshmq.node")
+ResultT = TypeVar("ResultT")
+#: Seconds libzmq has, in its own thread, to send our goodbye.
+LINGER: Final = 0.5
+
+
+class Node(BaseNode):
+    """One participant of a mesh; every call may be made from any thread.
+
+    ``Node(...)`` only remembers; it opens at ``with``, ``open()`` or its first use. See ``BaseNode``
+    for the arguments.
+    """
+
+    def open(self) -> Self:
+        """Open the node: bind, announce, find others. Never waits for peers; twice is once.
+
+        Raises:
+            LinkError: an address or the private directory cannot be opened.
+            ClosedError: it was closed before.
+        """
+        self._opened()
+        return self
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self._close_in_haste(self.settings.drain)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Leave: wait until every job pushed here is confirmed, say goodbye, close.
+
+        Waits as long as there is progress (an ack, or a job in the hands of a living worker) and
+        ``settings.drain`` seconds beyond; ``timeout`` is a hard limit, 0 waits for nothing. What this
+        node pulled and has in hand goes back to its pusher.
+
+        Raises:
+            Undelivered: jobs were left; it says how many, and what helps.
+        """
+        hard = check_timeout(timeout)
+        with self._opening:
+            if self._closed or self._engine is None:
+                self._closed = True
+                return
+        engine, participant = self._engine, self._participant
+        assert participant is not None
+        try:
+            if not engine.closed:
+                self._close_receivers()
+                with engine.gate:
+                    participant.drain(engine.now())
+                    engine.flush()
+                attempt = self._leave_attempt(hard)
+                wish = Wish(("progress",), attempt, self._flush_wish(None).words, retry=0.05)
+                with suppress(ClosedError):
+                    self._wait(wish, None)
+        finally:
+            left = self._left_behind()
+            self._withdraw()
+            self._shut(LINGER)
+        if left is not None:
+            raise left
+
+    def _close_in_haste(self, limit: float) -> None:
+        """Close where an exception is on its way already: what is left is logged."""
+        try:
+            self.close(limit)
+        except Exception as error:
+            _logger.error("node %r: %s", self.name, error)
+
+    # -- the verbs -------------------------------------------------------------------------------
+
+    def push(self, queue: str, data: object, *, headers: Headers | None = None, timeout: float | None = None) -> None:
+        """Give a job to exactly one worker of ``queue``; it is kept here until a worker has confirmed it.
+
+        Waits only while the queue's outbox is full; ``timeout=0`` never waits. ``data`` is copied
+        before the call returns.
+
+        Raises:
+            EncodeError: ``data`` would not come back equal; nothing was pushed.
+            TimedOut: the outbox stayed full; nothing was pushed.
+            NoPeersError: it is full and nobody has pulled it for ``settings.patience``.
+            ClosedError: the node is closed.
+        """
+        if queue not in self._names:
+            self._names.add(check_name("queue", queue))
+        body, buffers, headers = self._encode(data, headers)
+        try:
+            self._push_nowait(queue, body, buffers, headers)
+        except WouldBlock:
+            self._wait(self._push_wish(queue, body, buffers, headers), check_timeout(timeout))
+
+    def pull(self, queue: str, *, prefetch: int | None = None, idle: float | None = None) -> Receiver:
+        """Take jobs of ``queue`` from now on; iterate over what is returned, or call its ``receive``.
+
+        ``prefetch`` fixes how many jobs are fetched ahead (default: about 0.1 s of work, as measured);
+        ``idle`` ends the iteration after so many seconds without a job.
+
+        Raises:
+            ClosedError: the node is closed.
+        """
+        return Receiver(self, check_name("queue", queue), prefetch, check_timeout(idle))
+
+    def queue(self, queue: str) -> Queue:
+        """Return the handle of a queue, for its options and for speed."""
+        return Queue(self, check_name("queue", queue))
+
+    # -- seeing ----------------------------------------------------------------------------------
+
+    def wait_for(self, *, pull: str, count: int = 1, timeout: float | None = None) -> list[PeerView]:
+        """Wait until ``count`` nodes pull a queue (this one included); returns the peers among them.
+
+        Raises:
+            TimedOut: not so many in time.
+            ClosedError: the node is closed.
+        """
+        return self._wait(self._peers_wish(pull, count), check_timeout(timeout))
+
+    def settle(self, timeout: float | None = None) -> None:
+        """Wait until discovery has had its first answers.
+
+        Raises:
+            TimedOut: not in time.
+            ClosedError: the node is closed.
+        """
+        self._wait(self._settled_wish(), check_timeout(timeout))
+
+    def events(self, timeout: float | None = None) -> Iterator[Event]:
+        """Iterate over what happens to the roster, from the oldest event kept (1,000).
+
+        Ends quietly when the node closes, and after ``timeout`` seconds without an event.
+        """
+        wish, limit = self._event_wish([0]), check_timeout(timeout)
+        while True:
+            try:
+                event = self._wait(wish, limit)
+            except (ClosedError, TimedOut):
+                return
+            yield event
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until every job pushed here is confirmed.
+
+        Raises:
+            TimedOut: not in time.
+            ClosedError: the node is closed.
+        """
+        self._wait(self._flush_wish(None), check_timeout(timeout))
+
+    # -- waiting ---------------------------------------------------------------------------------
+
+    def _wait(self, wish: Wish[ResultT], timeout: float | None) -> ResultT:
+        engine, _ = self._opened()
+        clock = time.monotonic
+        patience = Patience(wish, timeout, self.settings.first_word, clock())
+        since = engine.now()
+        took = False
+        with ThreadWaiter() as waiter:
+            try:
+                while True:
+                    with engine.gate:
+                        engine.check()
+                        try:
+                            result = wish.attempt(engine.now(), since)
+                            took = True
+                            return result
+                        except WouldBlock:
+                            engine.register(wish.key, waiter)
+                        finally:
+                            engine.flush()
+                    waiter.wait(patience.sleep(clock()))
+            finally:
+                self._unregister(engine, wish, waiter, took=took)
+
+    def _unregister(self, engine: Engine, wish: Wish[ResultT], waiter: ThreadWaiter, *, took: bool) -> None:
+        if not engine.forked:
+            with engine.gate:
+                engine.unregister(wish.key, waiter, took=took)
+
+    def _make_driver(self, engine: Engine) -> KeeperDriver:
+        return KeeperDriver(engine)
+
+    def _arrange_exit(self) -> None:
+        self._take_back = at_exit(self._close_in_haste, self.settings.drain)
+
+
+class Queue:
+    """A node's handle of one queue; the verbs on ``Node`` are its shorthand."""
+
+    def __init__(self, node: Node, queue: str) -> None:
+        self._node, self.name = node, queue
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.name!r} of {self._node!r}>"
+
+    def push(self, data: object, *, headers: Headers | None = None, timeout: float | None = None) -> None:
+        """Give a job to exactly one worker; see ``Node.push``.
+
+        Raises:
+            EncodeError, TimedOut, NoPeersError, ClosedError: as ``Node.push``.
+        """
+        self._node.push(self.name, data, headers=headers, timeout=timeout)
+
+    def push_many(self, values: Iterable[object], *, timeout: float | None = None) -> int:
+        """Push each of ``values``; returns how many. ``timeout`` counts for each.
+
+        Raises:
+            EncodeError, TimedOut, NoPeersError, ClosedError: as ``Node.push``; what was pushed before stays pushed.
+        """
+        count = 0
+        for value in values:
+            self._node.push(self.name, value, timeout=timeout)
+            count += 1
+        return count
+
+    def pull(self, *, prefetch: int | None = None, idle: float | None = None) -> Receiver:
+        """Take jobs; see ``Node.pull``.
+
+        Raises:
+            ClosedError: the node is closed.
+        """
+        return self._node.pull(self.name, prefetch=prefetch, idle=idle)
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until every job pushed into this queue is confirmed.
+
+        Raises:
+            TimedOut: not in time.
+            ClosedError: the node is closed.
+        """
+        self._node._wait(self._node._flush_wish(self.name), check_timeout(timeout))
+
+    @property
+    def depth(self) -> int:
+        """How many jobs pushed here are not confirmed."""
+        return self._node._depth(self.name)
+
+
+class Receiver:
+    """Jobs of one queue: iterate, or ``receive``. Asking for the next job acks the one before.
+
+    Leaving the loop acks nothing: the job in hand goes back as a possible repeat, those only fetched
+    go back at once, in order. Several threads may iterate at once; each has its own job in hand.
+    """
+
+    def __init__(self, node: Node, queue: str, prefetch: int | None, idle: float | None) -> None:
+        self._node, self.queue, self._idle = node, queue, idle
+        self._consumer = node._open_receiver(self, queue, prefetch)
+        self._loops: weakref.WeakSet[Loop] = weakref.WeakSet()
+        self.closed = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed or self._node.closed else f"{len(self)} waiting here"
+        return f"<Receiver of {self.queue!r}, {state}>"
+
+    def __len__(self) -> int:
+        return self._node._waiting(self.queue)
+
+    def __iter__(self) -> Loop:
+        return Loop(self)
+
+    def receive(self, timeout: float | None = None) -> Message:
+        """Ack the message before and return the next; ``timeout=0`` never waits.
+
+        Raises:
+            TimedOut: none came in time; nothing was taken.
+            ClosedError: the node or the receiver is closed.
+        """
+        return self._receive(self._consumer, check_timeout(timeout))
+
+    def receive_many(self, limit: int, timeout: float | None = None) -> list[Message]:
+        """Ack what was received before and return at least one message, at most ``limit``.
+
+        Raises:
+            TimedOut: none came in time; nothing was taken.
+            ClosedError: the node or the receiver is closed.
+        """
+        check_limit(limit)
+        consumer, seconds = self._consumer, check_timeout(timeout)
+        wish = self._node._jobs_wish(self.queue, lambda now, since: consumer.advance_many(limit))
+        while True:
+            messages = consumer.open_many(self._wait(wish, consumer, seconds))
+            if messages:
+                return messages
+
+    def _receive(self, consumer: Consumer, timeout: float | None) -> Message:
+        with suppress(WouldBlock):
+            return consumer.next_nowait()
+        wish = self._node._jobs_wish(self.queue, lambda now, since: consumer.advance())
+        while True:
+            message = consumer.open_one(self._wait(wish, consumer, timeout))
+            if message is not None:
+                return message
+
+    def _wait(self, wish: Wish[ResultT], consumer: Consumer, timeout: float | None) -> ResultT:
+        try:
+            return self._node._wait(wish, timeout)
+        except TimedOut:
+            consumer.rest()
+            raise
+
+    def ready(self, timeout: float | None = None) -> None:
+        """Wait until a job is here.
+
+        Raises:
+            TimedOut: none came in time.
+            ClosedError: the node is closed.
+        """
+        self._node._wait(self._node._ready_wish(self.queue), check_timeout(timeout))
+
+    def close(self) -> None:
+        """Stop pulling: what is in hand goes back as a possible repeat, the rest at once. Twice is once."""
+        if not self.closed:
+            self.closed = True
+            for loop in list(self._loops):
+                loop.leave()
+            self._node._close_receiver(self, self._consumer)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._consumer.settle()
+        self.close()
+
+
+class Loop:
+    """One loop over a receiver, with its own job in hand."""
+
+    __slots__ = ("__weakref__", "_consumer", "_receiver")
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._consumer = receiver._node._new_consumer(receiver.queue)
+        if receiver.closed:
+            self._consumer.leave()
+        receiver._loops.add(self)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Message:
+        receiver = self._receiver
+        try:
+            return receiver._receive(self._consumer, receiver._idle)
+        except (ClosedError, TimedOut):
+            self._consumer.leave()
+            raise StopIteration from None
+
+    def leave(self) -> None:
+        """Give back what is in hand."""
+        self._consumer.leave()
+
+    def __del__(self) -> None:
+        self._consumer.leave()

@@ -1,0 +1,248 @@
+"""One connection that we dial: first the race, then ZeroMQ, until it is refused, ends, or is hung up.
+
+Its socket is its own, so what arrives there can only come from that peer. libzmq keeps a control
+connection up by itself; a direct one is never reconnected, because what libzmq loses on the way
+only the session above can know [F 35, 43].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from errno import EAGAIN, ETIMEDOUT
+from typing import Final
+
+import zmq
+
+from meshmq.links.base import Connection, Decider, LinkName, Reason
+from meshmq.links.monitor import DIALLED, FAILED, Monitor, failure
+from meshmq.links.options import Options
+from meshmq.links.race import Lost, Networks, Race
+from meshmq.links.reader import Reader, readable, send
+from meshmq.links.resolver import Resolver
+from meshmq.links.sources import Sources
+from meshmq.wire.frames import MAGIC
+
+#: The end of a connection is told by libzmq a moment before the last frames are readable.
+_TAIL: Final = 0.01
+_FAREWELL_MS: Final = 500
+_HELD_MESSAGES: Final = 1024
+_HELD_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every dial of a node needs."""
+
+    options: Options
+    sources: Sources
+    resolver: Resolver
+    near: Networks
+    counts: dict[str, int]
+    #: The dials that are under way or stand; each takes itself out.
+    dials: dict[Connection, Dial]
+
+
+class Dial:
+    """One dialled connection; a source."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        link: LinkName,
+        addresses: Sequence[str],
+        subscriptions: Sequence[bytes],
+        surroundings: Surroundings,
+        now: float,
+    ) -> None:
+        self.connection = connection
+        self.link = link
+        self.closed = False
+        self._subscriptions = tuple(subscriptions)
+        self._around = surroundings
+        self._address = ""
+        self._socket: zmq.SyncSocket | None = None
+        self._reader: Reader | None = None
+        self._monitor: Monitor | None = None
+        self._held: list[list[bytes]] = []
+        self._held_bytes = 0
+        self._stands = False
+        self._heard = False
+        self._verdict: Reason | None = None
+        self._ends: float | None = None
+        self._probe: Race | None = None
+        self._race: Race | None = self._start_race(addresses, now)
+
+    def send(self, frames: Sequence[bytes]) -> bool:
+        """Send one message, or hold it until the race is won; ``False`` when the connection has ended."""
+        if self.closed or self.link != "direct":
+            return False
+        if self._socket is None:
+            return self._hold(list(frames))
+        with suppress(zmq.Again):  # its pipe has gone: the monitor says why, and what had arrived is read first
+            send(self._socket, list(frames))
+        if readable(self._socket):  # F 4
+            self._around.sources.wake(self)
+        return True
+
+    def hang_up(self, linger_ms: int = _FAREWELL_MS) -> None:
+        """Close it; what was sent gets a moment to leave."""
+        self.closed = True
+        self._around.dials.pop(self.connection, None)
+        self._held.clear()
+        if self._race is not None:
+            self._race.close()
+            self._race = None
+        self._close_socket(linger_ms)
+
+    def drain(self, decider: Decider, now: float, quota: int) -> int:
+        """Go on with the race, the handshake, and what has arrived."""
+        if self._race is not None:
+            self._run(self._race, decider, now)
+        if self._monitor is not None:
+            self._watch(self._monitor, decider, now)
+        taken = 0
+        while taken < quota and self._reader is not None and not self.closed:
+            frames = self._reader.message()
+            if frames is None:
+                break
+            taken += 1
+            self._take(frames, self._reader.overlong, decider, now)
+        if self._ends is not None and now >= self._ends and taken < quota and not self.closed:
+            self.hang_up(0)
+            decider.ended(self.connection, now)
+        return 0 if self.closed else taken
+
+    def _start_race(self, addresses: Sequence[str], now: float) -> Race:
+        around = self._around
+        return Race(
+            addresses,
+            self,
+            around.sources,
+            resolver=around.resolver,
+            mechanism=b"NULL" if around.options.keys is None else b"CURVE",
+            near=around.near,
+            now=now,
+        )
+
+    def _run(self, race: Race, decider: Decider, now: float) -> None:
+        outcome = race.advance(now)
+        if outcome is None:
+            return
+        self._race = None
+        if isinstance(outcome, Lost):
+            race.close()
+            self._refuse(outcome.reason, outcome.address, decider, now)
+        elif self._verdict is not None:
+            race.close()
+            self._refuse(self._verdict, outcome.address, decider, now)
+        else:
+            self._probe = race
+            self._connect(outcome.address, outcome.endpoint, decider, now)
+
+    def _connect(self, address: str, endpoint: str, decider: Decider, now: float) -> None:
+        options, sources = self._around.options, self._around.sources
+        self._address = address
+        try:
+            made = options.control_client(self._subscriptions) if self.link == "control" else options.direct_client()
+            self._socket, self._reader = made, Reader(made)
+            self._monitor = Monitor(made, DIALLED)
+            made.setsockopt(zmq.IPV6, int(endpoint.startswith("tcp://[")))
+            made.connect(endpoint)
+        except zmq.ZMQError:  # no descriptors left [F 21]
+            self._refuse("unreachable", address, decider, now)
+            return
+        sources.watch(int(made.getsockopt(zmq.FD)), self)
+        sources.watch(self._monitor.fileno(), self)
+        for frames in self._held:
+            send(made, frames)
+        self._held.clear()
+        sources.wake(self)  # F 4: both descriptors were touched
+        decider.reached(self.connection, address, now)
+
+    def _watch(self, monitor: Monitor, decider: Decider, now: float) -> None:
+        for event, value in monitor.events():
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._stands = True
+                self._drop_probe()
+            elif event & FAILED:
+                self._fail(event, value, decider, now)
+            elif event == zmq.EVENT_DISCONNECTED and self._stands:
+                if self._ends is None:
+                    self._ends = now + _TAIL
+                    self._around.sources.later(self, self._ends)
+            elif event == zmq.EVENT_DISCONNECTED:
+                self._refuse("not_meshmq", self._address, decider, now)
+            elif not self._stands:  # it closed its door between the race and now
+                self._refuse("refused", self._address, decider, now)
+            if self.closed or self._monitor is None:
+                return
+
+    def _fail(self, event: int, value: int, decider: Decider, now: float) -> None:
+        secret = self._around.options.keys is not None
+        reason = failure(event, value, secret=secret)
+        if reason is not None:
+            self._refuse(reason, self._address, decider, now)
+        elif value in (EAGAIN, ETIMEDOUT):
+            self._refuse("unreachable", self._address, decider, now)
+        else:
+            # It hung up on our handshake. If it still greets us, what we said was wrong; else it has gone.
+            self._verdict = "wrong_secret" if secret else "not_meshmq"
+            self._close_socket(0)
+            self._race = self._start_race([self._address], now)
+
+    def _take(self, frames: list[bytes], overlong: bool, decider: Decider, now: float) -> None:
+        if overlong:
+            self._count("overlong")
+            self.hang_up(0)
+            decider.ended(self.connection, now)
+            return
+        if self.link == "control":
+            if not self._heard:
+                self._heard = True
+                self._forget_monitor()
+            decider.hear(self.connection, frames, now)
+            return
+        if not self._heard and frames[0][: len(MAGIC)] != MAGIC:
+            self._count("foreign")
+            self._refuse("not_meshmq", self._address, decider, now)
+            return
+        self._heard = True
+        decider.receive(self.connection, frames, now)
+
+    def _refuse(self, reason: Reason, address: str, decider: Decider, now: float) -> None:
+        self.hang_up(0)
+        decider.refused(self.connection, reason, address, now)
+
+    def _hold(self, frames: list[bytes]) -> bool:
+        size = sum(map(len, frames))
+        if self._held and (len(self._held) >= _HELD_MESSAGES or self._held_bytes + size > _HELD_BYTES):
+            self._count("unheld")
+            self.hang_up(0)
+            return False
+        self._held.append(frames)
+        self._held_bytes += size
+        return True
+
+    def _drop_probe(self) -> None:
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
+
+    def _close_socket(self, linger_ms: int) -> None:
+        self._drop_probe()
+        self._forget_monitor()
+        if self._socket is not None:
+            self._around.sources.unwatch(int(self._socket.getsockopt(zmq.FD)))
+            self._socket.close(linger=linger_ms)
+            self._socket = self._reader = None
+
+    def _forget_monitor(self) -> None:
+        if self._monitor is not None:
+            self._around.sources.unwatch(self._monitor.fileno())
+            self._monitor.close()
+            self._monitor = None
+
+    def _count(self, what: str) -> None:
+        self._around.counts[what] = self._around.counts.get(what, 0) + 1

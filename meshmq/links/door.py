@@ -1,0 +1,136 @@
+"""Watches who comes to one bound socket: which connections ended, and who could not get in.
+
+An address is told once a minute. Events carry no address of the other end, so it is asked of the
+descriptor as soon as ACCEPTED is read; of a connection that is gone by then it stays unknown ("").
+Our own dialling ends stand at the door with a second connection until they have been judged.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections import OrderedDict
+from contextlib import suppress
+from typing import Final
+
+import zmq
+
+from meshmq.links.base import Decider, Reason
+from meshmq.links.monitor import BOUND, FAILED, Monitor, failure
+
+_EVERY: Final = 60.0
+_MOST_ADDRESSES: Final = 1024
+_CREDENTIALS: Final = struct.Struct("iII")  # of a unix socket's other end: process, user, group
+
+
+class Refusals:
+    """Tells the decider who was turned away, once a minute per address and reason; shared by all doors of a node."""
+
+    def __init__(self) -> None:
+        self._told: OrderedDict[tuple[str, Reason], float] = OrderedDict()
+        self.count = 0
+
+    def tell(self, decider: Decider, reason: Reason, address: str, now: float) -> None:
+        """Count one, and tell it unless that was done within the last minute."""
+        self.count += 1
+        key = (address, reason)
+        if now - self._told.get(key, -_EVERY) < _EVERY:
+            return
+        self._told[key] = now
+        self._told.move_to_end(key)
+        if len(self._told) > _MOST_ADDRESSES:
+            self._told.popitem(last=False)
+        decider.turned_away(reason, address, now)
+
+
+class Door:
+    """The monitor of one bound socket."""
+
+    def __init__(self, bound: zmq.SyncSocket, refusals: Refusals, *, secret: bool) -> None:
+        self._monitor = Monitor(bound, BOUND)
+        self._refusals = refusals
+        self._secret = secret
+        self._young: dict[int, str] = {}
+        self._grown = 0
+        self._failed: tuple[Reason | None] | None = None
+        self._shut = 0
+
+    def __len__(self) -> int:
+        """Return how many are at the door: connected, and not known to be in."""
+        return len(self._young)
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when there is something to read."""
+        return self._monitor.fileno()
+
+    def read(self, decider: Decider, now: float) -> list[int]:
+        """Tell who was turned away, and return the descriptors of connections that have ended."""
+        ended: list[int] = []
+        for event, value in self._monitor.events():
+            if event == zmq.EVENT_ACCEPTED:
+                self._young[value] = _peer(value)
+            elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._grow()
+            elif event & FAILED:
+                self._failed = (failure(event, value, secret=self._secret),)
+            elif event == zmq.EVENT_DISCONNECTED:
+                self._end(decider, value, now)
+                ended.append(value)
+            elif event == zmq.EVENT_CLOSED:
+                self._shut += 1
+        return ended
+
+    def await_shut(self, listeners: int, seconds: float) -> None:
+        """Wait, for at most so long, until so many listeners of the socket are closed and their ports free."""
+        end = time.monotonic() + seconds
+        while self._shut < listeners and self._monitor.wait(max(0.0, end - time.monotonic())):
+            self._shut += sum(event == zmq.EVENT_CLOSED for event, _ in self._monitor.events())
+
+    def close(self) -> None:
+        """Stop watching, before the socket is closed."""
+        self._monitor.close()
+
+    def _grow(self) -> None:
+        # A success does not say whose it is: only when all are through is it known of each.
+        self._grown += 1
+        if self._grown >= len(self._young):
+            self._young.clear()
+            self._grown = 0
+
+    def _end(self, decider: Decider, fileno: int, now: float) -> None:
+        address = self._young.pop(fileno, None)
+        failed, self._failed = self._failed, None
+        reason: Reason | None = None
+        if failed is not None:
+            reason = failed[0]
+        elif address is not None and not self._grown:  # else it may be one of those that were through
+            reason = "not_meshmq"
+        if self._grown and self._grown >= len(self._young):
+            self._young.clear()
+            self._grown = 0
+        if reason == "wrong_secret" and not address:
+            address = self._companion()
+        if reason is not None:
+            self._refusals.tell(decider, reason, address or "", now)
+
+    def _companion(self) -> str:
+        addresses = set(self._young.values()) - {""}
+        return addresses.pop() if len(addresses) == 1 else ""
+
+
+def _peer(fileno: int) -> str:
+    """Return the IP address, or the process, at the other end of an accepted connection, "" where it has gone."""
+    with suppress(OSError):
+        accepted = socket.socket(fileno=fileno)
+        try:
+            if accepted.family in (socket.AF_INET, socket.AF_INET6):
+                return str(accepted.getpeername()[0])
+            if hasattr(socket, "SO_PEERCRED"):
+                process, _, _ = _CREDENTIALS.unpack(
+                    accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+                )
+                return f"process {process}"
+        finally:
+            accepted.detach()  # it is libzmq's
+    return ""

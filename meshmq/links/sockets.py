@@ -1,0 +1,216 @@
+"""A node's links over real ZeroMQ sockets: two bound, and one more for every connection dialled."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import zmq
+
+from meshmq.errors import ConfigError
+from meshmq.links.authenticator import Authenticator
+from meshmq.links.base import Bound, Connection, Decider, LinkName
+from meshmq.links.binding import bind_ipc, bind_tcp
+from meshmq.links.context import check_generation, generation
+from meshmq.links.dialled import Dial, Surroundings
+from meshmq.links.door import Refusals
+from meshmq.links.options import Options
+from meshmq.links.outside import Outside
+from meshmq.links.published import Published
+from meshmq.links.race import near_networks
+from meshmq.links.resolver import Resolver, process_resolver
+from meshmq.links.security import Keys
+from meshmq.links.sources import Sources
+
+#: With ``port=P``: control P, topics P + 1, direct P + 2.
+_DIRECT_OFFSET: Final = 2
+_SHUT: Final = 0.2
+
+
+class ZmqLinks:
+    """What carries a node's frames; touched by one thread at a time.
+
+    ``ipc`` maps "control" and "direct" to the unix sockets to bind, and may be empty; ``tcp`` holds
+    the IP addresses to bind, and nothing is bound beyond this machine where it is empty. With
+    ``keys`` every connection is encrypted and both ends have proved the secret; the
+    ``authenticator``, without which nobody can, must then be given and be driven by somebody.
+    Given without keys it keeps out whatever does not speak ZMTP 3.
+
+    Raises:
+        ConfigError: keys without an authenticator.
+        LinkError: an address cannot be bound.
+    """
+
+    def __init__(
+        self,
+        *,
+        ipc: Mapping[str, str],
+        tcp: Sequence[str],
+        port: int | None,
+        keys: Keys | None,
+        authenticator: Authenticator | None,
+        message_bytes: int,
+        heartbeat: float,
+        silence: float,
+        resolver: Resolver | None = None,
+    ) -> None:
+        if keys is not None and authenticator is None:
+            raise ConfigError("keys need an authenticator: nobody could come in without one")
+        self._born = generation()
+        self._closed = False
+        self.bound = Bound((), ())
+        self._authenticator = authenticator
+        domain = b"" if authenticator is None else b"meshmq-" + secrets.token_hex(8).encode()
+        if authenticator is not None:
+            authenticator.allow(domain, keys.client_public if keys is not None else None)
+        self._domain = domain
+        options = Options(keys=keys, domain=domain, message_bytes=message_bytes, heartbeat=heartbeat, silence=silence)
+        #: What was dropped off the wire, by reason.
+        self.counts: dict[str, int] = {}
+        self._refusals = Refusals()
+        self._sources = Sources()
+        self._outside = Outside(options, self._sources, self._refusals, self.counts)
+        self._published = Published(options, self._sources, self._refusals, self.counts)
+        self._dials: dict[Connection, Dial] = {}
+        self._around = Surroundings(
+            options, self._sources, resolver or process_resolver(), near_networks(tcp), self.counts, self._dials
+        )
+        self._files = [Path(address.removeprefix("ipc://")) for address in ipc.values()]
+        try:
+            self.bound = self._bind(ipc, tcp, port or 0)
+        except BaseException:
+            self.close(0)
+            raise
+        for one in (self._published, self._outside):
+            self._sources.watch(int(one.socket.getsockopt(zmq.FD)), one)
+            self._sources.watch(one.door.fileno(), one)
+            self._sources.wake(one)  # F 4: binding has touched them
+
+    def __repr__(self) -> str:
+        """Tell the state: how many connections are dialled, came from outside, and are not in yet."""
+        waiting = len(self._published.door) + len(self._outside.door)
+        state = (
+            "closed" if self._closed else f"{len(self._dials)} dialled, {len(self._outside)} in, {waiting} at the door"
+        )
+        return f"<ZmqLinks {state}>"
+
+    def fileno(self) -> int:
+        """Return the one descriptor that becomes readable when ``step`` has something to do.
+
+        Raises:
+            ForkedError: in a child of the process that made the links; so do all other calls but ``close``.
+        """
+        check_generation(self._born)
+        return self._sources.fileno()
+
+    @property
+    def deadline(self) -> float | None:
+        """The next moment at which ``step`` has something to do without its descriptor saying so."""
+        return None if self._closed else self._sources.deadline
+
+    def dial(
+        self,
+        connection: Connection,
+        link: LinkName,
+        addresses: Sequence[str],
+        subscriptions: Sequence[bytes],
+        now: float,
+    ) -> None:
+        """Begin to connect to whichever of ``addresses`` answers first; see ``Links``.
+
+        Raises:
+            ForkedError: in a child of the process that made the links.
+        """
+        check_generation(self._born)
+        if not self._closed:
+            self._dials[connection] = Dial(connection, link, addresses, subscriptions, self._around, now)
+
+    def send(self, connection: Connection, frames: Sequence[bytes]) -> bool:
+        """Send one message on a direct connection; ``False`` when it is known to have ended.
+
+        Raises:
+            ForkedError: in a child of the process that made the links.
+        """
+        check_generation(self._born)
+        if connection & 1:
+            return not self._closed and self._outside.send(connection, frames)
+        dial = self._dials.get(connection)
+        return dial is not None and dial.send(frames)
+
+    def hang_up(self, connection: Connection) -> None:
+        """Forget a connection; what was sent on it gets a moment to leave. Unknown ones are ignored.
+
+        Raises:
+            ForkedError: in a child of the process that made the links.
+        """
+        check_generation(self._born)
+        if connection & 1:
+            self._outside.hang_up(connection)
+        elif connection in self._dials:
+            self._dials[connection].hang_up()
+
+    def publish(self, frames: Sequence[bytes]) -> None:
+        """Publish one message on our control link; the first frame is the topic.
+
+        Raises:
+            ForkedError: in a child of the process that made the links.
+        """
+        check_generation(self._born)
+        if not self._closed:
+            self._published.publish(frames)
+
+    def step(self, decider: Decider, now: float) -> bool:
+        """Hand what has arrived to the decider, at most 256 messages or 2 ms; ``True`` if more is left.
+
+        Raises:
+            ForkedError: in a child of the process that made the links.
+        """
+        check_generation(self._born)
+        return not self._closed and self._sources.step(decider, now)
+
+    def close(self, linger: float) -> None:
+        """Close everything; libzmq goes on sending for at most ``linger`` seconds, in its own thread.
+
+        The ports are free when this returns, at the latest after 0.2 s. In a forked child it does
+        nothing, for what there is to close is the parent's.
+        """
+        if self._closed or self._born != generation():
+            return
+        self._closed = True
+        linger_ms = max(0, int(linger * 1000))
+        for dial in list(self._dials.values()):
+            dial.hang_up(linger_ms)
+        for one, endpoints in ((self._published, self.bound.control), (self._outside, self.bound.direct)):
+            self._close_bound(one, endpoints, linger_ms)
+        self._sources.close()
+        if self._authenticator is not None:
+            self._authenticator.forbid(self._domain)
+        for file in self._files:
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
+
+    def _bind(self, ipc: Mapping[str, str], tcp: Sequence[str], port: int) -> Bound:
+        control, direct = self._published.socket, self._outside.socket
+        for socket, name in ((control, "control"), (direct, "direct")):
+            if name in ipc:
+                bind_ipc(socket, ipc[name])
+        return Bound(
+            control=(*_of(ipc, "control"), *bind_tcp(control, tcp, port)),
+            direct=(*_of(ipc, "direct"), *bind_tcp(direct, tcp, port and port + _DIRECT_OFFSET)),
+        )
+
+    def _close_bound(self, one: Published | Outside, endpoints: Sequence[str], linger_ms: int) -> None:
+        with suppress(zmq.ZMQError):  # the context has ended before, and everything with it
+            one.socket.setsockopt(zmq.LINGER, linger_ms)
+            for endpoint in endpoints:
+                one.socket.unbind(endpoint)
+            one.door.await_shut(len(endpoints), _SHUT)
+        one.door.close()
+        one.socket.close(linger=linger_ms)
+
+
+def _of(ipc: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return (ipc[name],) if name in ipc else ()

@@ -1,0 +1,122 @@
+"""What wakes a node's links: one pollable descriptor over many sockets, a ready list, and timers.
+
+ZeroMQ's descriptor is edge-triggered, and any operation on the socket can swallow the edge [F 4].
+So a source that may have something to read stands in the ready list until a read has said that
+nothing is there; whoever touches a socket outside of a step and finds it readable calls ``wake``.
+The ready list goes round, a few messages each, so that a flood on one socket starves nobody.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import selectors
+import time
+from collections import deque
+from contextlib import suppress
+from typing import Final, Protocol
+
+from meshmq.links.base import Decider
+from meshmq.links.bell import Bell
+
+_QUOTA: Final = 16
+_BUDGET: Final = 256
+_SPAN: Final = 0.002
+
+
+class Source(Protocol):
+    """Something that hands on what arrives at it."""
+
+    def drain(self, decider: Decider, now: float, quota: int) -> int:
+        """Hand on at most ``quota`` messages and return their number; fewer means that nothing is left."""
+
+
+class Sources:
+    """All sources of one node; touched by one thread at a time, except ``post``."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._ready: deque[Source] = deque()
+        self._marked: set[Source] = set()
+        self._timers: list[tuple[float, int, Source]] = []
+        self._order = itertools.count()
+        self._posted: deque[Source] = deque()
+        self._bell = Bell()
+        self._selector.register(self._bell, selectors.EVENT_READ, None)
+        self._now = 0.0
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when ``step`` has something to do; it can be nested [F 29]."""
+        fileno: int = self._selector.fileno()
+        return fileno
+
+    @property
+    def deadline(self) -> float | None:
+        """The next moment at which ``step`` has something to do without its descriptor saying so."""
+        if self._ready:
+            return self._now
+        return self._timers[0][0] if self._timers else None
+
+    def watch(self, fileno: int, source: Source, events: int = selectors.EVENT_READ) -> None:
+        """Mark ``source`` as ready whenever ``fileno`` is; also changes the events of one already watched."""
+        if fileno in self._selector.get_map():
+            self._selector.modify(fileno, events, source)
+        else:
+            self._selector.register(fileno, events, source)
+
+    def unwatch(self, fileno: int) -> None:
+        """Stop watching, before the descriptor is closed."""
+        with suppress(KeyError):
+            self._selector.unregister(fileno)
+
+    def wake(self, source: Source) -> None:
+        """Let the next step ask ``source``, and make the descriptor readable until then."""
+        if source not in self._marked:
+            self._mark(source)
+            self._bell.ring()
+
+    def later(self, source: Source, when: float) -> None:
+        """Let the first step at or after the moment ``when`` ask ``source``."""
+        heapq.heappush(self._timers, (when, next(self._order), source))
+
+    def post(self, source: Source) -> None:
+        """Do as ``wake`` does, from any thread."""
+        self._posted.append(source)
+        self._bell.ring()
+
+    def step(self, decider: Decider, now: float) -> bool:
+        """Ask the ready sources in turn, at most 256 messages or 2 ms; ``True`` if more is left."""
+        self._now = now
+        for key, _ in self._selector.select(0):
+            if key.data is None:
+                self._bell.drain()
+            else:
+                self._mark(key.data)
+        while self._posted:
+            self._mark(self._posted.popleft())
+        while self._timers and self._timers[0][0] <= now:
+            self._mark(heapq.heappop(self._timers)[2])
+        budget, end = _BUDGET, time.perf_counter() + _SPAN
+        while self._ready:
+            source = self._ready.popleft()
+            self._marked.discard(source)
+            taken = source.drain(decider, now, _QUOTA)
+            if taken >= _QUOTA:
+                self._mark(source)
+            budget -= taken
+            if budget <= 0 or time.perf_counter() >= end:
+                break
+        return bool(self._ready)
+
+    def close(self) -> None:
+        """Let go of everything; the descriptors of the sources are not closed."""
+        self._ready.clear()
+        self._marked.clear()
+        self._timers.clear()
+        self._selector.close()
+        self._bell.close()
+
+    def _mark(self, source: Source) -> None:
+        if source not in self._marked:
+            self._marked.add(source)
+            self._ready.append(source)

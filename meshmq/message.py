@@ -1,0 +1,113 @@
+"""What the user receives."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self
+
+
+class Delivery(Protocol):
+    """What a message knows of its delivery; shared by the jobs of one batch."""
+
+    queue: str
+    attempt: int
+
+    def identity(self, index: int) -> tuple[bytes, int]:
+        """Return the origin and number of the job at ``index``."""
+
+    def sender(self) -> str:
+        """Return the name of the node that pushed."""
+
+    def age(self) -> float:
+        """Return the seconds since the job was pushed."""
+
+    def headers(self, index: int) -> dict[str, str]:
+        """Return the headers of the job at ``index``."""
+
+    def say(self, index: int, *, acked: bool, delay: float | None = None) -> None:
+        """Take an ack or nack; a second one is ignored."""
+
+
+class Message:
+    """One job in the hands of one worker: ``data`` and where it comes from.
+
+    Asking the receiver for the next message acks this one. ``with message:`` acks on leaving, and
+    nacks on an exception, which it lets through.
+    """
+
+    __slots__ = ("_delivery", "_index", "data")
+
+    def __init__(self, data: object, delivery: Delivery, index: int) -> None:
+        self.data = data
+        self._delivery = delivery
+        self._index = index
+
+    def __repr__(self) -> str:
+        again = f", attempt {self.attempt}" if self.redelivered else ""
+        return f"<Message {self.seq} of {self.queue!r} from {self.sender}{again}>"
+
+    @property
+    def queue(self) -> str:
+        """The queue it was pushed to."""
+        return self._delivery.queue
+
+    @property
+    def id(self) -> str:
+        """The job's identity, the same in every delivery: its origin and number."""
+        origin, number = self._delivery.identity(self._index)
+        return f"{origin.hex()}-{number:x}"
+
+    @property
+    def seq(self) -> int:
+        """Its number among all jobs this pusher put into this queue, from 1."""
+        return self._delivery.identity(self._index)[1] & 0xFF_FFFF_FFFF
+
+    @property
+    def attempt(self) -> int:
+        """Which delivery this is, from 1; what a worker gave back unbegun does not count."""
+        return self._delivery.attempt
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether it may have been run before, here or elsewhere."""
+        return self._delivery.attempt > 1
+
+    @property
+    def sender(self) -> str:
+        """The name of the node that pushed it."""
+        return self._delivery.sender()
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was pushed: in the sender's hands, half the round trip, and here (monotonic clocks)."""
+        return self._delivery.age()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What was sent beside the data."""
+        return self._delivery.headers(self._index)
+
+    def ack(self) -> None:
+        """Confirm that the job is done. Never waits; a second ack or nack is ignored."""
+        self._delivery.say(self._index, acked=True)
+
+    def nack(self, delay: float | None = None) -> None:
+        """Give the job back as failed; it is offered again after ``delay`` seconds (default: backoff).
+
+        Never waits; a second ack or nack is ignored.
+        """
+        self._delivery.say(self._index, acked=False, delay=delay)
+
+    def extend(self) -> None:
+        """Renew the lease on the job; a job without a lease needs none. Never waits."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.ack()
+        else:
+            self.nack()

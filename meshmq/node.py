@@ -1,0 +1,513 @@
+"""What both faces share: identity, engine, roster, discovery, and every call that does not wait."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import Any, Final, Protocol, TypeVar
+
+from meshmq.codecs.base import Codec
+from meshmq.codecs.msgpack import MsgpackCodec
+from meshmq.consumer import Consumer, check_limit
+from meshmq.core.outbox import Outbox
+from meshmq.core.participant import Participant
+from meshmq.core.roster import Event
+from meshmq.discovery.addresses import GivenAddresses
+from meshmq.discovery.base import Announcement, Discovery, Found
+from meshmq.discovery.interfaces import parse_interfaces, usable_interfaces
+from meshmq.discovery.same_host import SameHost
+from meshmq.discovery.zeroconf import ZeroconfDiscovery
+from meshmq.drivers.base import Driver
+from meshmq.drivers.keeper import keeper
+from meshmq.errors import ClosedError, ConfigError, EncodeError, NoPeersError, Undelivered, WouldBlock
+from meshmq.links.authenticator import authenticator
+from meshmq.links.base import Links
+from meshmq.links.engine import Engine
+from meshmq.links.interrupts import install_signals
+from meshmq.links.security import derive, load_secret
+from meshmq.links.sockets import ZmqLinks
+from meshmq.names import NodeId, check_name
+from meshmq.seeing import PeerView, peer_views, statistics
+from meshmq.settings import Settings
+from meshmq.waiting import Wish
+from meshmq.wire.batches import Headers, check_headers
+
+_logger: Final = logging.getLogger("meshmq.node")
+_OPEN_ALONE: Final = "open to this user on this machine only; to meet others: meshmq keys new"
+_told: set[str] = set()
+ResultT = TypeVar("ResultT")
+
+
+class Closable(Protocol):
+    """A receiver, as its node holds it."""
+
+    def close(self) -> None:
+        """Stop pulling."""
+
+
+class BaseNode:
+    """One participant of a mesh: what ``Node`` and ``AsyncNode`` have in common.
+
+    Every argument is optional; what is not given comes from the environment (``MESHMQ_NAME``,
+    ``MESHMQ_MESH``, ``MESHMQ_SECRET`` or ``MESHMQ_SECRET_FILE``, ``MESHMQ_PEERS``, ``MESHMQ_PORT``),
+    then from the default.
+
+    Raises:
+        ConfigError: an argument or a variable cannot be used.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        mesh: str | None = None,
+        secret: str | None = None,
+        insecure: bool = False,
+        peers: Sequence[str] = (),
+        port: int | None = None,
+        journal: str | os.PathLike[str] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        environ = os.environ
+        self.name: str = check_name("node", name or environ.get("MESHMQ_NAME") or _program())
+        self.mesh: str = check_name("mesh", mesh or environ.get("MESHMQ_MESH") or "default")
+        self.settings: Settings = settings or Settings()
+        if journal is not None or environ.get("MESHMQ_JOURNAL"):
+            raise ConfigError("a journal is not there yet: leave journal= and MESHMQ_JOURNAL out")
+        self._secret = load_secret(secret, environ)
+        self._insecure = bool(insecure)
+        told = [part.strip() for part in environ.get("MESHMQ_PEERS", "").split(",") if part.strip()]
+        self._given = GivenAddresses(list(peers) if not isinstance(peers, str) else peers) if peers else None
+        self._given = self._given or (GivenAddresses(told) if told else None)
+        self._port = _port(port if port is not None else environ.get("MESHMQ_PORT"))
+        self._interfaces = parse_interfaces(environ.get("MESHMQ_INTERFACES", ""))
+        self._codec: Codec = MsgpackCodec(limit=self.settings.message_bytes)
+        self._id = NodeId(secrets.token_bytes(16))
+        self._engine: Engine | None = None
+        self._participant: Participant | None = None
+        self._driver: Driver | None = None
+        self._discoveries: list[Discovery] = []
+        self._names: set[str] = set()
+        self._receivers: dict[str, set[Closable]] = {}
+        self._opening = threading.RLock()
+        self._closed = False
+        self._place: Any = None
+        self._take_back: Callable[[], None] = _nothing
+
+    def __repr__(self) -> str:
+        kind = type(self).__name__
+        if self._participant is None:
+            return f"<{kind} {self.name!r} not opened>" if not self._closed else f"<{kind} {self.name!r} closed>"
+        if self._closed or (self._engine is not None and self._engine.closed):
+            return f"<{kind} {self.name!r} closed>"
+        count = len(self._participant.roster)
+        return f"<{kind} {self.name!r} in {self.mesh!r}, {count} {'peer' if count == 1 else 'peers'}>"
+
+    @property
+    def id(self) -> str:
+        """The node's id in hex, random for every incarnation."""
+        return self._id.hex()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the node was closed, or broke."""
+        return self._closed or (self._engine is not None and self._engine.closed)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where the node's control link is bound; empty until it is open."""
+        return self._participant.presence.card.control if self._participant is not None else ()
+
+    # -- opening and closing ---------------------------------------------------------------------
+
+    def _opened(self) -> tuple[Engine, Participant]:
+        """Return the engine and the participant; opens the node at its first use."""
+        if self._engine is None or self._participant is None:
+            self._open()
+        assert self._engine is not None
+        assert self._participant is not None
+        if self._closed:
+            self._engine.check()
+            raise ClosedError(f"node {self.name!r} is closed")
+        return self._engine, self._participant
+
+    def _open(self) -> None:
+        with self._opening:
+            if self._closed:
+                raise ClosedError(f"node {self.name!r} is closed")
+            if self._engine is not None:
+                return
+            install_signals()
+            links, discoveries, interfaces, clock = self._open_links()
+            participant = Participant(
+                node_id=self._id,
+                name=self.name,
+                mesh=self.mesh,
+                settings=self.settings,
+                random=Random(SystemRandom().getrandbits(128)),
+                control=links.bound.control,
+                direct=links.bound.direct,
+                now=clock(),
+            )
+            engine = Engine(participant, links, clock=clock, name=self.name)
+            self._discoveries = discoveries
+            refresh = [discovery.refresh for discovery in discoveries if isinstance(discovery, ZeroconfDiscovery)]
+            participant.each_minute = lambda: [again() for again in refresh]
+            driver = self._make_driver(engine)
+            driver.attach()
+            self._participant, self._driver, self._engine = participant, driver, engine
+            self._arrange_exit()
+            self._discover(discoveries, links, interfaces)
+
+    def _open_links(self) -> tuple[Links, list[Discovery], tuple[str, ...], Callable[[], float]]:
+        if self._place is not None:
+            return self._place.links, [self._place.discovery], (), self._place.clock
+        keys = derive(self._secret) if self._secret is not None else None
+        interfaces: tuple[str, ...] = ()
+        if keys is not None or self._insecure:
+            interfaces = self._interfaces or usable_interfaces() or ("127.0.0.1",)
+        guard = authenticator()
+        keeper().attach_service(guard)
+        same_host = SameHost(self.mesh, self._id)
+        links = ZmqLinks(
+            ipc={"control": same_host.endpoint("control"), "direct": same_host.endpoint("direct")},
+            tcp=interfaces,
+            port=self._port,
+            keys=keys,
+            authenticator=guard,
+            message_bytes=self.settings.message_bytes,
+            heartbeat=self.settings.heartbeat,
+            silence=self.settings.silence,
+        )
+        discoveries: list[Discovery] = [same_host]
+        if self._given is not None:
+            discoveries.append(self._given)
+        if interfaces:
+            discoveries.append(ZeroconfDiscovery(interfaces, self._stranger))
+        elif _once("alone"):
+            _logger.info(_OPEN_ALONE)
+        if self._insecure and keys is None and _once("insecure"):
+            _logger.warning("insecure=True: everybody on the network can read, push and pull here, in clear")
+        return links, discoveries, interfaces, time.monotonic
+
+    def _discover(self, discoveries: Sequence[Discovery], links: Links, interfaces: tuple[str, ...]) -> None:
+        tag = derive(self._secret).tag if self._secret is not None else b""
+        tcp = [address for address in links.bound.control if address.startswith("tcp://")]
+        port = int(tcp[0].rpartition(":")[2]) if tcp else None
+        announcement = Announcement(self._id, self.name, self.mesh, tag, port, interfaces)
+        for discovery in discoveries:
+            discovery.start(announcement, self._found)
+
+    def _found(self, found: Found) -> None:
+        engine, participant = self._engine, self._participant
+        if engine is not None and participant is not None:
+            given = found.source == "addresses"
+            work = partial(participant.found, found.addresses, found.source, found.node_id, given=given)
+            engine.post(lambda: work(now=engine.now()))
+
+    def _stranger(self, name: str, address: str, tag: bytes) -> None:
+        engine, participant = self._engine, self._participant
+        if engine is not None and participant is not None:
+            reason = "wrong_secret" if tag and self._secret else "secret_needed" if tag else "no_secret"
+            engine.post(lambda: participant.presence.tell_refused(reason, f"{name} at {address}"))
+
+    def _arrange_exit(self) -> None:
+        """Have the interpreter close the node at exit, if nobody did."""
+
+    def _make_driver(self, engine: Engine) -> Driver:
+        raise AssertionError("a face says who drives it")
+
+    def _withdraw(self) -> None:
+        """End discovery; may take a second."""
+        self._closed = True
+        self._take_back()
+        for discovery in self._discoveries:
+            discovery.close()
+
+    def _shut(self, linger: float) -> None:
+        """Say goodbye and close everything, after leaving or instead of it."""
+        engine, participant = self._engine, self._participant
+        if engine is None or participant is None:
+            return
+        if not engine.closed:
+            with engine.gate:
+                if not engine.closed:
+                    participant.farewell(engine.now())
+                    engine.flush()
+            engine.close(linger)
+        if self._driver is not None:
+            self._driver.detach()
+
+    def _left_behind(self) -> Undelivered | None:
+        participant = self._participant
+        if participant is None:
+            return None
+        queues = {
+            outbox.queue: (outbox.waiting + outbox.paused, outbox.depth - outbox.waiting - outbox.paused)
+            for outbox in participant.outboxes.values()
+            if outbox.depth
+        }
+        return Undelivered(queues) if queues else None
+
+    # -- calls that do not wait ------------------------------------------------------------------
+
+    def peers(self) -> list[PeerView]:
+        """Return the peers that are here now, by name. Never waits; opens the node if need be."""
+        engine, participant = self._opened()
+        with engine.gate:
+            engine.check()
+            return peer_views(participant, engine.now())
+
+    def stats(self) -> dict[str, Any]:
+        """Return the node's counters. Never waits; opens the node if need be.
+
+        ``queues`` has for each queue what this node pushed (``pushed``, ``acked``, ``depth``,
+        ``bytes``, ``in_flight``, ``redelivered``, ``returned``, ``refused``, ``dropped``) and what it
+        pulled (``received``, ``done``, ``waiting``, ``repeats``, ...), each with λ (arrivals per
+        second), μ (how many one second of work does), ρ (share of the time at work), L (how many are
+        in the system, mean) and W (seconds one spends there, mean), as measured since the node opened.
+        """
+        engine, participant = self._opened()
+        with engine.gate:
+            engine.check()
+            return statistics(participant, engine.now())
+
+    def _encode(self, data: object, headers: Headers | None) -> tuple[bytes, tuple[bytes, ...], Headers | None]:
+        body, buffers = self._codec.encode(data)
+        if headers is not None:
+            try:
+                headers = check_headers(headers)
+            except ValueError as error:
+                raise EncodeError(str(error), "headers") from error
+        return body, buffers, headers
+
+    def _push_nowait(self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None) -> int:
+        engine, participant = self._engine, self._participant
+        if engine is None or participant is None:
+            engine, participant = self._opened()
+        with engine.gate:
+            if engine.closed or self._closed:
+                self._opened()
+            number = participant.push(queue, body, buffers, headers, engine.now())
+            engine.flush()
+        return number
+
+    def _push_wish(self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None) -> Wish[int]:
+        _, participant = self._opened()
+
+        def attempt(now: float, since: float) -> int:
+            try:
+                return participant.push(queue, body, buffers, headers, now)
+            except WouldBlock:
+                self._check_pullers(participant, queue, now, since)
+                raise
+
+        return Wish(("outbox", queue), attempt, lambda: self._full_words(participant, queue), retry=1.0)
+
+    def _check_pullers(self, participant: Participant, queue: str, now: float, since: float) -> None:
+        pulled = participant.presence.roster.pullers(queue) or queue in participant.inboxes
+        if not pulled and now - since >= self.settings.patience:
+            raise NoPeersError(
+                f"nobody has pulled {queue!r} for {self.settings.patience:g} s and its outbox is full: "
+                f"start a node that pulls it; {_pulled(participant)}"
+            )
+
+    def _full_words(self, participant: Participant, queue: str) -> str:
+        outbox = participant.outboxes.get(queue)
+        depth = outbox.depth if outbox is not None else 0
+        pullers = [peer.card.name for peer in participant.presence.roster.pullers(queue)]
+        who = f"pulled by {', '.join(sorted(pullers))}" if pullers else f"nobody pulls it; {_pulled(participant)}"
+        return f"queue {queue!r} is full at {depth:,}; {who}"
+
+    def _flush_wish(self, queue: str | None) -> Wish[None]:
+        _, participant = self._opened()
+
+        def attempt(now: float, since: float) -> None:
+            if any(outbox.depth for outbox in self._outboxes(participant, queue)):
+                participant.work(now)
+                raise WouldBlock
+
+        def words() -> str:
+            left = {outbox.queue: outbox.depth for outbox in self._outboxes(participant, queue) if outbox.depth}
+            listed = ", ".join(f"{depth:,} jobs of {name!r}" for name, depth in left.items())
+            return f"acks of {listed}; {_pulled(participant)}"
+
+        return Wish(("progress",), attempt, words)
+
+    def _outboxes(self, participant: Participant, queue: str | None) -> list[Outbox]:
+        return [outbox for outbox in participant.outboxes.values() if queue in (None, outbox.queue)]
+
+    def _peers_wish(self, pull: str, count: int) -> Wish[list[PeerView]]:
+        check_name("queue", pull)
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ConfigError(f"wait_for(count={count!r}): it is a whole number from 1")
+        _, participant = self._opened()
+
+        def attempt(now: float, since: float) -> list[PeerView]:
+            here = [view for view in peer_views(participant, now) if pull in view.pulls and view.state == "up"]
+            if len(here) + (pull in participant.inboxes) < count:
+                raise WouldBlock
+            return here
+
+        def words() -> str:
+            return f"{count} to pull {pull!r}; {_pulled(participant)}"
+
+        return Wish(("roster",), attempt, words)
+
+    def _event_wish(self, seen: list[int]) -> Wish[Event]:
+        _, participant = self._opened()
+        roster = participant.presence.roster
+
+        def attempt(now: float, since: float) -> Event:
+            behind = roster.happened - seen[0]
+            if behind <= 0:
+                raise WouldBlock
+            kept = min(behind, len(roster.events))
+            seen[0] = roster.happened - kept + 1
+            return roster.events[-kept]
+
+        return Wish(("roster",), attempt, lambda: "an event of the roster")
+
+    def _settled_wish(self) -> Wish[None]:
+        _, participant = self._opened()
+        zeroconf = any(isinstance(discovery, ZeroconfDiscovery) for discovery in self._discoveries)
+        settle = self.settings.settle if zeroconf else 0.0
+
+        def attempt(now: float, since: float) -> None:
+            if participant.presence.rumours.unanswered or now < participant.opened_at + settle:
+                raise WouldBlock
+
+        return Wish(("roster",), attempt, lambda: "discovery to settle", retry=0.05)
+
+    # -- receivers -------------------------------------------------------------------------------
+
+    def _open_receiver(self, receiver: Closable, queue: str, prefetch: int | None) -> Consumer:
+        if prefetch is not None:
+            check_limit(prefetch)
+        engine, participant = self._opened()
+        with engine.gate:
+            engine.check()
+            participant.open_queue(queue, prefetch, engine.now())
+            self._receivers.setdefault(queue, set()).add(receiver)
+            engine.flush()
+        return self._new_consumer(queue)
+
+    def _new_consumer(self, queue: str) -> Consumer:
+        assert self._engine is not None
+        assert self._participant is not None
+        return Consumer(self._engine, self._participant, self._codec, queue)
+
+    def _close_receiver(self, receiver: Closable, consumer: Consumer) -> None:
+        """Take a receiver away; with the last of a queue this node stops pulling it."""
+        consumer.leave()
+        engine, participant = self._engine, self._participant
+        assert engine is not None
+        assert participant is not None
+        if engine.closed:
+            return
+        queue = consumer.queue
+
+        def close() -> None:
+            others = self._receivers.get(queue, set())
+            others.discard(receiver)
+            if not others:
+                participant.close_queue(queue, engine.now())
+            participant.woken.append((("inbox", queue), 1_000))
+
+        engine.post(close)  # after what the consumers have posted
+
+    def _close_receivers(self) -> None:
+        for receivers in list(self._receivers.values()):
+            for receiver in list(receivers):
+                receiver.close()
+
+    def _jobs_wish(self, queue: str, attempt: Callable[[float, float], ResultT]) -> Wish[ResultT]:
+        _, participant = self._opened()
+
+        def words() -> str:
+            return f"a job of {queue!r}; {len(participant.roster)} peers are here"
+
+        return Wish(("inbox", queue), attempt, words, level=logging.INFO)
+
+    def _ready_wish(self, queue: str) -> Wish[None]:
+        _, participant = self._opened()
+
+        def attempt(now: float, since: float) -> None:
+            inbox = participant.inboxes.get(queue)
+            if inbox is None:
+                raise ClosedError(f"the receiver of {queue!r} is closed")
+            if not inbox.waiting:
+                participant.look(queue, now)
+                raise WouldBlock
+
+        return self._jobs_wish(queue, attempt)
+
+    def _waiting(self, queue: str) -> int:
+        inbox = self._participant.inboxes.get(queue) if self._participant is not None else None
+        return inbox.waiting if inbox is not None else 0
+
+    def _depth(self, queue: str) -> int:
+        outbox = self._participant.outboxes.get(queue) if self._participant is not None else None
+        return outbox.depth if outbox is not None else 0
+
+    def _leave_attempt(self, hard: float | None) -> Callable[[float, float], None]:
+        """Return an attempt at leaving: done when nothing is owed, or when the time for it is over."""
+        _, participant = self._opened()
+        latest = [0.0]
+
+        def attempt(now: float, since: float) -> None:
+            latest[0] = max(latest[0], since, participant.progress_at, now if participant.at_work() else 0.0)
+            participant.work(now)
+            if not participant.owes():
+                return
+            limit = since + hard if hard is not None else latest[0] + self.settings.drain
+            if now < limit:
+                raise WouldBlock
+
+        return attempt
+
+
+def _pulled(participant: Participant) -> str:
+    names = sorted({queue for peer in participant.roster.values() for queue in peer.card.pulls})
+    if not participant.roster:
+        return "no peers are here"
+    return f"peers pull: {', '.join(names[:10]) or 'nothing'}"
+
+
+def _program() -> str:
+    stem = Path(sys.argv[0] if sys.argv else "").stem
+    if stem in ("", "-c", "-", "-m", "__main__"):
+        stem = Path(sys.argv[0]).resolve().parent.name if stem == "__main__" else "python"
+    kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem)
+    return f"{kept or 'python'}-{os.getpid()}"
+
+
+def _port(port: object) -> int | None:
+    if port is None or port == "":
+        return None
+    try:
+        number = int(port) if isinstance(port, str) else port
+    except ValueError:
+        number = port
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= 65_533:
+        raise ConfigError(f"port={port!r}: it is a whole number from 1 to 65533; it, port + 1 and port + 2 are used")
+    return number
+
+
+def _once(word: str) -> bool:
+    fresh = word not in _told
+    _told.add(word)
+    return fresh
+
+
+def _nothing() -> None:
+    return None
+

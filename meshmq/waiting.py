@@ -1,0 +1,59 @@
+"""Waiting, described once for threads and tasks: what to try, on whose wake, and what to say meanwhile."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from meshmq.errors import TimedOut
+
+ResultT = TypeVar("ResultT")
+AGAIN_AFTER: Final = 30.0
+_logger: Final = logging.getLogger("meshmq.waiting")
+
+
+@dataclass(slots=True)
+class Wish(Generic[ResultT]):
+    """Something a face waits for.
+
+    ``attempt(now, since)`` is called inside the engine's gate; it returns, raises ``WouldBlock``, or
+    raises what the user is to see. ``words()`` says what is waited for. ``retry`` is the longest time
+    in seconds between two attempts where nobody might wake us.
+    """
+
+    key: Hashable
+    attempt: Callable[[float, float], ResultT]
+    words: Callable[[], str]
+    retry: float | None = None
+    level: int = logging.WARNING
+
+
+class Patience:
+    """How long one call has waited, when to look again, and when to say a word."""
+
+    def __init__(self, wish: Wish[ResultT], timeout: float | None, first_word: float, now: float) -> None:
+        self._wish = wish
+        self._timeout = timeout
+        self.since = now
+        self._limit = None if timeout is None else now + timeout
+        self._word_at = now + first_word
+
+    def sleep(self, now: float) -> float | None:
+        """Return how long to sleep at most; speaks where it is time to.
+
+        Raises:
+            TimedOut: the time is over.
+        """
+        if self._limit is not None and now >= self._limit:
+            raise TimedOut(f"nothing within {self._timeout:g} s: waited for {self._wish.words()}")
+        if now >= self._word_at:
+            self._word_at = now + AGAIN_AFTER
+            _logger.log(self._wish.level, "waiting for %.0f s: %s", now - self.since, self._wish.words())
+        moments = [self._word_at]
+        if self._limit is not None:
+            moments.append(self._limit)
+        if self._wish.retry is not None:
+            moments.append(now + self._wish.retry)
+        return max(0.0, min(moments) - now)
