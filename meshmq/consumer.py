@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
 from meshmq.codecs.base import Codec
 from meshmq.core.inbox import Hand
 from meshmq.core.participant import Participant
-from meshmq.errors import ClosedError, ConfigError, DecodeError, WouldBlock
+from meshmq.errors import ClosedError, ConfigError, DecodeError
 from meshmq.links.engine import Engine
 from meshmq.message import Message
 from meshmq.names import short
@@ -49,8 +48,7 @@ class HandDelivery:
 
     def say(self, index: int, *, acked: bool, delay: float | None = None) -> None:
         """Take an ack or nack; a second one is ignored."""
-        if delay is not None and (not isinstance(delay, int | float) or not 0 <= delay < math.inf):
-            raise ConfigError(f"nack(delay={delay!r}): it is a number of seconds from 0")
+        check_delay(delay)
         hand = self._hand
         if index < hand.floor or index in hand.said:
             return
@@ -200,7 +198,7 @@ class Consumer:
         self.engine.post(partial(self._say, hand, index, verdict, delay))
 
     def _say(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
-        self._participant.say(self.queue, hand, index, verdict, delay, self.engine.now())
+        self._participant.judge(self.queue, hand, index, verdict, delay, self.engine.now())
 
     def _open(self, hand: Hand, index: int) -> Message | None:
         try:
@@ -227,6 +225,16 @@ def check_limit(limit: object) -> int:
     return limit
 
 
+def check_delay(delay: object) -> None:
+    """Return if ``delay`` is a number of seconds from 0, or ``None``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if delay is not None and (not isinstance(delay, int | float) or not 0 <= delay < math.inf):
+        raise ConfigError(f"nack(delay={delay!r}): it is a number of seconds from 0")
+
+
 def check_timeout(timeout: object) -> float | None:
     """Return ``timeout`` if it is a number of seconds from 0, or ``None``.
 
@@ -238,8 +246,3 @@ def check_timeout(timeout: object) -> float | None:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:
         raise ConfigError(f"timeout={timeout!r}: it is a number of seconds from 0, or None to wait")
     return float(timeout)
-
-
-def texts(peers: str | Sequence[str]) -> tuple[str, ...]:
-    """Return a tuple of texts, also where one was given alone."""
-    return (peers,) if isinstance(peers, str) else tuple(peers)

@@ -56,6 +56,9 @@ class MessageTooLarge(EncodeError):
         self.size = size
         self.limit = limit
 
+    def __reduce__(self) -> tuple[type[MessageTooLarge], tuple[int, int]]:
+        return type(self), (self.size, self.limit)
+
 
 class TimedOut(MeshError, TimeoutError):
     """The time given to a call is over; nothing was taken and nothing half done."""

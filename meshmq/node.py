@@ -493,10 +493,7 @@ def _program() -> str:
 def _port(port: object) -> int | None:
     if port is None or port == "":
         return None
-    try:
-        number = int(port) if isinstance(port, str) else port
-    except ValueError:
-        number = port
+    number: object = int(port) if isinstance(port, str) and port.isdecimal() else port
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= 65_533:
         raise ConfigError(f"port={port!r}: it is a whole number from 1 to 65533; it, port + 1 and port + 2 are used")
     return number
@@ -510,4 +507,3 @@ def _once(word: str) -> bool:
 
 def _nothing() -> None:
     return None
-

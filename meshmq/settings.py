@@ -71,10 +71,11 @@ class Settings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            wanted: tuple[type, ...] = (int,) if field.type == "int" else (int, float)
-            if isinstance(value, bool) or not isinstance(value, wanted) or not 0 < value < float("inf"):
+            wanted = int if field.type == "int" else int | float
+            if not isinstance(value, wanted) or isinstance(value, bool) or not 0 < value < float("inf"):
                 raise ConfigError(f"Settings({field.name}={value!r}): it is a positive {field.type}")
         if self.silence < 2 * self.heartbeat:
             raise ConfigError(
-                f"Settings(silence={self.silence!r}): at least twice heartbeat={self.heartbeat!r}, or living peers are cut"
+                f"Settings(silence={self.silence!r}): it is at least twice heartbeat={self.heartbeat!r}, "
+                "or living peers are cut"
             )

@@ -288,9 +288,7 @@ class Inbox:
 
     def _finish(self, source: Source, batch: Batch, start: int, end: int) -> None:
         source.finished += end - start
-        source.finished_bytes += (
-            batch.size if end - start == batch.count else batch.offsets[end] - batch.offsets[start]
-        )
+        source.finished_bytes += batch.size if end - start == batch.count else batch.offsets[end] - batch.offsets[start]
         source.dirty = True
 
     def _give_back(self, hand: Hand, start: int, end: int, verdict: Verdict, delay: float | None = None) -> None:

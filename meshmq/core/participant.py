@@ -186,7 +186,9 @@ class Participant:
         """Note that a consumer stopped asking for now."""
         self._with_inbox(queue, now, lambda inbox: inbox.rest(consumer, now))
 
-    def say(self, queue: str, hand: Hand, index: int, verdict: Verdict | None, delay: float | None, now: float) -> None:
+    def judge(
+        self, queue: str, hand: Hand, index: int, verdict: Verdict | None, delay: float | None, now: float
+    ) -> None:
         """Take an explicit ack (``None``) or nack of one job in hand."""
         self._with_inbox(queue, now, lambda inbox: inbox.say(hand, index, verdict, delay))
 

@@ -274,9 +274,7 @@ class Presence:
                 self._gone(peer, "lost", "its process is gone", now)
             return True
         rumour = self.rumours.failed(connection, reason, now)
-        if rumour is not None and reason not in ("refused", "unreachable"):
-            self.tell_refused(reason, address or rumour.addresses[0])
-        elif rumour is not None and rumour.given and rumour.failures == 3:
+        if (rumour is not None and reason not in ("refused", "unreachable")) or (rumour is not None and rumour.given and rumour.failures == 3):
             self.tell_refused(reason, address or rumour.addresses[0])
         return rumour is not None
 

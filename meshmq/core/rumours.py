@@ -81,9 +81,7 @@ class Rumours:
     def due(self, now: float) -> list[Rumour]:
         """Return the rumours to dial now."""
         room = AT_ONCE - len(self._by_connection)
-        ready = [
-            rumour for rumour in self._unique() if rumour.connection is None and rumour.next_at <= now
-        ]
+        ready = [rumour for rumour in self._unique() if rumour.connection is None and rumour.next_at <= now]
         ready.sort(key=lambda rumour: rumour.next_at)
         return ready[: max(0, room)]
 
@@ -134,9 +132,7 @@ class Rumours:
     def silent(self, now: float) -> list[int]:
         """Return the dials that have had no answer for too long."""
         return [
-            connection
-            for connection, rumour in self._by_connection.items()
-            if now - rumour.dialled_at >= ANSWER_LIMIT
+            connection for connection, rumour in self._by_connection.items() if now - rumour.dialled_at >= ANSWER_LIMIT
         ]
 
     @property

@@ -30,5 +30,5 @@ class Service(Protocol):
     def fileno(self) -> int:
         """Return the descriptor to watch."""
 
-    def step(self) -> None:
+    def step(self) -> object:
         """Do all there is to do, without waiting: a ZeroMQ descriptor is not readable twice for the same thing."""
