@@ -274,8 +274,10 @@ class Presence:
                 self._gone(peer, "lost", "its process is gone", now)
             return True
         rumour = self.rumours.failed(connection, reason, now)
-        if (rumour is not None and reason not in ("refused", "unreachable")) or (rumour is not None and rumour.given and rumour.failures == 3):
-            self.tell_refused(reason, address or rumour.addresses[0])
+        if rumour is not None:
+            lasting = reason not in ("refused", "unreachable")  # the others may just not be there yet
+            if lasting or (rumour.given and rumour.failures == 3):
+                self.tell_refused(reason, address or rumour.addresses[0])
         return rumour is not None
 
     def _turn_down(self, connection: int, reason: str, detail: str, now: float) -> None:

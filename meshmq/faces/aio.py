@@ -219,7 +219,7 @@ class AsyncNode(BaseNode):
                         engine.register(wish.key, waiter)
                     finally:
                         engine.flush()
-                await waiter.wait(patience.sleep(clock()))
+                await waiter.wait(patience.span(clock()))
         finally:
             if not engine.forked:
                 with engine.gate:

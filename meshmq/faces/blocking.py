@@ -199,7 +199,7 @@ class Node(BaseNode):
                             engine.register(wish.key, waiter)
                         finally:
                             engine.flush()
-                    waiter.wait(patience.sleep(clock()))
+                    waiter.wait(patience.span(clock()))
             finally:
                 self._unregister(engine, wish, waiter, took=took)
 
