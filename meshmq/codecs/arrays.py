@@ -15,7 +15,7 @@ from meshmq.errors import DecodeError
 if TYPE_CHECKING:
     import numpy as np
 
-_DTYPE: Final = re.compile(r"[<>|][biufcmMSUV][0-9]{1,9}(\[[0-9]{0,9}[a-zA-Z]{1,7}\])?")
+_DTYPE: Final = re.compile(r"[<>|][biufcmMSUV][0-9]{1,9}(\[([1-9][0-9]{0,8})?[a-zA-Z]{1,7}\])?")
 _SIZES: Final = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), "c": (8, 16), "m": (8,), "M": (8,)}
 _TEXT: Final = "SUV"  # of any size
 _FIELDS: Final = 1000
@@ -162,6 +162,8 @@ def _unpack_simple(text: object) -> np.dtype[Any]:
 
 def _may_travel(dtype: np.dtype[Any]) -> bool:
     if dtype.names is not None or dtype.subdtype is not None or dtype.hasobject or not dtype.itemsize:
+        return False
+    if _DTYPE.fullmatch(dtype.str) is None:  # a datetime64 of [0s], say
         return False
     return dtype.kind in _TEXT or dtype.itemsize in _SIZES.get(dtype.kind, ())
 

@@ -33,6 +33,8 @@ _NUMBER_BYTES: Final = 4096
 
 _DECIMAL: Final = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:E[+-][0-9]{1,18})?|Infinity|s?NaN[0-9]*)")
 _EXACT: Final = Context(traps=[InvalidOperation])  # whatever the user's own context says
+#: ISO 8601 has no such offsets, and ``fromisoformat`` takes those below a second for UTC.
+_ODD_OFFSET: Final = "has an offset that is no whole number of seconds: send value.astimezone(timezone.utc)"
 _SPAN: Final = struct.Struct(">iII")
 _COMPLEX: Final = struct.Struct(">dd")
 
@@ -65,11 +67,14 @@ def _unpack_decimal(payload: bytes) -> Decimal:
 
 
 def _pack_datetime(value: datetime) -> bytes:
-    if value.utcoffset() is None:
+    offset = value.utcoffset()
+    if offset is None:
         raise Refused(
             "is a datetime without a time zone, which is another moment on another machine: "
             "send datetime.now(timezone.utc) or value.astimezone()"
         )
+    if offset.microseconds:
+        raise Refused(_ODD_OFFSET)
     return value.isoformat().encode("ascii")
 
 
@@ -81,8 +86,11 @@ def _unpack_datetime(payload: bytes) -> datetime:
 
 
 def _pack_time(value: time) -> bytes:
-    if value.tzinfo is not None and value.utcoffset() is None:
+    offset = value.utcoffset()
+    if value.tzinfo is not None and offset is None:
         raise Refused(f"is a time in {value.tzinfo}, whose offset depends on the day: send a datetime")
+    if offset is not None and offset.microseconds:
+        raise Refused(_ODD_OFFSET)
     if value.fold:
         raise Refused("is a time with fold=1, which would be lost: send a datetime with its offset")
     return value.isoformat().encode("ascii")
