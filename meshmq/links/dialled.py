@@ -27,8 +27,8 @@ from meshmq.wire.frames import MAGIC
 #: The end of a connection is told by libzmq a moment before the last frames are readable.
 _TAIL: Final = 0.01
 _FAREWELL_MS: Final = 500
-_HELD_MESSAGES: Final = 1024
-_HELD_BYTES: Final = 1 << 20
+_HELD_MESSAGES: Final = 16_384
+_HELD_BYTES: Final = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ class Dial:
         self._around = surroundings
         self._address = ""
         self._socket: zmq.SyncSocket | None = None
+        self._fileno = -1
         self._reader: Reader | None = None
         self._monitor: Monitor | None = None
         self._held: list[list[bytes]] = []
@@ -153,7 +154,8 @@ class Dial:
         except zmq.ZMQError:  # no descriptors left [F 21]
             self._refuse("unreachable", address, decider, now)
             return
-        sources.watch(int(made.getsockopt(zmq.FD)), self)
+        self._fileno = int(made.getsockopt(zmq.FD))
+        sources.watch(self._fileno, self)
         sources.watch(self._monitor.fileno(), self)
         for frames in self._held:
             send(made, frames)
@@ -234,7 +236,7 @@ class Dial:
         self._drop_probe()
         self._forget_monitor()
         if self._socket is not None:
-            self._around.sources.unwatch(int(self._socket.getsockopt(zmq.FD)))
+            self._around.sources.unwatch(self._fileno)
             self._socket.close(linger=linger_ms)
             self._socket = self._reader = None
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 import zmq
@@ -54,10 +55,11 @@ class Monitor:
         self._pair.setsockopt(zmq.RCVHWM, 0)  # F 34: else one that is not read freezes the whole context
         socket.monitor(address, events)
         self._pair.connect(address)
+        self._fileno = int(self._pair.getsockopt(zmq.FD))
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when there are events."""
-        return int(self._pair.getsockopt(zmq.FD))
+        return self._fileno
 
     def events(self) -> Iterator[tuple[int, int]]:
         """Take the events that are there, oldest first, as (event, value), until none is left."""
@@ -78,7 +80,8 @@ class Monitor:
 
     def close(self) -> None:
         """Stop watching."""
-        self._watched.disable_monitor()
+        with suppress(zmq.ZMQError):  # the context has ended before, and everything with it
+            self._watched.disable_monitor()
         self._pair.close()
 
 
