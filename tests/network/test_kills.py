@@ -1,0 +1,84 @@
+"""Workers die in every way there is, and no job does."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final
+
+import meshmq
+from meshmq.errors import TimedOut
+from tests.network.children import LIMIT
+from tests.network.conftest import Spawn
+from tests.network.workforce import Workforce
+from tests.scale import scale
+
+JOBS: Final = scale(100, 1_000)
+WORKERS: Final = 4
+KILL_EVERY: Final = 0.3
+
+
+def test_killed_workers_lose_no_job_and_every_repeat_is_flagged(spawn: Spawn, mesh_name: str) -> None:
+    random = Random(1)
+    team = Workforce(spawn, mesh_name, "jobs", WORKERS, "--seconds", 0.02)
+    kills = 0
+    with meshmq.Node("boss", mesh=mesh_name) as node:
+        node.wait_for(pull="jobs", count=WORKERS, timeout=LIMIT)
+        node.queue("jobs").push_many(range(JOBS))
+        while not flushed(node, KILL_EVERY):
+            team.replace_any(random)
+            kills += 1
+        stats = node.stats()["queues"]["jobs"]["push"]
+    record = team.end()
+    assert kills
+    assert sorted(record.done) == list(range(JOBS))
+    assert record.unflagged_twice == []
+    assert all(len(ids) == 1 for ids in record.ids.values())
+    assert (stats["pushed"], stats["acked"], stats["depth"], stats["bytes"]) == (JOBS, JOBS, 0, 0)
+
+
+def test_failing_handlers_among_killed_workers_get_their_jobs_again(spawn: Spawn, mesh_name: str) -> None:
+    random = Random(2)
+    team = Workforce(spawn, mesh_name, "jobs", WORKERS, "--seconds", 0.02, "--fail", 3)
+    with meshmq.Node("boss", mesh=mesh_name) as node:
+        node.wait_for(pull="jobs", count=WORKERS, timeout=LIMIT)
+        node.queue("jobs").push_many(range(JOBS))
+        while not flushed(node, KILL_EVERY):
+            team.replace_any(random)
+        stats = node.stats()["queues"]["jobs"]["push"]
+    record = team.end()
+    assert sorted(record.done) == list(range(JOBS))
+    assert record.unflagged_twice == []
+    assert record.failed
+    assert stats["refused"] <= len(record.failed)
+    assert (stats["acked"], stats["depth"]) == (JOBS, 0)
+
+
+def test_job_that_kills_its_worker_harms_no_neighbour(spawn: Spawn, mesh_name: str) -> None:
+    poison = JOBS // 3
+    team = Workforce(spawn, mesh_name, "jobs", WORKERS, "--prefetch", 200, "--seconds", 0.002, "--poison", poison)
+    settings = meshmq.Settings(drain=0.1)
+    node = meshmq.Node("boss", mesh=mesh_name, settings=settings)
+    node.wait_for(pull="jobs", count=WORKERS, timeout=LIMIT)
+    queue = node.queue("jobs")
+    queue.push_many(range(JOBS))
+    deaths = 0
+    while queue.depth > 1 or deaths < 3:
+        flushed(node, 0.05)
+        deaths += team.replace_dead()
+    try:
+        node.close(0)
+    except meshmq.Undelivered as left:
+        assert sum(map(sum, left.queues.values())) == 1
+    record = team.end()
+    assert sorted(record.done) == [job for job in range(JOBS) if job != poison]
+    assert record.unflagged_twice == []
+    assert len(record.attempts[poison]) >= 3
+    assert {job: highest for job, highest in record.highest.items() if highest > 2 and job != poison} == {}
+
+
+def flushed(node: meshmq.Node, timeout: float) -> bool:
+    try:
+        node.flush(timeout)
+    except TimedOut:
+        return False
+    return True
