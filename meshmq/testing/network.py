@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+from meshmq.faces.aio import AsyncNode
+from meshmq.faces.blocking import Node
 from meshmq.names import check_name, short
+from meshmq.node import BaseNode
+from meshmq.settings import Settings
 from meshmq.testing.clock import HandClock
 from meshmq.testing.discovery import MemoryDirectory, MemoryDiscovery
 from meshmq.testing.memory import MemoryNetwork
@@ -31,9 +35,15 @@ class Place:
 class Network:
     """Where the nodes of a test live; a mesh of its own, by default under a random name.
 
-    ``clock`` is ``time.monotonic`` or a ``HandClock``. ``memory`` is the network itself; its
-    ``cut``, ``heal``, ``freeze`` and ``thaw`` take the names of nodes. Leaving it closes every node
-    it made, the newest first, then every link.
+    ::
+
+        with meshmq.testing.Network() as network:
+            with network.node("camera") as camera, network.node("store") as store: ...
+
+    ``clock`` is ``time.monotonic`` or a ``HandClock``, by which nodes decide; how long a call waits
+    is real time in either case. ``memory`` is the network itself; its ``cut``, ``heal``, ``freeze``
+    and ``thaw`` take the names of nodes. Leaving it (``with`` or ``async with``) closes every node
+    that is still open at once, the newest first, then every link.
 
     Raises:
         NameInvalid: ``mesh`` cannot be the name of a mesh.
@@ -45,6 +55,9 @@ class Network:
         self.memory = MemoryNetwork()
         self.directory = MemoryDirectory()
         self._closers: list[Callable[[], object]] = []
+        self._nodes: list[BaseNode] = []
+        if isinstance(clock, HandClock):
+            clock.listen(self._wake)
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +69,38 @@ class Network:
 
     def __repr__(self) -> str:
         return f"<Network {self.mesh!r} with {self.memory!r}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for node in reversed(self._nodes):
+            if isinstance(node, AsyncNode):
+                await node.close(0)
+        self.close()
+
+    def node(self, name: str | None = None, *, settings: Settings | None = None) -> Node:
+        """Return a new ``meshmq.Node`` in this network, not opened yet; what it leaves undelivered raises at the end.
+
+        Raises:
+            NameInvalid: ``name`` cannot be the name of a node.
+        """
+        node = Node(self._name(name), mesh=self.mesh, settings=settings)
+        self._settle(node)
+        self.at_close(lambda: node.close(0))
+        return node
+
+    def async_node(self, name: str | None = None, *, settings: Settings | None = None) -> AsyncNode:
+        """Return a new ``meshmq.AsyncNode`` in this network; close it, or leave the network with ``async with``.
+
+        Raises:
+            NameInvalid: ``name`` cannot be the name of a node.
+        """
+        node = AsyncNode(self._name(name), mesh=self.mesh, settings=settings)
+        self._settle(node)
+        return node
 
     def open_place(self, node_id: bytes, name: str) -> Place:
         """Return what a node called ``name`` is opened with; the node closes its links and discovery."""
@@ -90,6 +135,18 @@ class Network:
             raise failures[0]
         if failures:
             raise ExceptionGroup("several nodes could not be closed well", failures)
+
+    def _name(self, name: str | None) -> str:
+        return name if name is not None else f"node-{len(self._nodes) + 1}"
+
+    def _settle(self, node: BaseNode) -> None:
+        node._place = self.open_place(node._id, node.name)
+        self._nodes.append(node)
+
+    def _wake(self) -> None:
+        for node in self._nodes:
+            if node._engine is not None and not node.closed:
+                node._engine.wake()
 
 
 def open_links(network: Network, node_id: bytes, name: str) -> MemoryLinks:

@@ -1,0 +1,125 @@
+"""The real participant under lies: no job is lost, repeats are flagged; and the witness would notice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Hashable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from meshmq.core.inbox import Hand
+from meshmq.core.participant import Participant
+from meshmq.links.base import Decider
+from meshmq.settings import Settings
+from meshmq.testing import Faults, Jobs, SimulatedNode, Simulation, SimulationFailed, simulate
+from tests.scale import scale
+
+ROOT = Path(__file__).parents[2]
+SEEDS = range(scale(test=15, stress=2_000))
+CALM = Faults.none(until=20)
+
+
+def broken(seeds: Iterable[int], faults: Faults, kind: type[Jobs] = Jobs, **fields: float) -> list[str]:
+    """Return the first line of every failure."""
+    lines = []
+    for seed in seeds:
+        scenario = kind()
+        for name, value in fields.items():
+            setattr(scenario, name, value)
+        try:
+            simulate(seed, scenario=scenario, faults=faults)
+        except SimulationFailed as failure:
+            lines.append(str(failure).partition("\n")[0])
+    return lines
+
+
+def test_no_job_is_lost_and_every_repeat_is_flagged() -> None:
+    # Without rosters, which have tests of their own below.
+    assert broken(SEEDS, Faults(), presence=False) == []
+
+
+def test_a_refused_job_is_done_in_the_end() -> None:
+    assert broken(range(5), CALM, failures=0.1) == []
+
+
+def test_nobody_who_died_without_a_word_stays_in_a_roster() -> None:
+    assert broken(SEEDS, replace(CALM, crashes=0.2, power_cuts=1)) == []
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a session that its peer has ended untold is not doubted while nothing is uncovered"
+)
+def test_a_session_that_one_side_has_ended_does_not_keep_jobs_for_ever() -> None:
+    untold = Faults(stalls=0.6, resets=2, untold=0.6, half_opens=0.5, crashes=0, partitions=0, control_breaks=0)
+    assert broken(range(15), untold, presence=False) == []
+
+
+@pytest.mark.xfail(strict=True, reason="a peer that was lost in a partition is not dialled again")
+def test_who_was_parted_meets_again_without_discovery() -> None:
+    assert broken(range(8), replace(CALM, partitions=0.1), refresh=0) == []
+
+
+class Hiding(Participant):
+    """Shows every job as if it were delivered for the first time."""
+
+    def take(self, queue: str, consumer: Hashable, now: float, limit: int | None = None) -> Hand:
+        hand = super().take(queue, consumer, now, limit)
+        hand.batch = replace(hand.batch, attempt=1)
+        return hand
+
+
+class Forgetting(Participant):
+    """Says that it took a job, and did not."""
+
+    def push(self, queue: str, body: bytes, *rest: object) -> int:
+        return 0 if body == b"job-7" else super().push(queue, body, *rest)  # type: ignore[arg-type]  # handed through
+
+
+class Wrong(Jobs):
+    """Jobs among participants that are broken."""
+
+    kind: type[Participant] = Participant
+
+    def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
+        return self.kind(
+            node_id=node.random.randbytes(16),
+            name=f"n{node.index}",
+            mesh="simulated",
+            settings=Settings(),
+            random=node.random,
+            control=(node.control,),
+            direct=(node.direct,),
+            now=node.moment,
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"), [(Hiding, "was executed twice without a flag"), (Forgetting, "jobs are not done and")]
+)
+def test_the_witness_notices_a_participant_that_is_broken(kind: type[Participant], sentence: str) -> None:
+    class Broken(Wrong):
+        pass
+
+    Broken.kind = kind
+    assert any(sentence in line for line in broken(range(4), Faults(), Broken, presence=False))
+
+
+def test_the_participant_decides_the_same_in_every_process() -> None:
+    outputs = set()
+    for hash_seed in ("1", "2", "3"):
+        done = subprocess.run(
+            [sys.executable, "-m", "meshmq.testing", "--seed", "4", "--set", "presence=False"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        outputs.add(done.stdout)
+    assert len(outputs) == 1
