@@ -88,7 +88,8 @@ class BaseNode:
         self._given = GivenAddresses(list(peers) if not isinstance(peers, str) else peers) if peers else None
         self._given = self._given or (GivenAddresses(told) if told else None)
         self._port = _port(port if port is not None else environ.get("MESHMQ_PORT"))
-        self._interfaces = parse_interfaces(environ.get("MESHMQ_INTERFACES", ""))
+        bound_to = environ.get("MESHMQ_INTERFACES", "").strip()
+        self._interfaces = parse_interfaces(bound_to) if bound_to else ()
         self._codec: Codec = MsgpackCodec(limit=self.settings.message_bytes)
         self._id = NodeId(secrets.token_bytes(16))
         self._engine: Engine | None = None
@@ -99,6 +100,7 @@ class BaseNode:
         self._receivers: dict[str, set[Closable]] = {}
         self._opening = threading.RLock()
         self._closed = False
+        self._looked = False
         self._place: Any = None
         self._take_back: Callable[[], None] = _nothing
 
@@ -159,8 +161,7 @@ class BaseNode:
             )
             engine = Engine(participant, links, clock=clock, name=self.name)
             self._discoveries = discoveries
-            refresh = [discovery.refresh for discovery in discoveries if isinstance(discovery, ZeroconfDiscovery)]
-            participant.each_minute = lambda: [again() for again in refresh]
+            participant.each_minute = lambda: [discovery.refresh() for discovery in discoveries]
             driver = self._make_driver(engine)
             driver.attach()
             self._participant, self._driver, self._engine = participant, driver, engine
@@ -177,16 +178,20 @@ class BaseNode:
         guard = authenticator()
         keeper().attach_service(guard)
         same_host = SameHost(self.mesh, self._id)
-        links = ZmqLinks(
-            ipc={"control": same_host.endpoint("control"), "direct": same_host.endpoint("direct")},
-            tcp=interfaces,
-            port=self._port,
-            keys=keys,
-            authenticator=guard,
-            message_bytes=self.settings.message_bytes,
-            heartbeat=self.settings.heartbeat,
-            silence=self.settings.silence,
-        )
+        try:
+            links = ZmqLinks(
+                ipc={"control": same_host.endpoint("control"), "direct": same_host.endpoint("direct")},
+                tcp=interfaces,
+                port=self._port,
+                keys=keys,
+                authenticator=guard,
+                message_bytes=self.settings.message_bytes,
+                heartbeat=self.settings.heartbeat,
+                silence=self.settings.silence,
+            )
+        except BaseException:
+            same_host.close()
+            raise
         discoveries: list[Discovery] = [same_host]
         if self._given is not None:
             discoveries.append(self._given)
@@ -205,6 +210,13 @@ class BaseNode:
         announcement = Announcement(self._id, self.name, self.mesh, tag, port, interfaces)
         for discovery in discoveries:
             discovery.start(announcement, self._found)
+        # What they have found is posted, too: only after it are there rumours to wait for.
+        engine = self._engine
+        assert engine is not None
+        engine.post(self._note_looked)
+
+    def _note_looked(self) -> None:
+        self._looked = True
 
     def _found(self, found: Found) -> None:
         engine, participant = self._engine, self._participant
@@ -382,7 +394,8 @@ class BaseNode:
         settle = self.settings.settle if zeroconf else 0.0
 
         def attempt(now: float, since: float) -> None:
-            if participant.presence.rumours.unanswered or now < participant.opened_at + settle:
+            settled = self._looked and now >= participant.opened_at + settle
+            if participant.presence.rumours.unanswered or not settled:
                 raise WouldBlock
 
         return Wish(("roster",), attempt, lambda: "discovery to settle", retry=0.05)
