@@ -367,7 +367,7 @@ class Inbox:
                 limit, limit_bytes = self._limits(source)
                 source.limit, source.limit_bytes, source.dirty = limit, limit_bytes, False
                 done = [(origin, begun, ranges.pairs()) for origin, (begun, ranges) in origins.items()]
-                frames.append((peer, Kind.ACKS, pack_acks(self.queue, limit, limit_bytes, done)))
+                frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, limit, limit_bytes, done))
         for source in self._sources.values():
             if source.dirty:
                 source.dirty = False

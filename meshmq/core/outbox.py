@@ -17,10 +17,13 @@ from typing import Final
 
 from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
-from meshmq.wire.batches import Headers, pack_batch
-from meshmq.wire.frames import Ranges, Verdict
+from meshmq.wire.batches import EXTRAS_LIMIT, Headers, headers_bytes, pack_batch
+from meshmq.wire.fields import Ranges
+from meshmq.wire.frames import Verdict
 
 RUN_JOBS: Final = 512
+#: Jobs of one run count as pushed in one moment; without this a full outbox's one run would grow for ever.
+RUN_SPAN: Final = 0.005
 BATCH_BYTES: Final = 64 * 1024
 
 
@@ -118,6 +121,7 @@ class Outbox:
             tail is not None
             and tail.first + len(tail.bodies) == number
             and len(tail.bodies) < RUN_JOBS
+            and now - tail.since < RUN_SPAN
             and not tail.attempts
             and not tail.failures
         ):
@@ -210,6 +214,8 @@ class Outbox:
         most = min(len(run.bodies), route.free, max(1, -(-self.waiting // sharing)))
         if self._buffers:
             most = self._up_to_buffers(run, most)
+        if self._headers:
+            most = self._up_to_headers(run, most)
         if most > 1:
             size = 0
             for index in range(most):
@@ -227,6 +233,17 @@ class Outbox:
         for index in range(most):
             if run.first + index in self._buffers:
                 return max(1, index)
+        return most
+
+    def _up_to_headers(self, run: Run, most: int) -> int:
+        """The headers of one batch are bounded together; returns where to cut."""
+        size = 0
+        for index in range(most):
+            headers = self._headers.get(run.first + index)
+            if headers:
+                size += headers_bytes(headers)
+                if size > EXTRAS_LIMIT:
+                    return max(1, index)
         return most
 
     # -- answers ---------------------------------------------------------------------------------
@@ -260,11 +277,11 @@ class Outbox:
                 taken = carve(waiting, first, last)
                 self.waiting -= sum(len(run.bodies) for run in taken)
                 found += taken
-            paused = [item for item in self._later if first <= item[2].first <= last]
+            paused = [item[2] for item in self._later if first <= item[2].first <= last]
             if paused:
-                self._later = [item for item in self._later if item not in paused]
+                self._later = [item for item in self._later if not first <= item[2].first <= last]
                 self._later.sort(key=lambda item: item[:2])
-                found += [item[2] for item in paused]
+                found += paused
         count = 0
         for run in found:
             count += len(run.bodies)

@@ -11,16 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from meshmq.errors import ProtocolError
-from meshmq.wire.frames import (
-    CHUNK_BYTES,
-    HEAD_BYTES,
-    Kind,
-    join_message,
-    pack_chunk,
-    pack_head,
-    split_message,
-    unpack_chunk,
-)
+from meshmq.wire.chunks import CHUNK_BYTES, join_message, pack_chunk, split_message, unpack_chunk
+from meshmq.wire.frames import HEAD_BYTES, Kind, pack_head
 
 WINDOW: Final = 256 * 1024
 COVER_AFTER: Final = 0.05

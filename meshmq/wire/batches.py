@@ -19,6 +19,7 @@ from typing import Final
 
 from meshmq.codecs.msgpack import pack_plain, unpack_plain
 from meshmq.errors import DecodeError, ProtocolError
+from meshmq.wire.fields import NUMBERS, read_name
 
 Headers = Mapping[str, str]
 
@@ -26,7 +27,11 @@ _FIXED: Final = struct.Struct("!16sQIHBIf")
 _LENGTH: Final = struct.Struct("!I")
 _EXTRAS: Final = 1
 _BUFFERS: Final = 2
-HEADERS_LIMIT: Final = 16 * 1024
+#: The most characters in the headers of one job.
+HEADERS_LIMIT: Final = 4_096
+#: The most bytes of extras in one batch, and the most jobs: read before anything of them is believed.
+EXTRAS_LIMIT: Final = 256 * 1024
+JOBS_LIMIT: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ def unpack_batch(frames: Sequence[bytes | memoryview]) -> Batch:
     view = memoryview(frames[0])
     try:
         place = 1 + view[0]
-        queue = str(view[1:place], "utf-8")
+        queue = read_name(str(view[1:place], "utf-8"))
         origin, first, count, attempt, flags, backlog, held = _FIXED.unpack_from(view, place)
         place += _FIXED.size
         headers: dict[int, dict[str, str]] = {}
@@ -95,15 +100,19 @@ def unpack_batch(frames: Sequence[bytes | memoryview]) -> Batch:
             place += _LENGTH.size
             headers = _headers(view[place : place + size], count)
             place += size
-        lengths = struct.unpack_from(f"!{count}I", view, place) if count <= len(view) // 4 else ()
+        if not 0 < count <= JOBS_LIMIT:
+            raise ProtocolError(f"a batch of {count:,} jobs")
+        lengths = struct.unpack_from(f"!{count}I", view, place)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise ProtocolError("a batch that is cut short") from error
     payload = view[place + 4 * count :]
     offsets = (0, *accumulate(lengths))
     buffers = tuple(bytes(frame) for frame in frames[1:])
-    if not count or len(lengths) != count or offsets[-1] != len(payload):
+    if offsets[-1] != len(payload):
         raise ProtocolError("a batch whose lengths do not add up")
-    if not queue or not attempt or bool(buffers) != bool(flags & _BUFFERS) or (buffers and count != 1):
+    if not 0 < first < NUMBERS - count or not attempt or flags & ~(_EXTRAS | _BUFFERS):
+        raise ProtocolError("a batch with fields that are none")
+    if bool(buffers) != bool(flags & _BUFFERS) or (buffers and count != 1):
         raise ProtocolError("a batch with fields that are none")
     if not 0.0 <= held < 1e9:
         raise ProtocolError("a batch with an age that is none")
@@ -123,14 +132,19 @@ def check_headers(headers: object) -> dict[str, str] | None:
         isinstance(key, str) and isinstance(value, str) for key, value in headers.items()
     ):
         raise DecodeError("headers are a mapping of str to str")
-    if sum(len(key) + len(value) for key, value in headers.items()) > HEADERS_LIMIT // 4:
-        raise DecodeError(f"headers hold at most {HEADERS_LIMIT // 4:,} characters; put more into the data")
+    if sum(len(key) + len(value) for key, value in headers.items()) > HEADERS_LIMIT:
+        raise DecodeError(f"headers hold at most {HEADERS_LIMIT:,} characters; put more into the data")
     return dict(headers) or None
+
+
+def headers_bytes(headers: Headers) -> int:
+    """Return how many bytes the headers of one job may at most take among the extras of a batch."""
+    return 16 + 6 * sum(len(key) + len(value) for key, value in headers.items())
 
 
 def _headers(extras: memoryview, count: int) -> dict[int, dict[str, str]]:
     try:
-        items = unpack_plain(extras, limit=HEADERS_LIMIT * max(1, count))
+        items = unpack_plain(extras, limit=EXTRAS_LIMIT)
     except DecodeError as error:
         raise ProtocolError(str(error)) from error
     if not isinstance(items, list) or len(items) % 2:
@@ -139,7 +153,7 @@ def _headers(extras: memoryview, count: int) -> dict[int, dict[str, str]]:
     for index, header in zip(items[::2], items[1::2], strict=True):
         if type(index) is not int or not 0 <= index < count or not isinstance(header, dict):
             raise ProtocolError("a batch with headers that are none")
-        if not all(isinstance(key, str) and isinstance(value, str) for key, value in header.items()):
+        if not all(type(key) is str and type(value) is str for key, value in header.items()):
             raise ProtocolError("a batch with headers that are none")
         found[index] = header
     return found

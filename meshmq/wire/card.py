@@ -15,14 +15,21 @@ from typing import Final, Literal, get_args
 
 from meshmq.codecs.msgpack import pack_plain, unpack_plain
 from meshmq.errors import DecodeError, ProtocolError
+from meshmq.wire.fields import NUMBERS, read_name, read_texts
 from meshmq.wire.frames import LOWEST, MAGIC, VERSION, VersionMismatch
 
 CARD_TOPIC: Final = b"card"
 OWN: Final = b"\xff"
+#: 0xFF and a node's id; the addresses follow.
+OWN_BYTES: Final = 17
 STRING_LIMIT: Final = 512
-_ADDRESS_LIMIT: Final = 32
-_NAMES_LIMIT: Final = 10_000
-_LIMIT: Final = 1024 * 1024
+ADDRESSES_LIMIT: Final = 32
+#: The most queues on one card: of the longest names it stays below the limit on a body.
+QUEUES_LIMIT: Final = 4_096
+PEERS_LIMIT: Final = 1_000
+BODY_LIMIT: Final = 1024 * 1024
+#: What a peer takes in a list of peers, beside its addresses.
+_PEER_BYTES: Final = 32
 
 State = Literal["up", "draining", "left"]
 
@@ -38,6 +45,8 @@ class Word(IntEnum):
     PONG = 6
 
 
+#: A state that a later version invents takes no new work, as far as we know.
+_STATES: Final[dict[str, State]] = {state: state for state in get_args(State)}
 _WORDS: Final = {int(word): word for word in Word}
 
 
@@ -58,8 +67,8 @@ class Card:
 def own_string(node_id: bytes, addresses: Sequence[str]) -> bytes:
     """Return the string a node subscribes to at every peer; it says who comes, and from where."""
     kept: list[str] = []
-    for address in addresses:
-        if len(",".join([*kept, address]).encode()) > STRING_LIMIT - 17:
+    for address in addresses[:ADDRESSES_LIMIT]:
+        if len(",".join([*kept, address]).encode()) > STRING_LIMIT - OWN_BYTES:
             break
         kept.append(address)
     return OWN + node_id + ",".join(kept).encode()
@@ -71,13 +80,13 @@ def read_own_string(string: bytes) -> tuple[bytes, tuple[str, ...]]:
     Raises:
         ProtocolError: it is none.
     """
-    if len(string) < 18 or len(string) > STRING_LIMIT or string[:1] != OWN:
+    if not OWN_BYTES <= len(string) <= STRING_LIMIT or string[:1] != OWN:
         raise ProtocolError("a subscription that is none of ours")
     try:
         addresses = string[17:].decode()
     except UnicodeDecodeError as error:
         raise ProtocolError("a subscription with an address that is none") from error
-    return string[1:17], tuple(address for address in addresses.split(",") if address)
+    return string[1:17], read_texts([text for text in addresses.split(",") if text], ADDRESSES_LIMIT, STRING_LIMIT)
 
 
 def pack_card(card: Card) -> bytes:
@@ -91,8 +100,8 @@ def pack_card(card: Card) -> bytes:
             "number": card.number,
             "state": card.state,
             "versions": [LOWEST, VERSION],
-            "control": list(card.control),
-            "direct": list(card.direct),
+            "control": list(card.control[:ADDRESSES_LIMIT]),
+            "direct": list(card.direct[:ADDRESSES_LIMIT]),
             "pulls": list(card.pulls),
         },
     )
@@ -104,8 +113,16 @@ def pack_beat(number: int) -> bytes:
 
 
 def pack_peers(peers: Iterable[tuple[bytes, Sequence[str]]]) -> bytes:
-    """Return the body that tells a newcomer where this node reached others."""
-    return _pack(Word.PEERS, {"peers": [[node_id, list(addresses)] for node_id, addresses in peers]})
+    """Return the body that tells a newcomer where this node reached others: as many as fit."""
+    told: list[list[object]] = []
+    room = BODY_LIMIT - _PEER_BYTES
+    for node_id, addresses in peers:
+        kept = list(addresses[:ADDRESSES_LIMIT])
+        room -= _PEER_BYTES + sum(len(address.encode()) + 3 for address in kept)
+        if room < 0 or len(told) == PEERS_LIMIT:
+            break
+        told.append([node_id, kept])
+    return _pack(Word.PEERS, {"peers": told})
 
 
 def pack_word(word: Word, stamp: int = 0) -> bytes:
@@ -128,7 +145,7 @@ def unpack_body(body: bytes) -> tuple[Word, dict[str, object]]:
     if word is None:
         raise ProtocolError(f"there is no control message of kind {body[3]}")
     try:
-        fields = unpack_plain(memoryview(body)[4:], limit=_LIMIT)
+        fields = unpack_plain(memoryview(body)[4:], limit=BODY_LIMIT)
     except DecodeError as error:
         raise ProtocolError(str(error)) from error
     if not isinstance(fields, dict):
@@ -142,18 +159,26 @@ def read_card(fields: dict[str, object]) -> Card:
     Raises:
         ProtocolError: it is none.
     """
-    node_id, name, mesh = fields.get("id"), fields.get("name"), fields.get("mesh")
-    number, state = fields.get("number"), fields.get("state")
-    if not isinstance(node_id, bytes) or len(node_id) != 16:
+    node_id, number, state = fields.get("id"), fields.get("number"), fields.get("state")
+    if type(node_id) is not bytes or len(node_id) != 16:
         raise ProtocolError("a card without an id")
-    if not isinstance(name, str) or not isinstance(mesh, str) or not 0 < len(name) <= 200 or not 0 < len(mesh) <= 200:
-        raise ProtocolError("a card without names")
-    if type(number) is not int or not 0 <= number < 2**63 or state not in get_args(State):
+    if type(number) is not int or not 0 <= number < NUMBERS or type(state) is not str:
         raise ProtocolError("a card without a number or state")
-    control = _texts(fields.get("control", []), _ADDRESS_LIMIT)
-    direct = _texts(fields.get("direct", []), _ADDRESS_LIMIT)
-    pulls = _texts(fields.get("pulls", []), _NAMES_LIMIT)
-    return Card(node_id, name, mesh, number, state, control, direct, pulls)  # type: ignore[arg-type]  # checked by get_args
+    control = read_texts(fields.get("control", []), ADDRESSES_LIMIT, STRING_LIMIT)
+    direct = read_texts(fields.get("direct", []), ADDRESSES_LIMIT, STRING_LIMIT)
+    queues = fields.get("pulls", [])
+    if type(queues) is not list or len(queues) > QUEUES_LIMIT:
+        raise ProtocolError("a card with queues that are none")
+    return Card(
+        node_id,
+        read_name(fields.get("name")),
+        read_name(fields.get("mesh")),
+        number,
+        _STATES.get(state, "draining"),
+        control,
+        direct,
+        tuple(map(read_name, queues)),
+    )
 
 
 def read_peers(fields: dict[str, object]) -> list[tuple[bytes, tuple[str, ...]]]:
@@ -163,29 +188,21 @@ def read_peers(fields: dict[str, object]) -> list[tuple[bytes, tuple[str, ...]]]
         ProtocolError: it is none.
     """
     peers = fields.get("peers")
-    if not isinstance(peers, list) or len(peers) > _NAMES_LIMIT:
+    if type(peers) is not list or len(peers) > PEERS_LIMIT:
         raise ProtocolError("a list of peers that is none")
     told = []
     for peer in peers:
-        if not isinstance(peer, list) or len(peer) != 2 or not isinstance(peer[0], bytes) or len(peer[0]) != 16:
+        if type(peer) is not list or len(peer) < 2 or type(peer[0]) is not bytes or len(peer[0]) != 16:
             raise ProtocolError("a list of peers that is none")
-        told.append((peer[0], _texts(peer[1], _ADDRESS_LIMIT)))
+        told.append((peer[0], read_texts(peer[1], ADDRESSES_LIMIT, STRING_LIMIT)))
     return told
 
 
 def read_stamp(fields: dict[str, object], key: str = "stamp") -> int:
     """Return a whole number out of a map; 0 where it is none."""
     value = fields.get(key)
-    return value if type(value) is int and 0 <= value < 2**63 else 0
+    return value if type(value) is int and 0 <= value < NUMBERS else 0
 
 
 def _pack(word: Word, fields: dict[str, object]) -> bytes:
     return MAGIC + bytes((VERSION, word)) + pack_plain(fields)
-
-
-def _texts(values: object, most: int) -> tuple[str, ...]:
-    if not isinstance(values, list) or len(values) > most:
-        raise ProtocolError("a list of texts that is none")
-    if not all(isinstance(value, str) and 0 < len(value) <= STRING_LIMIT for value in values):
-        raise ProtocolError("a list of texts that is none")
-    return tuple(values)

@@ -11,14 +11,16 @@ large buffers add frames. PROTOCOL.md beside this file is the specification.
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from meshmq.codecs.msgpack import pack_plain, unpack_plain
-from meshmq.errors import DecodeError, ProtocolError
+from meshmq.codecs.msgpack import pack_plain
+from meshmq.errors import ProtocolError
+from meshmq.wire.fields import NUMBERS, RANGES_LIMIT, Ranges, flat, read_fields, read_name, read_ranges
 
 MAGIC: Final = b"MQ"
 VERSION: Final = 1
@@ -26,12 +28,13 @@ LOWEST: Final = 1
 
 _HEAD: Final = struct.Struct("!2sBBQQ")
 HEAD_BYTES: Final = _HEAD.size
-_CHUNK: Final = struct.Struct("!QQQ")
-_LENGTH: Final = struct.Struct("!I")
 
-#: The most bytes of one chunk of a large message, and of one batch.
-CHUNK_BYTES: Final = 256 * 1024
-BODY_LIMIT: Final = 64 * 1024
+#: The longest pause that a nack may ask for.
+DELAY_LIMIT: Final = 365 * 86_400.0
+_GROUPS_LIMIT: Final = 1_000
+#: Epochs count the sessions of a pair; nobody gets near.
+EPOCHS: Final = 2**32
+_REASON: Final = re.compile(r"[a-z][a-z -]{0,39}")
 
 
 class Kind(IntEnum):
@@ -52,7 +55,7 @@ class Kind(IntEnum):
 
 #: Kinds that carry a number and are kept until covered.
 NUMBERED: Final = frozenset(kind for kind in Kind if kind >= Kind.CARD)
-_KINDS: Final = {int(kind): kind for kind in Kind}
+KINDS: Final = {int(kind): kind for kind in Kind}
 
 
 def pack_head(kind: Kind, number: int, received: int) -> bytes:
@@ -72,7 +75,7 @@ def unpack_head(frame: bytes) -> tuple[Kind, int, int]:
     _, version, code, number, received = _HEAD.unpack_from(frame)
     if version != VERSION:
         raise VersionMismatch(version)
-    kind = _KINDS.get(code)
+    kind = KINDS.get(code)
     if kind is None:
         raise ProtocolError(f"there is no frame of kind {code}")
     if (number > 0) != (kind in NUMBERED):
@@ -111,14 +114,14 @@ def unpack_hello(body: bytes) -> Hello:
     Raises:
         ProtocolError: it is none.
     """
-    node_id, name, mesh, session, epoch, resumed = _fields(body, bytes, str, str, bytes, int, bool)
-    if len(node_id) != 16 or len(session) != 8 or epoch < 0 or max(len(name), len(mesh)) > 200:
+    node_id, name, mesh, session, epoch, resumed = read_fields(body, bytes, str, str, bytes, int, bool)
+    if len(node_id) != 16 or len(session) != 8 or epoch >= EPOCHS:
         raise ProtocolError("a HELLO with fields of impossible size")
-    return Hello(node_id, name, mesh, session, epoch, resumed)
+    return Hello(node_id, read_name(name), read_name(mesh), session, epoch, resumed)
 
 
 def pack_bye(reason: str, epoch: int = 0) -> bytes:
-    """Return the body of a BYE: ``left``, ``unknown``, ``crossed``, ``mesh``, ``version`` or ``busy``."""
+    """Return the body of a BYE: ``left``, ``unknown``, ``crossed``, ``mesh``, ``busy`` or ``greedy``."""
     return pack_plain([reason, epoch])
 
 
@@ -128,8 +131,10 @@ def unpack_bye(body: bytes) -> tuple[str, int]:
     Raises:
         ProtocolError: it is none.
     """
-    reason, epoch = _fields(body, str, int)
-    return reason[:40], max(0, epoch)
+    reason, epoch = read_fields(body, str, int)
+    if _REASON.fullmatch(reason) is None or epoch >= EPOCHS:
+        raise ProtocolError("a BYE with fields that are none")
+    return reason, epoch
 
 
 def pack_offer(queue: str, backlog: int) -> bytes:
@@ -143,8 +148,8 @@ def unpack_offer(body: bytes) -> tuple[str, int]:
     Raises:
         ProtocolError: it is none.
     """
-    queue, backlog = _fields(body, str, int)
-    return _name(queue), max(0, backlog)
+    queue, backlog = read_fields(body, str, int)
+    return read_name(queue), backlog
 
 
 def pack_grant(queue: str, jobs: int, size: int) -> bytes:
@@ -158,14 +163,8 @@ def unpack_grant(body: bytes) -> tuple[str, int, int]:
     Raises:
         ProtocolError: it is none.
     """
-    queue, jobs, size = _fields(body, str, int, int)
-    if jobs < 0 or size < 0:
-        raise ProtocolError("a GRANT below zero")
-    return _name(queue), jobs, size
-
-
-#: Number ranges of one origin, both ends included.
-Ranges = Sequence[tuple[int, int]]
+    queue, jobs, size = read_fields(body, str, int, int)
+    return read_name(queue), jobs, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +177,22 @@ class Acks:
     done: tuple[tuple[bytes, int, tuple[tuple[int, int], ...]], ...]
 
 
-def pack_acks(queue: str, jobs: int, size: int, done: Iterable[tuple[bytes, int, Ranges]]) -> bytes:
-    """Return the body of an ACKS; ``jobs`` and ``size`` are the limits a GRANT would carry."""
-    groups = [[origin, begun, [edge for pair in ranges for edge in pair]] for origin, begun, ranges in done]
-    return pack_plain([queue, jobs, size, groups])
+def pack_acks(queue: str, jobs: int, size: int, done: Iterable[tuple[bytes, int, Ranges]]) -> list[bytes]:
+    """Return bodies of ACKS, mostly one; ``jobs`` and ``size`` are the limits a GRANT would carry."""
+    bodies: list[bytes] = []
+    groups: list[list[object]] = []
+    room = RANGES_LIMIT
+    for origin, begun, ranges in done:
+        for start in range(0, max(1, len(ranges)), RANGES_LIMIT):
+            part = ranges[start : start + RANGES_LIMIT]
+            if len(part) > room or len(groups) == _GROUPS_LIMIT:
+                bodies.append(pack_plain([queue, jobs, size, groups]))
+                groups, room = [], RANGES_LIMIT
+            groups.append([origin, begun, flat(part)])
+            room -= len(part)
+    if groups:
+        bodies.append(pack_plain([queue, jobs, size, groups]))
+    return bodies
 
 
 def unpack_acks(body: bytes) -> Acks:
@@ -190,16 +201,23 @@ def unpack_acks(body: bytes) -> Acks:
     Raises:
         ProtocolError: it is none.
     """
-    queue, jobs, size, groups = _fields(body, str, int, int, list)
+    queue, jobs, size, groups = read_fields(body, str, int, int, list)
+    if len(groups) > _GROUPS_LIMIT:
+        raise ProtocolError("an ACKS with too many groups")
     done = []
+    count = 0
     for group in groups:
-        if not isinstance(group, list) or len(group) != 3:
+        if type(group) is not list or len(group) < 3:
             raise ProtocolError("an ACKS with a group that is none")
-        origin, begun, edges = group
-        if not isinstance(origin, bytes) or len(origin) != 16 or not isinstance(begun, int):
-            raise ProtocolError("an ACKS with an origin that is none")
-        done.append((origin, begun, _ranges(edges)))
-    return Acks(_name(queue), jobs, size, tuple(done))
+        origin, begun, edges = group[:3]
+        if type(origin) is not bytes or len(origin) != 16 or type(begun) is not int or not -1 <= begun < NUMBERS:
+            raise ProtocolError("an ACKS with a group that is none")
+        ranges = read_ranges(edges)
+        count += len(ranges)
+        if count > RANGES_LIMIT:
+            raise ProtocolError("an ACKS with too many ranges")
+        done.append((origin, begun, ranges))
+    return Acks(read_name(queue), jobs, size, tuple(done))
 
 
 class Verdict(IntEnum):
@@ -213,7 +231,8 @@ class Verdict(IntEnum):
 
 def pack_settle(queue: str, verdict: Verdict, origin: bytes, ranges: Ranges, delay: float | None = None) -> bytes:
     """Return the body of a SETTLE; ``delay`` is the pause in seconds a nack asks for."""
-    return pack_plain([queue, int(verdict), origin, [edge for pair in ranges for edge in pair], delay])
+    pause = None if delay is None else min(max(0.0, delay), DELAY_LIMIT)
+    return pack_plain([queue, int(verdict), origin, flat(ranges), pause])
 
 
 def unpack_settle(body: bytes) -> tuple[str, Verdict, bytes, tuple[tuple[int, int], ...], float | None]:
@@ -222,90 +241,9 @@ def unpack_settle(body: bytes) -> tuple[str, Verdict, bytes, tuple[tuple[int, in
     Raises:
         ProtocolError: it is none.
     """
-    queue, verdict, origin, edges, delay = _fields(body, str, int, bytes, list, (float, int, type(None)))
+    queue, verdict, origin, edges, delay = read_fields(body, str, int, bytes, list, (float, int, type(None)))
     if len(origin) != 16 or verdict not in Verdict.__members__.values():
         raise ProtocolError("a SETTLE with fields that are none")
-    pause = None if delay is None else min(max(0.0, float(delay)), 86_400.0 * 365)
-    return _name(queue), Verdict(verdict), origin, _ranges(edges), pause
-
-
-def pack_chunk(transfer: int, offset: int, total: int) -> bytes:
-    """Return what stands before the bytes of one chunk."""
-    return _CHUNK.pack(transfer, offset, total)
-
-
-def unpack_chunk(body: memoryview) -> tuple[int, int, int, memoryview]:
-    """Return ``(transfer, offset, total, bytes)`` of a CHUNK.
-
-    Raises:
-        ProtocolError: it is none.
-    """
-    if len(body) <= _CHUNK.size:
-        raise ProtocolError("a CHUNK without bytes")
-    transfer, offset, total = _CHUNK.unpack_from(body)
-    data = body[_CHUNK.size :]
-    if offset + len(data) > total:
-        raise ProtocolError("a CHUNK beyond its own end")
-    return transfer, offset, total, data
-
-
-def join_message(kind: Kind, frames: Sequence[bytes]) -> bytes:
-    """Return a whole message as one run of bytes, to be cut into chunks."""
-    parts: list[bytes] = [bytes((kind,))]
-    for frame in frames:
-        parts += (_LENGTH.pack(len(frame)), frame)
-    return b"".join(parts)
-
-
-def split_message(whole: bytes | bytearray) -> tuple[Kind, list[bytes]]:
-    """Undo ``join_message``.
-
-    Raises:
-        ProtocolError: the bytes are none.
-    """
-    kind = _KINDS.get(whole[0]) if whole else None
-    if kind is None or kind not in NUMBERED or kind is Kind.CHUNK:
-        raise ProtocolError("a chunked message of a kind that is none")
-    frames: list[bytes] = []
-    view, place = memoryview(whole), 1
-    while place < len(view):
-        if place + _LENGTH.size > len(view):
-            raise ProtocolError("a chunked message that is cut short")
-        (size,) = _LENGTH.unpack_from(view, place)
-        place += _LENGTH.size
-        if place + size > len(view):
-            raise ProtocolError("a chunked message that is cut short")
-        frames.append(bytes(view[place : place + size]))
-        place += size
-    if not frames:
-        raise ProtocolError("a chunked message without frames")
-    return kind, frames
-
-
-def _fields(body: bytes | memoryview, *types: type | tuple[type, ...]) -> list:  # type: ignore[type-arg]  # mixed by nature
-    try:
-        values = unpack_plain(body, limit=BODY_LIMIT)
-    except DecodeError as error:
-        raise ProtocolError(str(error)) from error
-    if not isinstance(values, list) or len(values) < len(types):
-        raise ProtocolError("a body with too few fields")
-    for value, wanted in zip(values, types, strict=False):
-        allowed = wanted if isinstance(wanted, tuple) else (wanted,)
-        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-            raise ProtocolError("a body with a field of the wrong type")
-    return values[: len(types)]
-
-
-def _ranges(edges: object) -> tuple[tuple[int, int], ...]:
-    if not isinstance(edges, list) or len(edges) % 2 or not all(type(edge) is int and edge >= 0 for edge in edges):
-        raise ProtocolError("ranges that are none")
-    pairs = tuple(zip(edges[::2], edges[1::2], strict=True))
-    if any(first > last for first, last in pairs):
-        raise ProtocolError("a range that ends before it starts")
-    return pairs
-
-
-def _name(queue: str) -> str:
-    if not 0 < len(queue) <= 200:
-        raise ProtocolError("a name of impossible size")
-    return queue
+    # What is not above 0, NaN included, is no pause.
+    pause = None if delay is None else min(float(delay), DELAY_LIMIT) if delay > 0 else 0.0
+    return read_name(queue), Verdict(verdict), origin, read_ranges(edges), pause

@@ -1,0 +1,81 @@
+"""Large messages in chunks, so that small frames never wait long behind them.
+
+::
+
+    CHUNK body = transfer u64 · offset u64 · total u64 · bytes
+    message    = kind u8 · frames,  frame = length u32 · bytes
+
+``total`` is the length of the message, which is cut into chunks of at most ``CHUNK_BYTES``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Final
+
+from meshmq.errors import ProtocolError
+from meshmq.wire.frames import KINDS, NUMBERED, Kind
+
+#: The most bytes of one chunk of a large message; a message of no more goes whole.
+CHUNK_BYTES: Final = 256 * 1024
+#: Only large buffers have frames of their own: more than this and one for every ``FRAME_BYTES`` is no message.
+FRAMES_FREE: Final = 16
+FRAME_BYTES: Final = 4096
+
+_CHUNK: Final = struct.Struct("!QQQ")
+_LENGTH: Final = struct.Struct("!I")
+
+
+def pack_chunk(transfer: int, offset: int, total: int) -> bytes:
+    """Return what stands before the bytes of one chunk."""
+    return _CHUNK.pack(transfer, offset, total)
+
+
+def unpack_chunk(body: memoryview) -> tuple[int, int, int, memoryview]:
+    """Return ``(transfer, offset, total, bytes)`` of a CHUNK.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    if len(body) <= _CHUNK.size:
+        raise ProtocolError("a CHUNK without bytes")
+    transfer, offset, total = _CHUNK.unpack_from(body)
+    data = body[_CHUNK.size :]
+    if len(data) > CHUNK_BYTES or offset + len(data) > total:
+        raise ProtocolError("a CHUNK that is too long, or beyond its own end")
+    return transfer, offset, total, data
+
+
+def join_message(kind: Kind, frames: Sequence[bytes]) -> bytes:
+    """Return a whole message as one run of bytes, to be cut into chunks."""
+    parts: list[bytes] = [bytes((kind,))]
+    for frame in frames:
+        parts += (_LENGTH.pack(len(frame)), frame)
+    return b"".join(parts)
+
+
+def split_message(whole: bytes | bytearray) -> tuple[Kind, list[bytes]]:
+    """Undo ``join_message``.
+
+    Raises:
+        ProtocolError: the bytes are none.
+    """
+    kind = KINDS.get(whole[0]) if whole else None
+    if kind is None or kind not in NUMBERED or kind is Kind.CHUNK:
+        raise ProtocolError("a chunked message of a kind that is none")
+    most = FRAMES_FREE + len(whole) // FRAME_BYTES
+    frames: list[bytes] = []
+    view, place = memoryview(whole), 1
+    while place < len(view):
+        if len(frames) == most or place + _LENGTH.size > len(view):
+            raise ProtocolError("a chunked message of too many frames, or cut short")
+        (size,) = _LENGTH.unpack_from(view, place)
+        place += _LENGTH.size
+        if place + size > len(view):
+            raise ProtocolError("a chunked message that is cut short")
+        frames.append(bytes(view[place : place + size]))
+        place += size
+    if not frames:
+        raise ProtocolError("a chunked message without frames")
+    return kind, frames
