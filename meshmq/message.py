@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 
 class Delivery(Protocol):
@@ -37,7 +37,7 @@ class Message:
 
     __slots__ = ("_delivery", "_index", "data")
 
-    def __init__(self, data: object, delivery: Delivery, index: int) -> None:
+    def __init__(self, data: Any, delivery: Delivery, index: int) -> None:
         self.data = data
         self._delivery = delivery
         self._index = index
