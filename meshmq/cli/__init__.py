@@ -1,0 +1,84 @@
+"""The command line: ``meshmq COMMAND``, one module per command.
+
+Data goes to stdout, words to stderr. Exit codes: 0 fine; 1 what MeshMQ could not do, in one sentence;
+2 what was typed or read cannot be used; 130 Ctrl-C; 143 SIGTERM.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Final
+
+import meshmq
+from meshmq.cli import keys, peers, pull, push, recipe, stats
+from meshmq.cli.options import Parser, UsageError, add_shared, complete
+from meshmq.cli.silence import no_more_output
+from meshmq.cli.terminal import start_logging, stop_logging, words
+from meshmq.errors import MeshError
+from meshmq.links.interrupts import install_signals
+
+COMMANDS: Final = (peers, push, pull, stats, keys, recipe)
+INTERRUPTED: Final = 130
+
+_EPILOG: Final = """\
+examples:
+  meshmq pull hello                    in one terminal
+  meshmq push hello '{"n": 1}'         in another, in either order
+  meshmq peers                         who is here
+  meshmq recipe list                   programs to start from
+"""
+
+
+def build_parser() -> Parser:
+    """Return the parser of all commands."""
+    parser = Parser(
+        prog="meshmq",
+        mixed=False,
+        description="Processes talk to each other by name, without a broker.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"meshmq {meshmq.__version__}")
+    add_shared(parser, place="before")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for command in COMMANDS:
+        command.add_arguments(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        arguments = complete(build_parser().parse_args(argv))
+    except SystemExit as end:  # argparse has said it all
+        return end.code if isinstance(end.code, int) else 2
+    handler = start_logging(arguments.loud)
+    install_signals()
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
+    except UsageError as error:
+        return _failed(error, arguments.loud, 2)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SystemExit as end:  # SIGTERM
+        return end.code if isinstance(end.code, int) else 1
+    except BrokenPipeError:  # whoever read our output has gone, and has what it wanted
+        return 0
+    except MeshError as error:
+        return _failed(error, arguments.loud, 1)
+    except Exception as error:
+        words(f"this should not have happened ({type(error).__name__}); run it with -vv and report it")
+        return _failed(error, arguments.loud, 1)
+    finally:
+        no_more_output()
+        stop_logging(handler)
+
+
+def _failed(error: Exception, loud: int, code: int) -> int:
+    words(str(error) or type(error).__name__)
+    if loud >= 2:
+        traceback.print_exception(error)
+    return code
