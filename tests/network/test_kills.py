@@ -5,6 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
+import pytest
+
 import meshmq
 from meshmq.errors import TimedOut
 from tests.network.children import LIMIT
@@ -56,19 +58,17 @@ def test_failing_handlers_among_killed_workers_get_their_jobs_again(spawn: Spawn
 def test_job_that_kills_its_worker_harms_no_neighbour(spawn: Spawn, mesh_name: str) -> None:
     poison = JOBS // 3
     team = Workforce(spawn, mesh_name, "jobs", WORKERS, "--prefetch", 200, "--seconds", 0.002, "--poison", poison)
-    settings = meshmq.Settings(drain=0.1)
-    node = meshmq.Node("boss", mesh=mesh_name, settings=settings)
-    node.wait_for(pull="jobs", count=WORKERS, timeout=LIMIT)
-    queue = node.queue("jobs")
-    queue.push_many(range(JOBS))
-    deaths = 0
-    while queue.depth > 1 or deaths < 3:
-        flushed(node, 0.05)
-        deaths += team.replace_dead()
-    try:
-        node.close(0)
-    except meshmq.Undelivered as left:
-        assert sum(map(sum, left.queues.values())) == 1
+    with meshmq.Node("boss", mesh=mesh_name) as node:
+        node.wait_for(pull="jobs", count=WORKERS, timeout=LIMIT)
+        queue = node.queue("jobs")
+        queue.push_many(range(JOBS))
+        deaths = 0
+        while queue.depth > 1 or deaths < 3:
+            flushed(node, 0.05)
+            deaths += team.replace_dead()
+        with pytest.raises(meshmq.Undelivered) as left:
+            node.close(0)
+    assert sum(left.value.queues["jobs"]) == 1
     record = team.end()
     assert sorted(record.done) == [job for job in range(JOBS) if job != poison]
     assert record.unflagged_twice == []

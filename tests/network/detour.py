@@ -1,0 +1,81 @@
+"""A node whose direct connections take a detour through proxies, while its control links do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import meshmq
+from meshmq.discovery.base import Discovery
+from meshmq.links.base import Bound, Connection, Decider, LinkName, Links
+from tests.network.proxy import Proxy
+
+
+class DetouredLinks:
+    """Links that dial a proxy wherever a peer's direct address was meant, and give a proxy's as their own."""
+
+    def __init__(self, links: Links, detour: Callable[[Sequence[str]], str]) -> None:
+        self._links, self._detour = links, detour
+        self.bound = Bound(links.bound.control, (detour(links.bound.direct),))
+
+    @property
+    def deadline(self) -> float | None:
+        return self._links.deadline
+
+    def fileno(self) -> int:
+        return self._links.fileno()
+
+    def dial(
+        self,
+        connection: Connection,
+        link: LinkName,
+        addresses: Sequence[str],
+        subscriptions: Sequence[bytes],
+        now: float,
+    ) -> None:
+        if link == "direct":
+            addresses = [self._detour(addresses)]
+        self._links.dial(connection, link, addresses, subscriptions, now)
+
+    def send(self, connection: Connection, frames: Sequence[bytes]) -> bool:
+        return self._links.send(connection, frames)
+
+    def hang_up(self, connection: Connection) -> None:
+        self._links.hang_up(connection)
+
+    def publish(self, frames: Sequence[bytes]) -> None:
+        self._links.publish(frames)
+
+    def step(self, decider: Decider, now: float) -> bool:
+        return self._links.step(decider, now)
+
+    def close(self, linger: float) -> None:
+        self._links.close(linger)
+
+
+class DetouredNode(meshmq.Node):
+    """A ``Node`` to whose peers, and from them, every direct connection goes through a proxy of its own."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, insecure=True, **options)
+        self.proxies: dict[str, Proxy] = {}
+
+    def _open_links(self) -> tuple[Links, list[Discovery], tuple[str, ...], Callable[[], float]]:
+        links, discoveries, interfaces, clock = super()._open_links()
+        return DetouredLinks(links, self._detour), discoveries, interfaces, clock
+
+    def _detour(self, addresses: Sequence[str]) -> str:
+        """Return the address of the proxy in front of the TCP address among ``addresses``."""
+        (address,) = [address for address in addresses if address.startswith("tcp://")]
+        if address not in self.proxies:
+            host, _, port = address.removeprefix("tcp://").rpartition(":")
+            self.proxies[address] = Proxy((host, int(port)))
+        return self.proxies[address].address
+
+    def close(self, timeout: float | None = None) -> None:
+        try:
+            super().close(timeout)
+        finally:
+            for proxy in self.proxies.values():
+                proxy.close()
+            self.proxies.clear()

@@ -1,0 +1,100 @@
+"""The direct connection breaks in every way it can while the control link lives: nobody notices."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+
+import meshmq
+from tests.network.children import LIMIT
+from tests.network.conftest import Spawn
+from tests.network.detour import DetouredNode
+from tests.network.proxy import Proxy
+from tests.network.workforce import Workforce
+from tests.scale import STRESS, scale
+
+BETWEEN: Final = 400
+STALL: Final = 5.0 if STRESS else 15.0
+
+Break = Callable[[Proxy], int]
+
+
+def test_resets_under_load_lose_and_repeat_nothing(spawn: Spawn, mesh_name: str) -> None:
+    break_and_count(spawn, mesh_name, Proxy.cut, scale(5, 50))
+
+
+@pytest.mark.parametrize(
+    ("towards", "back"),
+    [
+        pytest.param(True, True),
+        pytest.param(True, False, marks=pytest.mark.stress),
+        pytest.param(False, True, marks=pytest.mark.stress),
+    ],
+)
+def test_half_open_connections_lose_and_repeat_nothing(spawn: Spawn, mesh_name: str, towards: bool, back: bool) -> None:
+    def silence(proxy: Proxy) -> int:
+        return proxy.silence(towards_target=towards, from_target=back)
+
+    break_and_count(spawn, mesh_name, silence, scale(1, 5))
+
+
+def break_and_count(spawn: Spawn, mesh: str, break_it: Break, times: int) -> None:
+    """Break the connection again and again while jobs flow; then count the executions of every job."""
+    team = Workforce(spawn, mesh, "jobs", 1, "--name", "worker", "--insecure")
+    broken, longest = 0, 0.0
+    enough = threading.Event()
+    with DetouredNode("boss", mesh=mesh, settings=meshmq.Settings(outbox_jobs=2_000)) as node:
+        node.wait_for(pull="jobs", count=1, timeout=LIMIT)
+        pushed: list[int] = []
+
+        def push() -> None:
+            while not enough.is_set():
+                node.push("jobs", len(pushed))
+                pushed.append(len(pushed))
+
+        pusher = threading.Thread(target=push)
+        pusher.start()
+        try:
+            while broken < times:
+                longest = max(longest, until_acked(node, acked(node) + BETWEEN))
+                broken += max(map(break_it, node.proxies.values()))  # it goes through one of them
+            longest = max(longest, until_acked(node, acked(node) + BETWEEN))
+        finally:
+            enough.set()
+            pusher.join()
+        node.flush(LIMIT)
+        events = list(node.events(0))
+        accepted = sum(proxy.accepted for proxy in node.proxies.values())
+    record = team.end()
+    print(f"{len(pushed):,} jobs, {broken} breaks, {accepted} connections, longest stall {longest:.2f} s")
+    assert accepted > times
+    assert sorted(record.done) == list(range(len(pushed)))
+    assert record.repeats == 0
+    assert [event.kind for event in events if event.kind in ("lost", "left", "refused")] == []
+    assert {kind for kind, _ in record.events} <= {"joined", "changed", "left"}  # we leave at the end
+    assert longest < STALL
+
+
+def acked(node: meshmq.Node) -> int:
+    count = node.stats()["queues"].get("jobs", {}).get("push", {}).get("acked", 0)
+    assert isinstance(count, int)
+    return count
+
+
+def until_acked(node: meshmq.Node, count: int) -> float:
+    """Wait until so many jobs are acked; returns the longest time without an ack."""
+    last = begun = time.monotonic()
+    longest, before = 0.0, acked(node)
+    beat = threading.Event()
+    while before < count:
+        beat.wait(0.005)
+        now = time.monotonic()
+        current = acked(node)
+        if current > before:
+            longest, last, before = max(longest, now - last), now, current
+        assert now - begun < 4 * STALL, f"no ack for {now - last:.1f} s: {node.stats()}"
+    return longest
