@@ -19,6 +19,10 @@ from meshmq.wire.frames import Verdict
 _logger: Final = logging.getLogger("meshmq.jobs")
 
 
+#: Stands for a job that cannot be decoded.
+UNREADABLE: Final = object()
+
+
 class HandDelivery:
     """Says to its messages where they come from, and to the pusher what becomes of them."""
 
@@ -66,6 +70,8 @@ class Consumer:
         self._participant, self._codec = participant, codec
         self._hand: Hand | None = None
         self._delivery: HandDelivery | None = None
+        self._values: list[object] = []
+        self._now = engine.now
         self.left = False
 
     def __repr__(self) -> str:
@@ -92,15 +98,13 @@ class Consumer:
         """
         while True:
             hand = self._hand
-            if hand is not None:
-                index = hand.position + 1
-                # The quick way, without the lock: the inbox reads ``floor`` when it composes acks.
-                if index < hand.end and self.engine.now() < hand.tell_at:
-                    hand.position = hand.floor = index
-                    message = self._open(hand, index)
-                    if message is not None:
-                        return message
-                    continue
+            # The quick way, without the lock: the inbox reads ``floor`` when it composes acks.
+            if hand is not None and (index := hand.position + 1) < hand.end and self._now() < hand.tell_at:
+                hand.position = hand.floor = index
+                value = self._values[index - hand.start]
+                if value is not UNREADABLE:
+                    return Message(value, self._delivery, index)  # type: ignore[arg-type]  # there with its hand
+                continue
             with self.engine.gate:
                 hand = self.advance()
             message = self._open(hand, hand.position)
@@ -163,7 +167,7 @@ class Consumer:
                 self._hand = None
                 self._participant.finish(self.queue, hand, now)
             hand = self._hand = self._participant.take(self.queue, self, now)
-            self._delivery = HandDelivery(self, hand)
+            self._delivery, self._values = HandDelivery(self, hand), []
             return hand
         finally:
             self.engine.flush()
@@ -201,17 +205,29 @@ class Consumer:
         self._participant.judge(self.queue, hand, index, verdict, delay, self.engine.now())
 
     def _open(self, hand: Hand, index: int) -> Message | None:
-        try:
-            data = self._codec.decode(hand.batch.body(index), hand.batch.buffers)
-        except DecodeError as error:
-            sender = self.name_of(hand.source.peer)
-            _logger.error("a job of %r from %s cannot be decoded and is refused: %s", self.queue, sender, error)
-            hand.said[index] = Verdict.UNREADABLE
-            self.tell(hand, index, Verdict.UNREADABLE, None)
-            return None
         delivery = self._delivery
         assert delivery is not None
-        return Message(data, delivery, index)
+        if not self._values:
+            self._values = self._decode(hand, delivery)
+        value = self._values[index - hand.start]
+        return None if value is UNREADABLE else Message(value, delivery, index)
+
+    def _decode(self, hand: Hand, delivery: HandDelivery) -> list[object]:
+        """Decode a whole hand at once: it holds about 5 ms of work."""
+        batch, decode = hand.batch, self._codec.decode
+        payload, offsets, buffers = batch.payload, batch.offsets, batch.buffers
+        start, end = hand.start, hand.end
+        values: list[object] = []
+        for index in range(start, end):
+            try:
+                values.append(decode(payload[offsets[index] : offsets[index + 1]], buffers))
+            except DecodeError as error:
+                sender = delivery.sender()
+                _logger.error("a job of %r from %s cannot be decoded and is refused: %s", self.queue, sender, error)
+                hand.said[index] = Verdict.UNREADABLE
+                self.tell(hand, index, Verdict.UNREADABLE, None)
+                values.append(UNREADABLE)
+        return values
 
 
 def check_limit(limit: object) -> int:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
@@ -31,7 +32,7 @@ from meshmq.errors import ClosedError, ConfigError, EncodeError, NoPeersError, U
 from meshmq.links.authenticator import authenticator
 from meshmq.links.base import Links
 from meshmq.links.engine import Engine
-from meshmq.links.interrupts import install_signals
+from meshmq.links.interrupts import install_signals, shield
 from meshmq.links.security import derive, load_secret
 from meshmq.links.sockets import ZmqLinks
 from meshmq.names import NodeId, check_name
@@ -77,29 +78,31 @@ class BaseNode:
         settings: Settings | None = None,
     ) -> None:
         environ = os.environ
-        self.name: str = check_name("node", name or environ.get("MESHMQ_NAME") or _program())
-        self.mesh: str = check_name("mesh", mesh or environ.get("MESHMQ_MESH") or "default")
+        self.name: str = check_name("node", name) if name else _variable("MESHMQ_NAME", _node_name) or _program()
+        self.mesh: str = check_name("mesh", mesh) if mesh else _variable("MESHMQ_MESH", _mesh_name) or "default"
         self.settings: Settings = settings or Settings()
         if journal is not None or environ.get("MESHMQ_JOURNAL"):
             raise ConfigError("a journal is not there yet: leave journal= and MESHMQ_JOURNAL out")
         self._secret = load_secret(secret, environ)
         self._insecure = bool(insecure)
-        told = [part.strip() for part in environ.get("MESHMQ_PEERS", "").split(",") if part.strip()]
-        self._given = GivenAddresses(list(peers) if not isinstance(peers, str) else peers) if peers else None
-        self._given = self._given or (GivenAddresses(told) if told else None)
-        self._port = _port(port if port is not None else environ.get("MESHMQ_PORT"))
-        bound_to = environ.get("MESHMQ_INTERFACES", "").strip()
-        self._interfaces = parse_interfaces(bound_to) if bound_to else ()
+        self._given = GivenAddresses(peers) if peers else _variable("MESHMQ_PEERS", _addresses)
+        self._port = _port(port) if port is not None else _variable("MESHMQ_PORT", _port)
+        self._interfaces = _variable("MESHMQ_INTERFACES", parse_interfaces) or ()
         self._codec: Codec = MsgpackCodec(limit=self.settings.message_bytes)
         self._id = NodeId(secrets.token_bytes(16))
+        self._process = os.getpid()
         self._engine: Engine | None = None
         self._participant: Participant | None = None
         self._driver: Driver | None = None
         self._discoveries: list[Discovery] = []
         self._names: set[str] = set()
+        self._quick: dict[str, Outbox] = {}
+        self._now: Callable[[], float] = time.monotonic
         self._receivers: dict[str, set[Closable]] = {}
         self._opening = threading.RLock()
+        self._leaving = False
         self._closed = False
+        self._left: Undelivered | None = None
         self._looked = False
         self._place: Any = None
         self._take_back: Callable[[], None] = _nothing
@@ -136,37 +139,59 @@ class BaseNode:
             self._open()
         assert self._engine is not None
         assert self._participant is not None
-        if self._closed:
+        if self._closed or self._engine.forked:
             self._engine.check()
             raise ClosedError(f"node {self.name!r} is closed")
         return self._engine, self._participant
 
     def _open(self) -> None:
+        if self._process != os.getpid():
+            self._begin_anew()
         with self._opening:
             if self._closed:
                 raise ClosedError(f"node {self.name!r} is closed")
             if self._engine is not None:
                 return
             install_signals()
-            links, discoveries, interfaces, clock = self._open_links()
-            participant = Participant(
-                node_id=self._id,
-                name=self.name,
-                mesh=self.mesh,
-                settings=self.settings,
-                random=Random(SystemRandom().getrandbits(128)),
-                control=links.bound.control,
-                direct=links.bound.direct,
-                now=clock(),
-            )
-            engine = Engine(participant, links, clock=clock, name=self.name)
-            self._discoveries = discoveries
-            participant.each_minute = lambda: [discovery.refresh() for discovery in discoveries]
-            driver = self._make_driver(engine)
-            driver.attach()
-            self._participant, self._driver, self._engine = participant, driver, engine
-            self._arrange_exit()
-            self._discover(discoveries, links, interfaces)
+            with ExitStack() as undo:
+                self._open_all(undo)
+                undo.pop_all()
+
+    def _check_fork(self) -> None:
+        if self._engine is not None and self._engine.forked:
+            self._engine.check()
+
+    def _begin_anew(self) -> None:
+        """Be another incarnation in a forked child: the node was made, but not opened, before the fork."""
+        self._process = os.getpid()
+        self._opening = threading.RLock()  # a thread of the parent may hold the other for ever
+        if self._place is None:
+            self._id = NodeId(secrets.token_bytes(16))
+
+    def _open_all(self, undo: ExitStack) -> None:
+        links, discoveries, interfaces, clock = self._open_links()
+        undo.callback(links.close, 0.0)
+        for discovery in discoveries:
+            undo.callback(discovery.close)
+        participant = Participant(
+            node_id=self._id,
+            name=self.name,
+            mesh=self.mesh,
+            settings=self.settings,
+            random=Random(SystemRandom().getrandbits(128)),
+            control=links.bound.control,
+            direct=links.bound.direct,
+            now=clock(),
+        )
+        engine = Engine(participant, links, clock=clock, name=self.name)
+        self._discoveries = discoveries
+        participant.each_minute = self._refresh
+        driver = self._make_driver(engine)
+        driver.attach()
+        self._participant, self._driver, self._engine = participant, driver, engine
+        self._now = clock
+        self._arrange_exit()
+        self._discover(discoveries, links, interfaces)
 
     def _open_links(self) -> tuple[Links, list[Discovery], tuple[str, ...], Callable[[], float]]:
         if self._place is not None:
@@ -218,6 +243,10 @@ class BaseNode:
     def _note_looked(self) -> None:
         self._looked = True
 
+    def _refresh(self) -> None:
+        for discovery in self._discoveries:
+            discovery.refresh()
+
     def _found(self, found: Found) -> None:
         engine, participant = self._engine, self._participant
         if engine is not None and participant is not None:
@@ -237,6 +266,34 @@ class BaseNode:
     def _make_driver(self, engine: Engine) -> Driver:
         raise AssertionError("a face says who drives it")
 
+    def _begin_to_leave(self) -> None:
+        """Take nothing more: receivers are closed, pushes raise, peers are told."""
+        self._close_receivers()
+        engine, participant = self._opened()
+        with engine.gate:
+            if not engine.closed:
+                self._leaving = True
+                participant.drain(engine.now())
+                participant.woken.extend((("outbox", queue), 1_000_000) for queue in participant.outboxes)
+                engine.flush()
+
+    def _leave_wish(self, hard: float | None) -> Wish[None]:
+        """Wish to have left: nothing is owed, or the time for it is over."""
+        _, participant = self._opened()
+        latest = 0.0
+
+        def attempt(now: float, since: float) -> None:
+            nonlocal latest
+            latest = max(latest, since, participant.progress_at, now if participant.at_work() else 0.0)
+            participant.work(now)
+            if not participant.owes():
+                return
+            limit = since + hard if hard is not None else latest + self.settings.drain
+            if now < limit:
+                raise WouldBlock
+
+        return Wish(("progress",), attempt, self._flush_wish(None).words, retry=0.05)
+
     def _withdraw(self) -> None:
         """End discovery; may take a second."""
         self._closed = True
@@ -244,30 +301,23 @@ class BaseNode:
         for discovery in self._discoveries:
             discovery.close()
 
-    def _shut(self, linger: float) -> None:
-        """Say goodbye and close everything, after leaving or instead of it."""
+    def _shut(self, linger: float) -> Undelivered | None:
+        """Say goodbye and close everything, after leaving or instead of it; returns what is left."""
         engine, participant = self._engine, self._participant
-        if engine is None or participant is None:
-            return
-        if not engine.closed:
+        assert engine is not None
+        assert participant is not None
+        with shield:
             with engine.gate:
+                self._leaving = True
+                if self._left is None:
+                    self._left = _left_behind(participant)  # before the goodbye, which ends what is in flight
                 if not engine.closed:
                     participant.farewell(engine.now())
                     engine.flush()
             engine.close(linger)
-        if self._driver is not None:
-            self._driver.detach()
-
-    def _left_behind(self) -> Undelivered | None:
-        participant = self._participant
-        if participant is None:
-            return None
-        queues = {
-            outbox.queue: (outbox.waiting + outbox.paused, outbox.depth - outbox.waiting - outbox.paused)
-            for outbox in participant.outboxes.values()
-            if outbox.depth
-        }
-        return Undelivered(queues) if queues else None
+            if self._driver is not None:
+                self._driver.detach()
+        return self._left
 
     # -- calls that do not wait ------------------------------------------------------------------
 
@@ -290,6 +340,7 @@ class BaseNode:
         engine, participant = self._opened()
         with engine.gate:
             engine.check()
+            participant.clear_trays(engine.now())
             return statistics(participant, engine.now())
 
     def _encode(self, data: object, headers: Headers | None) -> tuple[bytes, tuple[bytes, ...], Headers | None]:
@@ -306,16 +357,28 @@ class BaseNode:
         if engine is None or participant is None:
             engine, participant = self._opened()
         with engine.gate:
-            if engine.closed or self._closed:
-                self._opened()
+            if engine.closed or self._leaving:
+                self._refuse_push(engine)
             number = participant.push(queue, body, buffers, headers, engine.now())
             engine.flush()
+        self._quick[queue] = participant.outboxes[queue]
         return number
 
+    def _look_for(self, outbox: Outbox, body: bytes) -> None:
+        """Learn that the node was closed while a job was laid on the tray."""
+        engine = self._engine
+        assert engine is not None
+        with engine.gate:
+            withdrawn = outbox.withdraw(body)
+        if withdrawn:
+            raise ClosedError(f"node {self.name!r} is closed")
+
     def _push_wish(self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None) -> Wish[int]:
-        _, participant = self._opened()
+        engine, participant = self._opened()
 
         def attempt(now: float, since: float) -> int:
+            if self._leaving:
+                self._refuse_push(engine)
             try:
                 return participant.push(queue, body, buffers, headers, now)
             except WouldBlock:
@@ -323,6 +386,10 @@ class BaseNode:
                 raise
 
         return Wish(("outbox", queue), attempt, lambda: self._full_words(participant, queue), retry=1.0)
+
+    def _refuse_push(self, engine: Engine) -> None:
+        engine.check()
+        raise ClosedError(f"node {self.name!r} is being closed: nothing more can be pushed")
 
     def _check_pullers(self, participant: Participant, queue: str, now: float, since: float) -> None:
         pulled = participant.presence.roster.pullers(queue) or queue in participant.inboxes
@@ -343,8 +410,9 @@ class BaseNode:
         _, participant = self._opened()
 
         def attempt(now: float, since: float) -> None:
+            participant.clear_trays(now)
+            participant.work(now)
             if any(outbox.depth for outbox in self._outboxes(participant, queue)):
-                participant.work(now)
                 raise WouldBlock
 
         def words() -> str:
@@ -359,7 +427,7 @@ class BaseNode:
 
     def _peers_wish(self, pull: str, count: int) -> Wish[list[PeerView]]:
         check_name("queue", pull)
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        if type(count) is not int or count < 1:
             raise ConfigError(f"wait_for(count={count!r}): it is a whole number from 1")
         _, participant = self._opened()
 
@@ -464,28 +532,23 @@ class BaseNode:
         return self._jobs_wish(queue, attempt)
 
     def _waiting(self, queue: str) -> int:
+        self._check_fork()
         inbox = self._participant.inboxes.get(queue) if self._participant is not None else None
         return inbox.waiting if inbox is not None else 0
 
     def _depth(self, queue: str) -> int:
+        self._check_fork()
         outbox = self._participant.outboxes.get(queue) if self._participant is not None else None
-        return outbox.depth if outbox is not None else 0
+        return outbox.depth + len(outbox.tray) if outbox is not None else 0
 
-    def _leave_attempt(self, hard: float | None) -> Callable[[float, float], None]:
-        """Return an attempt at leaving: done when nothing is owed, or when the time for it is over."""
-        _, participant = self._opened()
-        latest = [0.0]
 
-        def attempt(now: float, since: float) -> None:
-            latest[0] = max(latest[0], since, participant.progress_at, now if participant.at_work() else 0.0)
-            participant.work(now)
-            if not participant.owes():
-                return
-            limit = since + hard if hard is not None else latest[0] + self.settings.drain
-            if now < limit:
-                raise WouldBlock
-
-        return attempt
+def _left_behind(participant: Participant) -> Undelivered | None:
+    queues = {
+        outbox.queue: (outbox.untouched, outbox.depth - outbox.untouched)
+        for outbox in participant.outboxes.values()
+        if outbox.depth
+    }
+    return Undelivered(queues) if queues else None
 
 
 def _pulled(participant: Participant) -> str:
@@ -503,11 +566,37 @@ def _program() -> str:
     return f"{kept or 'python'}-{os.getpid()}"
 
 
-def _port(port: object) -> int | None:
-    if port is None or port == "":
+def _variable(name: str, read: Callable[[str], ResultT]) -> ResultT | None:
+    """Return what an environment variable says, ``None`` where it is unset or empty.
+
+    Raises:
+        ConfigError: it cannot be used; the sentence names it.
+    """
+    text = os.environ.get(name, "").strip()
+    if not text:
         return None
+    try:
+        return read(text)
+    except ConfigError as error:
+        raise type(error)(f"{name}={text!r} cannot be used: {error}") from error
+
+
+def _node_name(text: str) -> str:
+    return check_name("node", text)
+
+
+def _mesh_name(text: str) -> str:
+    return check_name("mesh", text)
+
+
+def _addresses(text: str) -> GivenAddresses | None:
+    given = [part.strip() for part in text.split(",") if part.strip()]
+    return GivenAddresses(given) if given else None
+
+
+def _port(port: object) -> int:
     number: object = int(port) if isinstance(port, str) and port.isdecimal() else port
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= 65_533:
+    if type(number) is not int or not 0 < number <= 65_533:
         raise ConfigError(f"port={port!r}: it is a whole number from 1 to 65533; it, port + 1 and port + 2 are used")
     return number
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from meshmq.core.credit import Pace, Ranges
-from meshmq.errors import WouldBlock
+from meshmq.errors import ProtocolError, WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.batches import Batch
 from meshmq.wire.frames import Kind, Verdict, pack_acks, pack_grant, pack_settle
 
 ORIGINS_KEPT: Final = 1_000
 HAND_WORK: Final = 0.005
-TELL_AFTER: Final = 0.001
+TELL_AFTER: Final = 0.002
 COLLECT_AFTER: Final = 0.01
 IDLE_AFTER: Final = 1.0
 
@@ -36,10 +36,17 @@ class Source:
     finished_bytes: int = 0
     limit: int = 0
     limit_bytes: int = 0
+    most: int = 0
+    most_bytes: int = 0
     backlog: int = 0
     round_trip: float = 0.0
     gone: bool = False
     dirty: bool = False
+
+    def told(self, limit: int, limit_bytes: int) -> None:
+        """Note that the pusher is told of these limits."""
+        self.limit, self.limit_bytes, self.dirty = limit, limit_bytes, False
+        self.most, self.most_bytes = max(self.most, limit), max(self.most_bytes, limit_bytes)
 
 
 @dataclass(slots=True, eq=False)
@@ -98,8 +105,15 @@ class Inbox:
         source.backlog, source.dirty = backlog, True
 
     def receive(self, peer: bytes, batch: Batch, now: float) -> int:
-        """Take a batch; returns how many jobs wait now that did not before."""
+        """Take a batch; returns how many jobs wait now that did not before.
+
+        Raises:
+            ProtocolError: it is more than was ever granted.
+        """
         source = self.opened(peer)
+        # A limit may have sunk while the batch was on its way. The last one may go beyond the bytes.
+        if source.received + batch.count > source.most or source.received_bytes >= source.most_bytes:
+            raise ProtocolError(f"more jobs of {self.queue!r} than it was granted ({source.most:,})")
         source.received += batch.count
         source.received_bytes += batch.size
         source.backlog, source.dirty = batch.backlog, True
@@ -365,7 +379,7 @@ class Inbox:
                 if source is None:
                     continue
                 limit, limit_bytes = self._limits(source)
-                source.limit, source.limit_bytes, source.dirty = limit, limit_bytes, False
+                source.told(limit, limit_bytes)
                 done = [(origin, begun, ranges.pairs()) for origin, (begun, ranges) in origins.items()]
                 frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, limit, limit_bytes, done))
         for source in self._sources.values():
@@ -373,7 +387,7 @@ class Inbox:
                 source.dirty = False
                 limit, limit_bytes = self._limits(source)
                 if self._worth_telling(source, limit, limit_bytes):
-                    source.limit, source.limit_bytes = limit, limit_bytes
+                    source.told(limit, limit_bytes)
                     frames.append((source.peer, Kind.GRANT, pack_grant(self.queue, limit, limit_bytes)))
         return frames
 

@@ -44,9 +44,6 @@ from meshmq.wire.frames import (
     unpack_settle,
 )
 
-#: A batch grows for at most this long while the line is busy (DESIGN 4.5).
-BATCH_WAIT: Final = 0.001
-BATCH_JOBS: Final = 256
 QUEUE_SHIFT: Final = 40
 
 
@@ -73,6 +70,8 @@ class Participant:
         self.sessions: dict[bytes, Session] = {}
         self.outboxes: dict[str, Outbox] = {}
         self.inboxes: dict[str, Inbox] = {}
+        #: Of queues that we pulled once: what was granted and done in the sessions that stand still counts.
+        self._shut: dict[str, Inbox] = {}
         self.counts: Counter[str] = Counter()
         self.opened_at = now
         self.progress_at = now
@@ -86,7 +85,6 @@ class Participant:
         self._local: deque[tuple[Kind, Sequence[bytes]]] = deque()
         self._busy_inboxes: dict[str, None] = {}
         self._busy_outboxes: dict[str, None] = {}
-        self._held: dict[str, float] = {}
         self._seeking = False
         self._stepped: float | None = None
         self._deadline: float | None = now
@@ -112,21 +110,24 @@ class Participant:
         outbox = self.outboxes.get(queue)
         if outbox is None:
             outbox = self._open_outbox(queue)
+        outbox.clear_tray(now)
         number = outbox.add(body, buffers, headers, now)
-        waiting = outbox.waiting
-        if waiting == 1:
-            if outbox.depth == 1:
-                self._seeking = True
-            self._held[queue] = now + BATCH_WAIT
-            if outbox.depth > 1:
-                self._soon(now + BATCH_WAIT)
-                return number
-        elif waiting % BATCH_JOBS and now < self._held.get(queue, now):
-            return number
+        if outbox.depth == 1:
+            self._seeking = True
         self._busy_outboxes[queue] = None
-        self._held[queue] = now + BATCH_WAIT
         self.work(now)
+        due = outbox.set_tray(now)
+        if due is not None:
+            self._soon(due)
         return number
+
+    def clear_trays(self, now: float, *, close: bool = False) -> None:
+        """Take in what pushes have laid on their trays; with ``close`` nothing more may be laid there."""
+        for outbox in self.outboxes.values():
+            if close:
+                outbox.tray_open = False  # before the last look: who lays a job there looks at it after
+            if outbox.clear_tray(now):
+                self._busy_outboxes[outbox.queue] = None
 
     def _open_outbox(self, queue: str) -> Outbox:
         base = (len(self.outboxes) << QUEUE_SHIFT) + 1
@@ -138,7 +139,9 @@ class Participant:
         """Pull a queue from now on: it goes on our card."""
         inbox = self.inboxes.get(queue)
         if inbox is None:
-            inbox = self.inboxes[queue] = Inbox(queue, self.settings, prefetch)
+            inbox = self._shut.pop(queue, None) or Inbox(queue, self.settings)
+            inbox.pace.fixed = prefetch
+            self.inboxes[queue] = inbox
             self._change_card(now, pulls=tuple(self.inboxes))
             self._seeking = True
             self.woken.append((("roster",), 1_000_000))
@@ -150,7 +153,7 @@ class Participant:
         if inbox is not None:
             inbox.forget_unbegun()
             self._answer(inbox)
-            del self.inboxes[queue]
+            self._shut[queue] = self.inboxes.pop(queue)
             self._change_card(now, pulls=tuple(self.inboxes))
             self.work(now)
 
@@ -211,8 +214,9 @@ class Participant:
             for peer in outbox.working
         )
 
-    def owes(self) -> bool:
+    def owes(self, now: float) -> bool:
         """Whether jobs are unconfirmed, or peers have not yet received what we told them."""
+        self.clear_trays(now)
         if any(outbox.depth for outbox in self.outboxes.values()):
             return True
         unsettled = [session for session in self.sessions.values() if session.live and not session.settled]
@@ -298,9 +302,9 @@ class Participant:
     def _read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
         if kind is Kind.JOBS:
             batch = unpack_batch(frames)
-            inbox = self.inboxes.get(batch.queue)
+            inbox = self._inbox(batch.queue)
             if inbox is None:
-                inbox = Inbox(batch.queue, self.settings)  # closed since: everything goes back
+                raise ProtocolError(f"jobs of {batch.queue!r}, which nobody asked for")
             if inbox.receive(peer, batch, now):
                 self.woken.append((("inbox", batch.queue), batch.count))
             self._answer(inbox)
@@ -323,7 +327,7 @@ class Participant:
                 self._busy_outboxes[queue] = None
         elif kind is Kind.OFFER:
             queue, backlog = unpack_offer(body)
-            inbox = self.inboxes.get(queue)
+            inbox = self._inbox(queue)
             if inbox is not None:
                 inbox.offered(peer, backlog)
                 self._busy_inboxes[queue] = None
@@ -344,10 +348,17 @@ class Participant:
                 raise ProtocolError("a card of somebody else")
             self.presence.heard_by_session(card, now)
 
+    def _inbox(self, queue: str) -> Inbox | None:
+        """Return the inbox of a queue, also where it is shut: what comes then goes back."""
+        return self.inboxes.get(queue) or self._shut.get(queue)
+
     def _freed(self, outbox: Outbox, count: int, now: float) -> None:
         if count:
             self.progress_at = now
-            self.woken.append((("outbox", outbox.queue), count))
+            # Who waits for room is woken when there is some to speak of: else each ack wakes a pusher that
+            # fills it up at once, and the two threads hand the interpreter to and fro.
+            if outbox.depth <= self.settings.outbox_jobs * 3 // 4:
+                self.woken.append((("outbox", outbox.queue), 1_000))
             self.woken.append((("progress",), 1_000))
 
     def hear(self, connection: int, frames: Sequence[bytes], now: float) -> None:
@@ -431,7 +442,7 @@ class Participant:
                 words = f"{lost:,} jobs of {outbox.queue!r} come back from {session.name}: {reason}"
                 self.say(logging.WARNING, "meshmq.jobs", words)
             self._busy_outboxes[outbox.queue] = None
-        for inbox in self.inboxes.values():
+        for inbox in (*self.inboxes.values(), *self._shut.values()):
             inbox.lost(session.peer)
         self.presence.session_ended(session.peer, now)
         self._seeking = True
@@ -510,7 +521,7 @@ class Participant:
             self._busy_inboxes[inbox.queue] = None
         for outbox in self.outboxes.values():
             outbox.wake(now)
-            if outbox.waiting:
+            if outbox.clear_tray(now) or outbox.waiting:
                 self._busy_outboxes[outbox.queue] = None
         self.work(now)
         self._prune()
@@ -522,6 +533,7 @@ class Participant:
         moments += [session.deadline for session in self.sessions.values()]
         moments += [inbox.deadline for inbox in self.inboxes.values()]
         moments += [outbox.deadline for outbox in self.outboxes.values()]
+        moments += [outbox.tray_due for outbox in self.outboxes.values() if outbox.tray_due > now]
         return min(moment for moment in moments if moment is not None)
 
     def _prune(self) -> None:
@@ -544,8 +556,9 @@ class Participant:
                             self._seek(outbox, now)
                 busy, self._busy_inboxes = self._busy_inboxes, {}
                 for queue in busy:
-                    if queue in self.inboxes:
-                        self._answer(self.inboxes[queue])
+                    inbox = self._inbox(queue)
+                    if inbox is not None:
+                        self._answer(inbox)
                 outboxes, self._busy_outboxes = self._busy_outboxes, {}
                 for queue in outboxes:
                     self._pump(self.outboxes[queue], now)

@@ -36,6 +36,7 @@ from meshmq.wire.frames import VersionMismatch
 BEAT_EVERY: Final = 5.0
 PING_EVERY_BEATS: Final = 6
 MINUTE_BEATS: Final = 12
+SILENT_BEATS: Final = 3
 CARD_PAUSE: Final = 0.2
 PEERS_TOLD: Final = 1_000
 TOLD_ONCE: Final = 1_000
@@ -353,6 +354,10 @@ class Presence:
             self._beat_at = now + BEAT_EVERY
             self._beats += 1
             self._host.outputs.append(("publish", [CARD_TOPIC, pack_beat(self.card.number)]))
+            for peer in [peer for peer in self.roster.peers.values() if peer.one_way and peer.connection is not None]:
+                # It has no subscription here that would go when it dies: its beats tell.
+                if now - peer.heard_at > SILENT_BEATS * BEAT_EVERY:
+                    self._doubt(peer, now)
             if self._beats % MINUTE_BEATS == 0:
                 self._host.minute()
             if self._beats % PING_EVERY_BEATS == 0:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from meshmq.consumer import Consumer, check_limit, check_timeout
+from meshmq.core.outbox import TRAY_BYTES
 from meshmq.core.roster import Event
 from meshmq.drivers.leaving import at_exit
 from meshmq.drivers.loop import LoopDriver
@@ -126,10 +127,21 @@ class AsyncNode(BaseNode):
             NoPeersError: it is full and nobody has pulled it for ``settings.patience``.
             ClosedError: the node is closed.
         """
-        if queue not in self._names:
-            self._names.add(check_name("queue", queue))
-        body, buffers, headers = self._encode(data, headers)
-        await self._take_turn()
+        self._turn += 1
+        if self._turn >= TURN_AFTER:
+            await self._take_turn()
+        outbox = self._quick.get(queue)
+        if outbox is not None and headers is None:
+            body, buffers = self._codec.encode(data)
+            room = len(outbox.tray) < outbox.tray_room
+            if room and len(body) <= TRAY_BYTES and not buffers and self._now() < outbox.tray_due:
+                outbox.tray.append(body)
+                if not outbox.tray_open:
+                    self._look_for(outbox, body)
+                return
+        else:
+            check_name("queue", queue)
+            body, buffers, headers = self._encode(data, headers)
         try:
             self._push_nowait(queue, body, buffers, headers)
         except WouldBlock:
@@ -195,10 +207,8 @@ class AsyncNode(BaseNode):
     # -- waiting ---------------------------------------------------------------------------------
 
     async def _take_turn(self) -> None:
-        self._turn += 1
-        if self._turn >= TURN_AFTER:
-            self._turn = 0
-            await asyncio.sleep(0)
+        self._turn = 0
+        await asyncio.sleep(0)
 
     async def _wait(self, wish: Wish[ResultT], timeout: float | None) -> ResultT:
         engine, _ = self._opened()
@@ -334,7 +344,10 @@ class AsyncReceiver:
                 return messages
 
     async def _receive(self, consumer: Consumer, timeout: float | None) -> Message:
-        await self._node._take_turn()
+        node = self._node
+        node._turn += 1
+        if node._turn >= TURN_AFTER:
+            await node._take_turn()
         with suppress(WouldBlock):
             return consumer.next_nowait()
         wish = self._node._jobs_wish(self.queue, lambda now, since: consumer.advance())

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from meshmq.consumer import Consumer, check_limit, check_timeout
+from meshmq.core.outbox import TRAY_BYTES
 from meshmq.core.roster import Event
 from meshmq.drivers.keeper import KeeperDriver
 from meshmq.drivers.leaving import at_exit
@@ -113,9 +114,18 @@ class Node(BaseNode):
             NoPeersError: it is full and nobody has pulled it for ``settings.patience``.
             ClosedError: the node is closed.
         """
-        if queue not in self._names:
-            self._names.add(check_name("queue", queue))
-        body, buffers, headers = self._encode(data, headers)
+        outbox = self._quick.get(queue)
+        if outbox is not None and headers is None:
+            body, buffers = self._codec.encode(data)
+            room = len(outbox.tray) < outbox.tray_room
+            if room and len(body) <= TRAY_BYTES and not buffers and self._now() < outbox.tray_due:
+                outbox.tray.append(body)
+                if not outbox.tray_open:
+                    self._look_for(outbox, body)
+                return
+        else:
+            check_name("queue", queue)
+            body, buffers, headers = self._encode(data, headers)
         try:
             self._push_nowait(queue, body, buffers, headers)
         except WouldBlock:
@@ -297,7 +307,11 @@ class Receiver:
             TimedOut: none came in time; nothing was taken.
             ClosedError: the node or the receiver is closed.
         """
-        return self._receive(self._consumer, check_timeout(timeout))
+        seconds = check_timeout(timeout)
+        try:
+            return self._consumer.next_nowait()
+        except WouldBlock:
+            return self._receive(self._consumer, seconds)
 
     def receive_many(self, limit: int, timeout: float | None = None) -> list[Message]:
         """Ack what was received before and return at least one message, at most ``limit``.
@@ -315,8 +329,6 @@ class Receiver:
                 return messages
 
     def _receive(self, consumer: Consumer, timeout: float | None) -> Message:
-        with suppress(WouldBlock):
-            return consumer.next_nowait()
         wish = self._node._jobs_wish(self.queue, lambda now, since: consumer.advance())
         while True:
             message = consumer.open_one(self._wait(wish, consumer, timeout))
@@ -361,11 +373,12 @@ class Receiver:
 class Loop:
     """One loop over a receiver, with its own job in hand."""
 
-    __slots__ = ("__weakref__", "_consumer", "_receiver")
+    __slots__ = ("__weakref__", "_consumer", "_next_nowait", "_receiver")
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._consumer = receiver._node._new_consumer(receiver.queue)
+        self._next_nowait = self._consumer.next_nowait
         if receiver.closed:
             self._consumer.leave()
         receiver._loops.add(self)
@@ -374,6 +387,10 @@ class Loop:
         return self
 
     def __next__(self) -> Message:
+        try:
+            return self._next_nowait()
+        except (WouldBlock, ClosedError):
+            pass
         receiver = self._receiver
         try:
             return receiver._receive(self._consumer, receiver._idle)
