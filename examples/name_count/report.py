@@ -1,0 +1,130 @@
+"""What the user sees: progress while the work goes on, then what became of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+#: Where lines cannot be rewritten, one is written each time so much more of the work is done.
+STEP: Final = 0.25
+REWRITTEN_EVERY: Final = 0.1
+
+
+class Progress:
+    """One line that is rewritten on a terminal, a few lines elsewhere."""
+
+    def __init__(self, label: str, total: int) -> None:
+        self._label, self.total = label, total
+        self._began = time.monotonic()
+        self._live = sys.stdout.isatty()
+        self._next = 0.0 if self._live else STEP
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been going on."""
+        return time.monotonic() - self._began
+
+    def show(self, done: int) -> None:
+        """Say how much is done, where it is time to."""
+        share = done / self.total
+        at = self.seconds if self._live else share
+        if at < self._next and done < self.total:
+            return
+        self._next = at + (REWRITTEN_EVERY if self._live else STEP)
+        line = f"{self._label}  {done:,} of {self.total:,} files  {share:.0%}  {done / self.seconds:,.0f} files/s"
+        print(f"\r{line:<76}" if self._live else line, end="" if self._live else "\n", flush=True)
+        if self._live and done == self.total:
+            print()
+
+    def note(self, sentence: str) -> None:
+        """Say what has happened, on a line of its own."""
+        print(f"\r{sentence:<76}" if self._live else sentence, flush=True)
+
+
+@dataclass(slots=True)
+class Result:
+    """What one way of counting came to."""
+
+    seconds: float
+    totals: dict[str, Any]
+    #: The rest only the mesh has.
+    shares: dict[str, int] = field(default_factory=dict)
+    repeats: int = 0
+    reader: dict[str, Any] = field(default_factory=dict)
+    peers: list[dict[str, Any]] = field(default_factory=list)
+    counters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    killed: str = ""
+
+    @property
+    def files(self) -> int:
+        """How many files were counted."""
+        return len(self.totals["files"])
+
+
+def differences(mesh: Result, plain: Result) -> list[str]:
+    """Return in words in what the two totals differ; nothing where they are equal."""
+    found = []
+    for what in ("files", "unreadable"):
+        missing = sorted(set(plain.totals[what]) - set(mesh.totals[what]))
+        extra = sorted(set(mesh.totals[what]) - set(plain.totals[what]))
+        found += [f"{what}: {len(missing):,} missing, as {missing[0]}"] if missing else []
+        found += [f"{what}: {len(extra):,} too many, as {extra[0]}"] if extra else []
+    ours, theirs = mesh.totals["names"], plain.totals["names"]
+    wrong = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
+    if wrong:
+        name = wrong[0]
+        found.append(f"names: {len(wrong):,} differ, as {name}: {ours.get(name, 0):,}, not {theirs.get(name, 0):,}")
+    return found
+
+
+def lost(mesh: Result, plain: Result) -> int:
+    """Return how many files were never added."""
+    return len(set(plain.totals["files"]) - set(mesh.totals["files"]))
+
+
+def report(mesh: Result, plain: Result) -> list[str]:
+    """Return the lines that say what became of the work."""
+    queue = mesh.reader["queues"]["files"]["push"]
+    pulled = [stats["queues"]["files"]["pull"] for stats in mesh.counters.values()]
+    rate = mean([pull["μ"] for pull in pulled])
+    load = mean([pull["ρ"] for pull in pulled])
+    names = Counter(plain.totals["names"])
+    most = ", ".join(f"{name} {times:,}" for name, times in names.most_common(5))
+    same = "no difference" if not differences(mesh, plain) else "THEY DIFFER"
+    rows = [
+        ("found", found(mesh)),
+        ("time", f"{mesh.seconds:.1f} s, {mesh.files / mesh.seconds:,.0f} files/s, {len(pulled)} counters at a time"),
+        ("plain", f"{plain.seconds:.1f} s, {plain.files / plain.seconds:,.0f} files/s, one process without MeshMQ"),
+        ("shares", shares(mesh)),
+        ("redelivered", f"{queue['redelivered']:,} jobs; {mesh.repeats:,} counted twice and added once"),
+        ("lost", f"{lost(mesh, plain):,} jobs"),
+        ("λ", f"{queue['λ']:,.0f} files/s come into the queue"),
+        ("μ", f"{rate:,.0f} files per second of work, each counter"),
+        ("ρ", f"{load:.0%} of its time a counter is at work"),
+        ("L", f"{queue['L']:,.1f} files are in the queue or in work, on average"),
+        ("W", f"{queue['W']:.2f} s from pushed to confirmed, on average"),
+        ("totals", f"{names.total():,} names, {len(names):,} different; most often {most}"),
+        ("", f"{len(plain.totals['unreadable']):,} of {plain.files:,} files cannot be tokenized"),
+        ("compared", f"with the plain program's totals: {same}"),
+    ]
+    return [f"{label:<12} {words}" for label, words in rows]
+
+
+def mean(numbers: list[float]) -> float:
+    return sum(numbers) / len(numbers) if numbers else 0.0
+
+
+def found(mesh: Result) -> str:
+    peers = ", ".join(f"{peer['name']} ({peer['found_by']})" for peer in mesh.peers)
+    return f"the reader met {peers}"
+
+
+def shares(mesh: Result) -> str:
+    parts = []
+    for name in sorted({*mesh.shares, *mesh.counters}):
+        killed = " (killed)" if name == mesh.killed else ""
+        parts.append(f"{name} {mesh.shares.get(name, 0) / mesh.files:.0%}{killed}")
+    return " · ".join(parts)

@@ -1,0 +1,10 @@
+"""How a program of this job speaks to whoever started it: in lines of JSON."""
+
+from __future__ import annotations
+
+import json
+
+
+def tell(**words: object) -> None:
+    """Write one line of JSON."""
+    print(json.dumps(words), flush=True)

@@ -1,0 +1,80 @@
+"""The work of the main job: what is a name, what is added, what is told of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from examples.name_count.counting import Totals, names_in, sources
+from examples.name_count.report import Progress, Result, differences, lost, report
+
+
+def test_names_are_counted_and_keywords_are_not() -> None:
+    assert names_in(b"for x in xs:\n    print(x, 'x')  # x\n") == {"x": 2, "xs": 1, "print": 1}
+
+
+def test_soft_keywords_are_names() -> None:
+    assert names_in(b"match = case = type = _ = None\n") == {"match": 1, "case": 1, "type": 1, "_": 1}
+
+
+def test_encoding_of_a_source_is_its_own() -> None:
+    assert names_in("# coding: latin-1\né = 1\n".encode("latin-1")) == {"é": 1}
+
+
+@pytest.mark.parametrize("source", [b"'''", b"(", b"\xff = 1\n", b"# coding: none\n", b"if x:\n        y\n    z\n"])
+def test_source_that_cannot_be_tokenized_has_no_names(source: bytes) -> None:
+    assert names_in(source) is None
+
+
+def test_installed_packages_are_no_sources(tmp_path: Path) -> None:
+    for name in ("a.py", "b/c.py", "site-packages/d.py", "b/data.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert sources(tmp_path) == [tmp_path / "a.py", tmp_path / "b" / "c.py"]
+
+
+def test_file_that_comes_twice_is_added_once() -> None:
+    totals = Totals()
+    assert totals.add("a.py", {"x": 2})
+    assert not totals.add("a.py", {"x": 2})
+    assert totals.add("b.py", None)
+    assert totals.as_words() == {"names": {"x": 2}, "files": ["a.py", "b.py"], "unreadable": ["b.py"]}
+
+
+def result(names: dict[str, int], files: list[str], unreadable: list[str]) -> Result:
+    return Result(2.0, {"names": names, "files": files, "unreadable": unreadable})
+
+
+def test_equal_totals_have_no_difference() -> None:
+    plain = result({"x": 1}, ["a.py"], [])
+    assert differences(result({"x": 1}, ["a.py"], []), plain) == []
+    assert lost(result({"x": 1}, ["a.py"], []), plain) == 0
+
+
+def test_every_difference_is_told() -> None:
+    plain = result({"x": 1, "y": 2}, ["a.py", "b.py"], ["b.py"])
+    mesh = result({"x": 1, "y": 3}, ["a.py", "c.py"], [])
+    assert differences(mesh, plain) == [
+        "files: 1 missing, as b.py",
+        "files: 1 too many, as c.py",
+        "unreadable: 1 missing, as b.py",
+        "names: 1 differ, as y: 3, not 2",
+    ]
+    assert lost(mesh, plain) == 1
+
+
+def test_report_tells_that_totals_differ() -> None:
+    mesh = result({"x": 1}, ["a.py"], [])
+    mesh.reader = {"queues": {"files": {"push": {"redelivered": 3, "λ": 1.0, "L": 2.0, "W": 2.0}}}}
+    lines = report(mesh, result({"x": 2}, ["a.py"], []))
+    assert any("DIFFER" in line for line in lines)
+    assert any(line.startswith("redelivered  3 jobs") for line in lines)
+
+
+def test_progress_is_a_few_lines_where_none_can_be_rewritten(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress("mesh ", 100)
+    for done in range(1, 101):
+        progress.show(done)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[2] for line in lines] == ["25%", "50%", "75%", "100%"]
