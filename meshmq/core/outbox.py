@@ -187,6 +187,11 @@ class Outbox:
         return False
 
     @property
+    def untouched(self) -> int:
+        """How many jobs no worker has had in its hands, as far as is known."""
+        return sum(len(run.bodies) for runs in (self._ready, self._alone) for run in runs if not run.attempts)
+
+    @property
     def paused(self) -> int:
         """How many jobs pause after a nack."""
         return len(self._later)

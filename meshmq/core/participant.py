@@ -257,6 +257,7 @@ class Participant:
             if kind is Kind.HELLO:
                 self._hear_hello(connection, session, unpack_hello(body), received, now)
             elif session is None:
+                self._turn_away(connection, "unknown")  # a session that we have ended, if it is one of ours
                 raise ProtocolError("a frame before HELLO")
             elif kind is Kind.BYE:
                 session.bye(connection, *unpack_bye(body), now)

@@ -13,7 +13,7 @@ from random import Random
 from typing import Final, Protocol
 
 from meshmq.core.roster import EventKind, Peer, Roster
-from meshmq.core.rumours import Rumour, Rumours
+from meshmq.core.rumours import LONGEST_PAUSE_LOST, Rumour, Rumours
 from meshmq.errors import ProtocolError
 from meshmq.settings import Settings
 from meshmq.wire.card import (
@@ -311,12 +311,15 @@ class Presence:
         self.roster.bind(peer, self._dial(peer.card.control))
         self._host.peer_doubted(peer, now)
 
-    def _gone(self, peer: Peer, kind: EventKind, reason: str, now: float) -> None:
+    def _gone(self, peer: Peer, kind: EventKind, reason: str, now: float, *, silent: bool = False) -> None:
         old = self.roster.unbind(peer)
         if old is not None:
             self._host.outputs.append(("hang_up", old))
         self.roster.remove(peer.id)
         self.rumours.revive(now)
+        if silent:
+            # It may be cut off only: nobody else would dial when the line is whole again.
+            self.rumours.add(peer.card.control, peer.source, peer.id, now, longest=LONGEST_PAUSE_LOST)
         self._tell(logging.INFO, kind, peer.card, peer.address, reason)
         if kind == "lost":
             self._host.peer_doubted(peer, now)
@@ -374,7 +377,7 @@ class Presence:
                     peer.verify_by = None
                     self._doubt(peer, now)
                 else:
-                    self._gone(peer, "lost", f"no answer for {self._settings.grace:g} s", now)
+                    self._gone(peer, "lost", f"no answer for {self._settings.grace:g} s", now, silent=True)
             elif peer.one_way_at is not None and now >= peer.one_way_at:
                 peer.one_way, peer.one_way_at = True, None
                 self._host.peer_one_way(peer, now)

@@ -16,6 +16,7 @@ FORGET_AFTER: Final = 300.0
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 60.0
 LONGEST_PAUSE_GIVEN: Final = 2.0
+LONGEST_PAUSE_LOST: Final = 5.0
 ANSWER_LIMIT: Final = 5.0
 
 
@@ -27,6 +28,7 @@ class Rumour:
     source: str
     node_id: bytes | None
     given: bool
+    longest: float
     since: float
     next_at: float
     failures: int = 0
@@ -49,7 +51,16 @@ class Rumours:
     def __len__(self) -> int:
         return len({id(rumour) for rumour in self._by_address.values()})
 
-    def add(self, addresses: tuple[str, ...], source: str, node_id: bytes | None, now: float, *, given: bool) -> None:
+    def add(
+        self,
+        addresses: tuple[str, ...],
+        source: str,
+        node_id: bytes | None,
+        now: float,
+        *,
+        given: bool = False,
+        longest: float = LONGEST_PAUSE,
+    ) -> None:
         """Take a rumour; one that is known already is tried again soon."""
         if given:
             self._given[addresses] = source
@@ -59,11 +70,12 @@ class Rumours:
                 if known.connection is None:
                     known.next_at = min(known.next_at, now + FIRST_PAUSE)
                 known.given = known.given or given
+                known.longest = min(known.longest, LONGEST_PAUSE_GIVEN if given else longest)
                 return
         if len(self._by_address) >= MOST:
             self.dropped += 1
             return
-        rumour = Rumour(addresses, source, node_id, given, now, now)
+        rumour = Rumour(addresses, source, node_id, given, LONGEST_PAUSE_GIVEN if given else longest, now, now)
         for address in addresses:
             self._by_address[address] = rumour
 
@@ -104,8 +116,7 @@ class Rumours:
         if not rumour.given and now - rumour.since > FORGET_AFTER:
             self._drop(rumour)
             return rumour
-        longest = LONGEST_PAUSE_GIVEN if rumour.given else LONGEST_PAUSE
-        pause = min(longest, FIRST_PAUSE * 2 ** min(rumour.failures - 1, 12))
+        pause = min(rumour.longest, FIRST_PAUSE * 2 ** min(rumour.failures - 1, 12))
         rumour.next_at = now + pause * (0.7 + 0.6 * self._random.random())
         return rumour
 

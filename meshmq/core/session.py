@@ -27,6 +27,8 @@ from meshmq.wire.frames import Hello, Kind, pack_bye, pack_head
 
 PING_AFTER: Final = 1.0
 DROP_AFTER: Final = 3.0
+#: A session that heard nothing for so long asks: the other side may have ended it without our knowing.
+QUIET_AFTER: Final = 3.0
 DIAL_LIMIT: Final = 4.0
 CROSSED_PAUSE: Final = 0.3
 REDIAL_LIMIT: Final = 5.0
@@ -76,6 +78,7 @@ class Session:
         self._stream = Stream()
         self._pinged_at: float | None = None
         self._ping_allowance = DROP_AFTER
+        self._heard_at = 0.0
 
     def __repr__(self) -> str:
         state = "up" if self.connection is not None else "broken" if self.live else "idle"
@@ -114,8 +117,8 @@ class Session:
             moments = [self._stream.cover_at]
             if self._pinged_at is not None:
                 moments.append(self._pinged_at + self._ping_allowance)
-            elif self._stream.uncovered_since is not None:
-                moments.append(self._stream.uncovered_since + PING_AFTER)
+            else:
+                moments.append(self._ping_due)
         else:
             if self.live:
                 moments.append(self._broken_since + self._grace)
@@ -124,6 +127,12 @@ class Session:
             elif self.live or self.wanted:
                 moments.append(self._dial_at)
         return min((moment for moment in moments if moment is not None), default=None)
+
+    @property
+    def _ping_due(self) -> float:
+        quiet = self._heard_at + QUIET_AFTER
+        uncovered = self._stream.uncovered_since
+        return quiet if uncovered is None else min(quiet, uncovered + PING_AFTER)
 
     # -- sending and receiving -------------------------------------------------------------------
 
@@ -145,6 +154,7 @@ class Session:
         """Take note of a frame; whether its body is new and for the participant to read."""
         if connection != self.connection or received > self._stream.sent:
             return False
+        self._heard_at = now
         self._cover(received, now, answered=kind is Kind.COVER)
         if kind is Kind.PING:
             self._send(Kind.COVER)
@@ -291,7 +301,7 @@ class Session:
             if self._pinged_at is not None:
                 if now >= self._pinged_at + self._ping_allowance:
                     self._break(now)
-            elif self._stream.uncovered_since is not None and now >= self._stream.uncovered_since + PING_AFTER:
+            elif now >= self._ping_due:
                 self._pinged_at, self._ping_allowance = now, DROP_AFTER
                 self._send(Kind.PING)
         elif self.live and now >= self._broken_since + self._grace:
@@ -326,7 +336,7 @@ class Session:
     def _attach(self, connection: int, received: int, now: float, *, answer: bool = False) -> None:
         if self.connection is not None and self.connection != connection:
             self._forget(self.connection)
-        self.connection, self._dial_at = connection, None
+        self.connection, self._dial_at, self._heard_at = connection, None, now
         self._host.connections[connection] = self
         if answer:
             body = self._host.hello(self.id or b"", self.epoch, True)

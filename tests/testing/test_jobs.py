@@ -50,15 +50,11 @@ def test_nobody_who_died_without_a_word_stays_in_a_roster() -> None:
     assert broken(SEEDS, replace(CALM, crashes=0.2, power_cuts=1)) == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a session that its peer has ended untold is not doubted while nothing is uncovered"
-)
 def test_a_session_that_one_side_has_ended_does_not_keep_jobs_for_ever() -> None:
     untold = Faults(stalls=0.6, resets=2, untold=0.6, half_opens=0.5, crashes=0, partitions=0, control_breaks=0)
     assert broken(range(15), untold, presence=False) == []
 
 
-@pytest.mark.xfail(strict=True, reason="a peer that was lost in a partition is not dialled again")
 def test_who_was_parted_meets_again_without_discovery() -> None:
     assert broken(range(8), replace(CALM, partitions=0.1), refresh=0) == []
 
