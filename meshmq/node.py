@@ -8,6 +8,7 @@ import secrets
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -90,7 +91,6 @@ class BaseNode:
         self._interfaces = _variable("MESHMQ_INTERFACES", parse_interfaces) or ()
         self._codec: Codec = MsgpackCodec(limit=self.settings.message_bytes)
         self._id = NodeId(secrets.token_bytes(16))
-        self._process = os.getpid()
         self._engine: Engine | None = None
         self._participant: Participant | None = None
         self._driver: Driver | None = None
@@ -106,6 +106,7 @@ class BaseNode:
         self._looked = False
         self._place: Any = None
         self._take_back: Callable[[], None] = _nothing
+        _nodes.add(self)
 
     def __repr__(self) -> str:
         kind = type(self).__name__
@@ -145,8 +146,6 @@ class BaseNode:
         return self._engine, self._participant
 
     def _open(self) -> None:
-        if self._process != os.getpid():
-            self._begin_anew()
         with self._opening:
             if self._closed:
                 raise ClosedError(f"node {self.name!r} is closed")
@@ -161,11 +160,11 @@ class BaseNode:
         if self._engine is not None and self._engine.forked:
             self._engine.check()
 
-    def _begin_anew(self) -> None:
-        """Be another incarnation in a forked child: the node was made, but not opened, before the fork."""
-        self._process = os.getpid()
+    def _forked(self) -> None:
+        """Know in a child that what is open is the parent's; not opened yet, be another incarnation."""
+        self._quick = {}  # what lies there would never be looked at
         self._opening = threading.RLock()  # a thread of the parent may hold the other for ever
-        if self._place is None:
+        if self._engine is None and self._place is None:
             self._id = NodeId(secrets.token_bytes(16))
 
     def _open_all(self, undo: ExitStack) -> None:
@@ -188,10 +187,18 @@ class BaseNode:
         participant.each_minute = self._refresh
         driver = self._make_driver(engine)
         driver.attach()
+        undo.callback(self._forget_engine)
         self._participant, self._driver, self._engine = participant, driver, engine
         self._now = clock
-        self._arrange_exit()
         self._discover(discoveries, links, interfaces)
+        self._arrange_exit()
+
+    def _forget_engine(self) -> None:
+        engine, driver = self._engine, self._driver
+        self._participant = self._driver = self._engine = None
+        if engine is not None and driver is not None:
+            engine.close(0.0)
+            driver.detach()
 
     def _open_links(self) -> tuple[Links, list[Discovery], tuple[str, ...], Callable[[], float]]:
         if self._place is not None:
@@ -266,6 +273,13 @@ class BaseNode:
     def _make_driver(self, engine: Engine) -> Driver:
         raise AssertionError("a face says who drives it")
 
+    def _may_leave(self) -> bool:
+        """Whether there is something to close, and it is ours."""
+        with self._opening:
+            if self._engine is None or self._engine.forked:
+                self._closed = True
+            return not self._closed
+
     def _begin_to_leave(self) -> None:
         """Take nothing more: receivers are closed, pushes raise, peers are told."""
         self._close_receivers()
@@ -273,6 +287,7 @@ class BaseNode:
         with engine.gate:
             if not engine.closed:
                 self._leaving = True
+                participant.clear_trays(engine.now(), close=True)
                 participant.drain(engine.now())
                 participant.woken.extend((("outbox", queue), 1_000_000) for queue in participant.outboxes)
                 engine.flush()
@@ -286,7 +301,7 @@ class BaseNode:
             nonlocal latest
             latest = max(latest, since, participant.progress_at, now if participant.at_work() else 0.0)
             participant.work(now)
-            if not participant.owes():
+            if not participant.owes(now):
                 return
             limit = since + hard if hard is not None else latest + self.settings.drain
             if now < limit:
@@ -309,6 +324,7 @@ class BaseNode:
         with shield:
             with engine.gate:
                 self._leaving = True
+                participant.clear_trays(engine.now(), close=True)
                 if self._left is None:
                     self._left = _left_behind(participant)  # before the goodbye, which ends what is in flight
                 if not engine.closed:
@@ -609,3 +625,15 @@ def _once(word: str) -> bool:
 
 def _nothing() -> None:
     return None
+
+
+_nodes: weakref.WeakSet[BaseNode] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for node in list(_nodes):
+        node._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import weakref
 from collections.abc import AsyncIterator, Iterable
@@ -14,9 +13,12 @@ from typing import Final, Self, TypeVar
 from meshmq.consumer import Consumer, check_limit, check_timeout
 from meshmq.core.outbox import TRAY_BYTES
 from meshmq.core.roster import Event
+from meshmq.drivers.base import Driver
+from meshmq.drivers.keeper import KeeperDriver
 from meshmq.drivers.leaving import at_exit
 from meshmq.drivers.loop import LoopDriver
-from meshmq.errors import ClosedError, TimedOut, WouldBlock
+from meshmq.errors import ClosedError, TimedOut, Undelivered, WouldBlock
+from meshmq.faces.threads import LINGER, leave, tell_left
 from meshmq.links.engine import Engine
 from meshmq.links.waiter import LoopWaiter
 from meshmq.message import Message
@@ -26,10 +28,7 @@ from meshmq.seeing import PeerView
 from meshmq.waiting import Patience, Wish
 from meshmq.wire.batches import Headers
 
-_logger: Final = logging.getLogger("meshmq.node")
 ResultT = TypeVar("ResultT")
-#: Seconds libzmq has, in its own thread, to send our goodbye.
-LINGER: Final = 0.5
 #: After so many calls that had nothing to wait for, the loop gets a turn.
 TURN_AFTER: Final = 128
 
@@ -42,6 +41,7 @@ class AsyncNode(BaseNode):
     """
 
     _turn = 0
+    _loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> Self:
         """Open the node: bind, announce, find others. Never waits for peers; twice is once.
@@ -65,7 +65,7 @@ class AsyncNode(BaseNode):
             try:
                 await self.close(self.settings.drain)
             except Exception as left:
-                _logger.error("node %r: %s", self.name, left)
+                tell_left(self, left)
 
     async def close(self, timeout: float | None = None) -> None:
         """Leave: wait until every job pushed here is confirmed, say goodbye, close.
@@ -78,38 +78,46 @@ class AsyncNode(BaseNode):
             Undelivered: jobs were left; it says how many, and what helps.
         """
         hard = check_timeout(timeout)
-        with self._opening:
-            if self._closed or self._engine is None:
-                self._closed = True
-                return
-        engine, participant = self._engine, self._participant
-        assert participant is not None
+        if not self._may_leave():
+            return
+        engine, _ = self._opened()
         try:
             if not engine.closed:
-                self._close_receivers()
-                with engine.gate:
-                    participant.drain(engine.now())
-                    engine.flush()
-                attempt = self._leave_attempt(hard)
-                wish = Wish(("progress",), attempt, self._flush_wish(None).words, retry=0.05)
                 with suppress(ClosedError):
-                    await self._wait(wish, None)
-        finally:
-            left = self._left_behind()
-            try:
-                await asyncio.to_thread(self._withdraw)
-            finally:
-                self._shut(LINGER)
-        if left is not None:
+                    self._begin_to_leave()
+                    await self._wait(self._leave_wish(hard), None)
+        except BaseException:
+            if left := await self._end():
+                tell_left(self, left)
+            raise
+        if left := await self._end():
             raise left
 
+    async def _end(self) -> Undelivered | None:
+        try:
+            await asyncio.to_thread(self._withdraw)
+        except RuntimeError:  # the loop takes no more work for threads
+            self._withdraw()
+        except BaseException:
+            if left := self._shut(LINGER):
+                tell_left(self, left)
+            raise
+        return self._shut(LINGER)
+
     def _abandon(self, limit: float) -> None:
-        """Close at interpreter exit, where no loop runs any more."""
-        left = self._left_behind()
-        self._withdraw()
-        self._shut(min(limit, LINGER))
-        if left is not None:
-            _logger.error("node %r: %s", self.name, left)
+        """Close at interpreter exit, where the loop does not run any more: the keeper drives what is left to do."""
+        engine, driver = self._engine, self._driver
+        if not self._may_leave() or engine is None or driver is None:
+            return
+        if self._loop is not None and not self._loop.is_running():
+            driver.detach()
+            if not engine.closed:
+                self._driver = KeeperDriver(engine)
+                self._driver.attach()
+        try:
+            leave(self, limit)
+        except Exception as error:
+            tell_left(self, error)
 
     # -- the verbs -------------------------------------------------------------------------------
 
@@ -235,8 +243,9 @@ class AsyncNode(BaseNode):
                 with engine.gate:
                     engine.unregister(wish.key, waiter, took=took)
 
-    def _make_driver(self, engine: Engine) -> LoopDriver:
-        return LoopDriver(engine, asyncio.get_running_loop())
+    def _make_driver(self, engine: Engine) -> Driver:
+        self._loop = asyncio.get_running_loop()
+        return LoopDriver(engine, self._loop)
 
     def _arrange_exit(self) -> None:
         self._take_back = at_exit(self._abandon, self.settings.drain)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import time
 import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Self, TypeVar
 
 from meshmq.consumer import Consumer, check_limit, check_timeout
 from meshmq.core.outbox import TRAY_BYTES
@@ -16,19 +13,16 @@ from meshmq.core.roster import Event
 from meshmq.drivers.keeper import KeeperDriver
 from meshmq.drivers.leaving import at_exit
 from meshmq.errors import ClosedError, TimedOut, WouldBlock
+from meshmq.faces.threads import leave, tell_left, wait
 from meshmq.links.engine import Engine
-from meshmq.links.waiter import ThreadWaiter
 from meshmq.message import Message
 from meshmq.names import check_name
 from meshmq.node import BaseNode
 from meshmq.seeing import PeerView
-from meshmq.waiting import Patience, Wish
+from meshmq.waiting import Wish
 from meshmq.wire.batches import Headers
 
-_logger: Final = logging.getLogger("meshmq.node")
 ResultT = TypeVar("ResultT")
-#: Seconds libzmq has, in its own thread, to send our goodbye.
-LINGER: Final = 0.5
 
 
 class Node(BaseNode):
@@ -70,35 +64,15 @@ class Node(BaseNode):
             Undelivered: jobs were left; it says how many, and what helps.
         """
         hard = check_timeout(timeout)
-        with self._opening:
-            if self._closed or self._engine is None:
-                self._closed = True
-                return
-        engine, participant = self._engine, self._participant
-        assert participant is not None
-        try:
-            if not engine.closed:
-                self._close_receivers()
-                with engine.gate:
-                    participant.drain(engine.now())
-                    engine.flush()
-                attempt = self._leave_attempt(hard)
-                wish = Wish(("progress",), attempt, self._flush_wish(None).words, retry=0.05)
-                with suppress(ClosedError):
-                    self._wait(wish, None)
-        finally:
-            left = self._left_behind()
-            self._withdraw()
-            self._shut(LINGER)
-        if left is not None:
-            raise left
+        if self._may_leave():
+            leave(self, hard)
 
     def _close_in_haste(self, limit: float) -> None:
         """Close where an exception is on its way already: what is left is logged."""
         try:
             self.close(limit)
         except Exception as error:
-            _logger.error("node %r: %s", self.name, error)
+            tell_left(self, error)
 
     # -- the verbs -------------------------------------------------------------------------------
 
@@ -191,32 +165,7 @@ class Node(BaseNode):
     # -- waiting ---------------------------------------------------------------------------------
 
     def _wait(self, wish: Wish[ResultT], timeout: float | None) -> ResultT:
-        engine, _ = self._opened()
-        clock = time.monotonic
-        patience = Patience(wish, timeout, self.settings.first_word, clock())
-        since = engine.now()
-        took = False
-        with ThreadWaiter() as waiter:
-            try:
-                while True:
-                    with engine.gate:
-                        engine.check()
-                        try:
-                            result = wish.attempt(engine.now(), since)
-                            took = True
-                            return result
-                        except WouldBlock:
-                            engine.register(wish.key, waiter)
-                        finally:
-                            engine.flush()
-                    waiter.wait(patience.span(clock()))
-            finally:
-                self._unregister(engine, wish, waiter, took=took)
-
-    def _unregister(self, engine: Engine, wish: Wish[ResultT], waiter: ThreadWaiter, *, took: bool) -> None:
-        if not engine.forked:
-            with engine.gate:
-                engine.unregister(wish.key, waiter, took=took)
+        return wait(self, wish, timeout)
 
     def _make_driver(self, engine: Engine) -> KeeperDriver:
         return KeeperDriver(engine)
