@@ -1,0 +1,173 @@
+"""What the README says is so: every command and program in it is run, every link leads somewhere."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+import signal
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import meshmq
+from tests.architecture import ROOT
+from tests.network.children import Child
+from tests.network.conftest import Spawn, Start, spawn, start
+
+__all__ = ["spawn", "start"]
+
+TEXT: Final = (ROOT / "README.md").read_text()
+BLOCK: Final = re.compile(r"(?:^<!-- (?P<mark>[^\n]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
+DRAWING: Final = "push("
+
+#: Blocks that are not run here, each with its reason.
+NOT_RUN: Final = {
+    "install": "test_packaging builds the wheel it would install",
+    "makefile": "that would be this very run; the targets are looked up",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block, and what the comment above it calls it."""
+
+    mark: str
+    language: str
+    text: str
+
+
+BLOCKS: Final = [Block(found["mark"] or "", found["language"], found["text"]) for found in BLOCK.finditer(TEXT)]
+FILES: Final = [block for block in BLOCKS if block.mark.startswith("file: ")]
+PROGRAMS: Final = [(block.text, after.text) for block, after in itertools.pairwise(BLOCKS) if block.mark == "program"]
+
+
+def marked(mark: str) -> str:
+    (text,) = [block.text for block in BLOCKS if block.mark == mark]
+    return text
+
+
+def shell(lines: str) -> list[str]:
+    """Return the command that runs ``lines`` as typed, with our ``meshmq`` and ``python`` on the PATH."""
+    tools = shlex.quote(str(Path(sys.executable).parent))
+    return ["sh", "-ec", f"PATH={tools}:$PATH\n{lines}"]
+
+
+def write_hello(directory: Path, face: str) -> None:
+    for name in ("pull.py", "push.py"):
+        (directory / name).write_text(marked(f"file: {face}/{name}"))
+
+
+def end(child: Child) -> None:
+    child.signal(signal.SIGINT)
+    child.wait()
+
+
+def test_every_block_is_run_or_says_why_not() -> None:
+    known = {"shell: pull", "shell: push", "shell: output", "program", "program: output", "two machines", *NOT_RUN}
+    known |= {block.mark for block in FILES}
+    assert [block.text for block in BLOCKS if block.mark not in known and DRAWING not in block.text] == []
+    assert all(
+        block.mark.startswith("file: ") or block.mark == "program" for block in BLOCKS if block.language == "python"
+    )
+    assert len(FILES) == 4
+    assert len(PROGRAMS) == 2
+
+
+def test_make_has_the_two_commands() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    named = re.findall(r"^make (\w+)", marked("makefile"), re.M)
+    assert named == ["demo", "test"]
+    assert all(f"\n{target}:" in makefile for target in named)
+
+
+def test_shell_says_hello(start: Start, mesh_name: str, tmp_path: Path) -> None:
+    env = {"MESHMQ_MESH": mesh_name}
+    push = start(shell(marked("shell: push")), env=env, cwd=tmp_path)
+    pull = start(shell(f"exec {marked('shell: pull')}"), env=env, cwd=tmp_path)
+    assert pull.line() == marked("shell: output").strip()
+    assert push.wait() == 0, push.stderr
+    end(pull)
+
+
+@pytest.mark.parametrize("face", ["blocking", "aio"])
+def test_python_says_hello(spawn: Spawn, mesh_name: str, tmp_path: Path, face: str) -> None:
+    env = {"MESHMQ_MESH": mesh_name}
+    write_hello(tmp_path, face)
+    push = spawn(tmp_path / "push.py", env=env)
+    pull = spawn(tmp_path / "pull.py", env=env)
+    assert pull.line() == "{'n': 1}"
+    assert push.wait() == 0, push.stderr
+    end(pull)
+
+
+@pytest.mark.parametrize("block", FILES, ids=lambda block: block.mark)
+def test_hello_is_the_example(block: Block) -> None:
+    example = (ROOT / "examples" / "hello" / block.mark.removeprefix("file: ")).read_text()
+    assert example.partition('"""\n\n')[2] == block.text
+
+
+@pytest.mark.parametrize("program", range(len(PROGRAMS)))
+def test_program_prints_what_stands_below_it(spawn: Spawn, mesh_name: str, tmp_path: Path, program: int) -> None:
+    text, output = PROGRAMS[program]
+    file = tmp_path / "program.py"
+    file.write_text(text)
+    child = spawn(file, env={"MESHMQ_MESH": mesh_name})
+    assert child.wait() == 0, child.stderr
+    assert child.rest() == output.splitlines()
+
+
+def test_lines_for_two_machines_work_on_one(start: Start, mesh_name: str, tmp_path: Path) -> None:
+    """The same between two network namespaces: tests/network/test_two_machines.py."""
+    write_hello(tmp_path, "blocking")
+    once, one, two = (part.partition("\n")[2] for part in re.split(r"^# ", marked("two machines"), flags=re.M)[1:])
+    env = {"MESHMQ_MESH": mesh_name}
+    keys = start(shell(once), cwd=tmp_path)
+    assert keys.wait() == 0, keys.stderr
+    assert (tmp_path / "mesh.secret").stat().st_mode & 0o077 == 0
+    pull = start(shell(one), env=env, cwd=tmp_path)
+    push = start(shell(two), env=env, cwd=tmp_path)
+    assert pull.line() == "{'n': 1}"
+    assert push.wait() == 0, push.stderr
+
+
+@pytest.mark.parametrize("page", ["README.md", "examples/name_count/README.md", "patterns/README.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    if not (ROOT / page).exists():
+        pytest.skip(f"{page} is not there yet")
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text())
+    assert [link for link in links if "://" in link] == [], "links stay inside the repository"
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+
+
+def test_settings_have_the_defaults_that_are_told() -> None:
+    kinds = {field.name: field.default for field in fields(meshmq.Settings)}
+    rows = re.findall(
+        r"^\| (`\w+`(?:, `\w+`)?) \| ([^|]+) \|", TEXT.partition("## Settings")[2].partition("## Data")[0], re.M
+    )
+    told: dict[str, str] = {}
+    for names, defaults in rows:
+        if "MESHMQ" not in names:
+            told |= dict(zip(re.findall(r"\w+", names), re.split(r", (?!\d{3})", defaults), strict=True))
+    assert len(told) == 9
+    for name, default in told.items():
+        number, _, unit = default.replace(",", "").partition(" ")
+        assert kinds[name] == float(number) * (1 << 20 if unit == "MiB" else 1), name
+
+
+def test_environment_variables_that_are_told_exist() -> None:
+    package = "\n".join(path.read_text() for path in (ROOT / "meshmq").rglob("*.py"))
+    told = set(re.findall(r"MESHMQ_\w+", TEXT))
+    assert {name for name in told if f'"{name}"' not in package} == set()
+
+
+def test_errors_and_calls_that_are_told_exist() -> None:
+    for name in ("NoPeersError", "Undelivered", "Settings", "register", "Node", "AsyncNode"):
+        assert f"{name}" in TEXT
+        assert hasattr(meshmq, name)
+    for call in ("peers", "events", "stats", "wait_for", "flush", "close", "push", "pull"):
+        assert hasattr(meshmq.Node, call)
+        assert hasattr(meshmq.AsyncNode, call)
