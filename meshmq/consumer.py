@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from meshmq.codecs.base import Codec
@@ -99,8 +100,7 @@ class Consumer:
         while True:
             hand = self._hand
             # The quick way, without the lock: the inbox reads ``floor`` when it composes acks.
-            if hand is not None and (index := hand.position + 1) < hand.end and self._now() < hand.tell_at:
-                hand.position = hand.floor = index
+            if hand is not None and not self.left and self._now() < hand.tell_at and (index := hand.step()) >= 0:
                 value = self._values[index - hand.start]
                 if value is not UNREADABLE:
                     return Message(value, self._delivery, index)  # type: ignore[arg-type]  # there with its hand
@@ -131,7 +131,8 @@ class Consumer:
         """
         hand = self.advance()
         first = hand.position
-        hand.position = min(hand.end, first + limit) - 1
+        taken = list(islice(hand.ahead, limit - 1))
+        hand.position += len(taken)
         return hand, first, hand.position + 1
 
     def open_many(self, span: tuple[Hand, int, int]) -> list[Message]:
@@ -158,12 +159,9 @@ class Consumer:
         now = self.engine.now()
         try:
             if hand is not None:
-                if hand.position + 1 < hand.end:
-                    hand.position += 1
-                    hand.floor = hand.position
+                if hand.step() >= 0:
                     self._participant.progress(self.queue, hand, now)
-                    if hand.position < hand.end:
-                        return hand
+                    return hand
                 self._hand = None
                 self._participant.finish(self.queue, hand, now)
             hand = self._hand = self._participant.take(self.queue, self, now)

@@ -1,14 +1,14 @@
 """An inbox: what pushers sent to one queue of this node, what is in hand, and what to answer.
 
 Jobs arrive in batches and are taken in *hands*: a part of one batch, given to one consumer. The
-consumer moves ``position`` forward by itself, without the lock; the inbox reads it when it composes
+consumer steps forward by itself, without the lock; the inbox reads how far it is when it composes
 acks. Below ``floor`` all is done, ``floor`` to ``position`` is begun, the rest only fetched.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -65,6 +65,24 @@ class Hand:
     told: int = 0
     tell_at: float = 0.0
     said: dict[int, Verdict | None] = field(default_factory=dict)
+    ahead: Iterator[int] = field(default_factory=lambda: iter(()))
+
+    def step(self) -> int:
+        """Begin the next job, the one before is done; returns its index, -1 where there is none.
+
+        Needs no lock: an iterator gives each index once, to the consumer or to who recalls the hand.
+        """
+        index = next(self.ahead, -1)
+        if index >= 0:
+            self.position = self.floor = index
+        return index
+
+    def recall(self) -> tuple[int, int]:
+        """Take away what is not begun; returns its start and end."""
+        end, rest = self.end, list(self.ahead)
+        if rest:
+            self.end = rest[0]
+        return self.end, end
 
 
 class Inbox:
@@ -165,7 +183,7 @@ class Inbox:
         self._waiting = deque(kept)
         for hand in self._hands:
             if hand.source is source:
-                hand.end = min(hand.end, hand.position + 1)
+                hand.recall()
 
     # -- consumers -------------------------------------------------------------------------------
 
@@ -190,6 +208,8 @@ class Inbox:
         hand = Hand(batch, source, arrived, start, end, consumer, now, start, start, start, now + TELL_AFTER)
         if limit is not None:
             hand.position = end - 1
+        else:
+            hand.ahead = iter(range(start + 1, end))
         self._hands[hand] = None
         self._begin(hand)
         self._collect_at = now + COLLECT_AFTER
@@ -221,23 +241,25 @@ class Inbox:
         if hand not in self._hands:
             return
         del self._hands[hand]
-        hand.floor = done = hand.position + 1
+        done, end = hand.recall()
+        hand.floor = done
         self.pace.observe(done - hand.start, now - hand.taken_at)
         self.stayed += (now - hand.arrived) * (done - hand.start)
         self._confirm(hand, done)
-        self._give_back(hand, done, hand.end, Verdict.RETURNED)
+        self._give_back(hand, done, end, Verdict.RETURNED)
         self._touch()
 
     def leave(self, consumer: Hashable) -> None:
         """Take back everything from a consumer that left without a word."""
         for hand in [hand for hand in self._hands if hand.consumer == consumer]:
             del self._hands[hand]
+            unbegun = hand.recall()
             self._confirm(hand, hand.floor)
-            for index in range(hand.floor, min(hand.position + 1, hand.end)):
+            for index in range(hand.floor, hand.end):
                 if index not in hand.said:
                     self._give_back(hand, index, index + 1, Verdict.LEFT)
-            self._give_back(hand, hand.position + 1, hand.end, Verdict.RETURNED)
-            hand.floor = hand.end = max(hand.end, hand.position + 1)
+            self._give_back(hand, *unbegun, Verdict.RETURNED)
+            hand.floor = hand.end
         self._askers.discard(consumer)
         self._idle_at.pop(consumer, None)
         if not self._askers:
@@ -366,8 +388,7 @@ class Inbox:
         """Give back what nobody has begun: this process stood still for longer than ``grace``."""
         self._return_waiting()
         for hand in self._hands:
-            end, hand.end = hand.end, min(hand.end, hand.position + 1)
-            self._give_back(hand, hand.end, end, Verdict.RETURNED)
+            self._give_back(hand, *hand.recall(), Verdict.RETURNED)
 
     def answers(self) -> list[tuple[bytes, Kind, bytes]]:
         """Return the frames that are due to pushers: settlements, acks, grants."""

@@ -57,13 +57,10 @@ class Worker:
 
     def _advance(self, _: Decider, now: float) -> None:
         hand = self.hand
-        if hand is not None and hand.position + 1 < hand.end:
-            hand.position += 1
-            hand.floor = hand.position
+        if hand is not None and hand.step() >= 0:
             self.participant.progress(QUEUE, hand, now)
-            if hand.position < hand.end:
-                self._begin(hand)
-                return
+            self._begin(hand)
+            return
         if hand is not None:
             self.hand = None
             self.participant.finish(QUEUE, hand, now)

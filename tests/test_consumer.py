@@ -1,0 +1,103 @@
+"""A consumer steps through its hand without the lock, and what is taken from it is not run by it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import meshmq
+from meshmq.testing import Network
+
+
+class Clock:
+    """The machine's clock, which can stand still, and does something once when this thread looks at it."""
+
+    def __init__(self) -> None:
+        self.at_a_look: Callable[[], object] | None = None
+        self._watched = threading.current_thread()
+        self._stands_at: float | None = None
+
+    def __call__(self) -> float:
+        if self.at_a_look is not None and threading.current_thread() is self._watched:
+            act, self.at_a_look = self.at_a_look, None
+            act()
+        return time.monotonic() if self._stands_at is None else self._stands_at
+
+    def stop(self) -> None:
+        """Stand still: a consumer that takes a hand now steps through it without the lock."""
+        self._stands_at = time.monotonic()
+
+    def go_on(self) -> None:
+        self._stands_at = None
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def node(clock: Clock) -> Iterator[meshmq.Node]:
+    with Network(clock=clock) as network:
+        node = meshmq.Node("alone", mesh=network.mesh)
+        node._place = network.open_place(node._id, node.name)
+        with node:
+            yield node
+
+
+def test_receiver_closed_in_the_loop_ends_the_loop(node: meshmq.Node, clock: Clock) -> None:
+    receiver = node.pull("jobs", prefetch=100)
+    warm_up(node)
+    clock.stop()
+    run = []
+    for message in receiver:
+        run.append(message.data)
+        receiver.close()
+    clock.go_on()
+    assert run == [0]
+    assert [message.attempt for message in rest_of(node, 20)] == [2] + [1] * 19
+
+
+def test_receiver_closed_between_two_steps_of_a_loop_gives_no_job_twice(node: meshmq.Node, clock: Clock) -> None:
+    receiver = node.pull("jobs", prefetch=100)
+    warm_up(node)
+    clock.stop()
+    loop = iter(receiver)
+    assert next(loop).data == 0
+
+    def close() -> None:
+        clock.go_on()
+        closing = threading.Thread(target=receiver.close)
+        closing.start()
+        closing.join()
+        with node._engine.gate:  # type: ignore[union-attr]  # it is open
+            pass  # whoever leaves the gate has done what was posted
+
+    clock.at_a_look = close
+    run = [message.data for message in loop]
+    again = [message.data for message in rest_of(node, 20) if message.attempt == 1]
+    assert sorted(run + again) == list(range(1, 20))
+
+
+def warm_up(node: meshmq.Node) -> None:
+    """Let the inbox learn that jobs are quick, so that it gives them in hands of many; then push twenty."""
+    with node.pull("jobs") as receiver:
+        node.queue("jobs").push_many(["quick"] * 100)
+        for _ in range(100):
+            receiver.receive(5)
+    node.flush(5)
+    node.queue("jobs").push_many(range(20))
+
+
+def rest_of(node: meshmq.Node, count: int) -> list[meshmq.Message]:
+    with node.pull("jobs") as receiver:
+        messages: list[meshmq.Message] = []
+        while len(messages) < count:
+            try:
+                messages.append(receiver.receive(0.5))
+            except meshmq.TimedOut:
+                break
+        return sorted(messages, key=lambda message: str(message.data))
