@@ -8,6 +8,7 @@ may have run, ``failures`` only what speaks against the job itself.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -314,35 +315,43 @@ class Outbox:
         if route is not None and begun >= 0:
             route.begun = begun
         settled = 0
+        elsewhere: list[tuple[int, int]] = []
         for first, last in ranges:
-            settled += self._settle(route, first, last, now)
+            found = self._land(route, first, last) if route is not None else []
+            settled += sum(len(run.bodies) for run in found)
+            self._done(found, now)
+            if self._moved and sum(len(run.bodies) for run in found) <= last - first:
+                elsewhere.append((first, last))
+        if elsewhere:
+            found = self._gather(elsewhere)
+            settled += sum(len(run.bodies) for run in found)
+            self._done(found, now)
         if settled:
             self.progress_at = now
         return settled
 
-    def _settle(self, route: Route | None, first: int, last: int, now: float) -> int:
+    def _gather(self, ranges: Ranges) -> list[Run]:
+        """Take jobs out of wherever they have come to stand since they were delivered."""
+        spans = _merged(ranges)
         found: list[Run] = []
-        if route is not None:
-            found = self._land(route, first, last)
-        if self._moved and sum(len(run.bodies) for run in found) <= last - first:
-            for other in self.routes.values():
-                found += self._land(other, first, last)
-            for waiting in (self._ready, self._alone):
-                taken = carve(waiting, first, last)
-                self.waiting -= sum(len(run.bodies) for run in taken)
-                found += taken
-            paused = [item[2] for item in self._later if first <= item[2].first <= last]
-            if paused:
-                self._later = [item for item in self._later if not first <= item[2].first <= last]
-                self._later.sort(key=lambda item: item[:2])
-                found += paused
-        count = 0
-        for run in found:
-            count += len(run.bodies)
+        for route in self.routes.values():
+            found += self._landed(route, sift(route.flights, spans))
+        for waiting in (self._ready, self._alone):
+            taken = sift(waiting, spans)
+            self.waiting -= sum(len(run.bodies) for run in taken)
+            found += taken
+        paused = deque(item[2] for item in self._later)
+        taken = sift(paused, spans)
+        if taken:
+            kept = {run.first for run in paused}
+            self._later = sorted(item for item in self._later if item[1] in kept)
+        return found + taken
+
+    def _done(self, runs: Iterable[Run], now: float) -> None:
+        for run in runs:
+            self.acked += len(run.bodies)
             self.waited += (now - run.since) * len(run.bodies)
             self._forget(run)
-        self.acked += count
-        return count
 
     def give_back(self, peer: bytes, verdict: Verdict, ranges: Ranges, delay: float | None, now: float) -> None:
         """Take back jobs that a living worker did not do."""
@@ -428,7 +437,9 @@ class Outbox:
         return count
 
     def _land(self, route: Route, first: int, last: int) -> list[Run]:
-        landed = carve(route.flights, first, last)
+        return self._landed(route, carve(route.flights, first, last))
+
+    def _landed(self, route: Route, landed: list[Run]) -> list[Run]:
         if landed:
             route.in_flight -= sum(len(run.bodies) for run in landed)
             if not route.in_flight:
@@ -478,3 +489,34 @@ def carve(runs: deque[Run], first: int, last: int) -> list[Run]:
     runs.clear()
     runs.extend(left)
     return taken
+
+
+def sift(runs: deque[Run], spans: Ranges) -> list[Run]:
+    """Take the numbers of all ``spans``, which are sorted and apart, out of ``runs`` in one go."""
+    firsts, lasts = [first for first, _ in spans], [last for _, last in spans]
+    taken: list[Run] = []
+    left: list[Run] = []
+    for run in runs:
+        place = 0
+        for first, last in spans[bisect_left(lasts, run.first) : bisect_right(firsts, run.last)]:
+            start, end = max(first - run.first, 0), min(last - run.first + 1, len(run.bodies))
+            if start > place:
+                left.append(run.cut(place, start))
+            taken.append(run.cut(start, end))
+            place = end
+        if place < len(run.bodies):
+            left.append(run.cut(place, len(run.bodies)) if place else run)
+    if taken:
+        runs.clear()
+        runs.extend(left)
+    return taken
+
+
+def _merged(ranges: Ranges) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return merged

@@ -251,6 +251,7 @@ class Participant:
         """Take one message of a direct connection."""
         self._notice(now)
         session = self.connections.get(connection)
+        taken = False
         try:
             kind, number, received = unpack_head(frames[0])
             body = frames[0][HEAD_BYTES:]
@@ -262,20 +263,23 @@ class Participant:
             elif kind is Kind.BYE:
                 session.bye(connection, *unpack_bye(body), now)
             elif session.accept(connection, kind, number, received, sum(map(len, frames)), now):
+                taken = True
                 if kind is Kind.CHUNK:
                     whole = session.assemble(memoryview(body), self.settings.message_bytes)
                     if whole is not None:
                         self._read(session.peer, *whole, now)
                 else:
                     self._read(session.peer, kind, [body, *frames[1:]], now)
+                if session.crowded:
+                    session.expel("slow", now)
         except VersionMismatch as error:
-            self._send_foreign_away(connection, session, now)
-            self.presence.tell_refused("version", f"connection {connection}", str(error.version))
+            self._send_foreign_away(connection, session, now, taken=taken)
+            self.presence.tell_refused("version", "a caller", str(error.version))
         except ProtocolError as error:
-            self._send_foreign_away(connection, session, now)
+            self._send_foreign_away(connection, session, now, taken=taken)
             self.counts["foreign frames"] += 1
             if self.counts["foreign frames"] in (1, 10, 100, 1_000, 10_000):
-                who = session.peer[:4].hex() if session else "a stranger"
+                who = session.name if session else "a stranger"
                 self.say(logging.WARNING, "meshmq.links", f"dropped a frame of {who}: {error}")
         self._deadline = now
 
@@ -285,6 +289,8 @@ class Participant:
             self._turn_away(connection, "mesh")
         elif session is not None and connection % 2 == 0:
             session.answered(connection, hello, received, now)
+        elif session is not None:
+            raise ProtocolError("a second HELLO on one connection")
         elif hello.node_id == self.node_id or connection % 2 == 0:
             self.outputs.append(("hang_up", connection))
         elif hello.node_id not in self.sessions and len(self.sessions) >= self.settings.peers:
@@ -294,8 +300,17 @@ class Participant:
 
     def _turn_away(self, connection: int, reason: str) -> None:
         self.outputs.append(("send", connection, [pack_head(Kind.BYE, 0, 0) + pack_bye(reason)]))
+        self.outputs.append(("hang_up", connection))
 
-    def _send_foreign_away(self, connection: int, session: Session | None, now: float) -> None:
+    def _send_foreign_away(self, connection: int, session: Session | None, now: float, *, taken: bool) -> None:
+        """Part with a connection that brought bytes which are none of ours.
+
+        A frame that was *taken* would not come again in the same session, and what was in it is not
+        done: the session ends, so that both ends know. Before that the connection alone is to blame.
+        """
+        if session is not None and taken:
+            session.expel("protocol", now)
+            return
         if session is not None:
             session.ended(connection, now)
         self.outputs.append(("hang_up", connection))

@@ -142,7 +142,8 @@ class Presence:
             return
         if node_id == self.card.node_id:
             return
-        if present and self.roster.full(node_id) and node_id not in self._strings:
+        full = self.roster.full(node_id) or len(self._strings) >= self._settings.peers
+        if present and full and node_id not in self._strings:
             self.strangers += 1
             return
         first, gone = self.roster.claim(node_id, present)
@@ -296,7 +297,8 @@ class Presence:
         if (reason, address) in self._told:
             return
         if len(self._told) >= TOLD_ONCE:
-            self._told.clear()
+            self.strangers += 1
+            return  # somebody invents names; from the next minute on they are told again
         self._told.add((reason, address))
         sentence = REASONS.get(reason, reason).format(detail=detail)
         self._tell(logging.WARNING, "refused", None, address, sentence)
@@ -363,6 +365,8 @@ class Presence:
                     self._doubt(peer, now)
             if self._beats % MINUTE_BEATS == 0:
                 self._host.minute()
+                if len(self._told) >= TOLD_ONCE:
+                    self._told.clear()
             if self._beats % PING_EVERY_BEATS == 0:
                 for peer in self.roster.peers.values():
                     self._ping(peer, now)

@@ -23,6 +23,7 @@ from random import Random
 from typing import Final, Protocol
 
 from meshmq.core.stream import Source, Stream
+from meshmq.errors import ProtocolError
 from meshmq.wire.frames import Hello, Kind, pack_bye, pack_head
 
 PING_AFTER: Final = 1.0
@@ -32,6 +33,7 @@ QUIET_AFTER: Final = 3.0
 DIAL_LIMIT: Final = 4.0
 CROSSED_PAUSE: Final = 0.3
 REDIAL_LIMIT: Final = 5.0
+FORGIVEN_AFTER: Final = 60.0
 
 
 class Host(Protocol):
@@ -72,6 +74,8 @@ class Session:
         self._dial_at: float | None = None
         self._failures = 0
         self._broken_since = 0.0
+        self._strikes = 0
+        self._struck_at = 0.0
         self._reset()
 
     def _reset(self) -> None:
@@ -103,6 +107,11 @@ class Session:
     def room(self) -> bool:
         """Whether another batch may be sent now."""
         return self.connection is not None and self._stream.room
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the peer asks for more answers than it takes."""
+        return self._stream.crowded
 
     @property
     def answering(self) -> bool:
@@ -152,8 +161,10 @@ class Session:
 
     def accept(self, connection: int, kind: Kind, number: int, received: int, size: int, now: float) -> bool:
         """Take note of a frame; whether its body is new and for the participant to read."""
-        if connection != self.connection or received > self._stream.sent:
+        if connection != self.connection:
             return False
+        if received > self._stream.sent:
+            raise ProtocolError("it covers frames that were never sent")
         self._heard_at = now
         self._cover(received, now, answered=kind is Kind.COVER)
         if kind is Kind.PING:
@@ -185,20 +196,30 @@ class Session:
         self.wanted = True
         if not self.live and self.dialling is None and self._dial_at is None:
             self._dial_at = now
+            if self._struck(now):
+                self._dial_at += min(REDIAL_LIMIT, 0.05 * 2**self._strikes)
+
+    def _struck(self, now: float) -> bool:
+        return self._strikes > 0 and now < self._struck_at + FORGIVEN_AFTER
+
+    def _strike(self, now: float) -> None:
+        """Note a session that did not last through no fault of the line: the next dial comes later each time."""
+        self._strikes = min(10, self._strikes + 1) if self._struck(now) else 1
+        self._struck_at = now
 
     def welcome(self, connection: int, hello: Hello, received: int, now: float) -> None:
         """Answer a HELLO that came from outside."""
         mine_stands = self.dialling is not None and self.me < self.peer
         if hello.session == self.id or hello.resumed:
             if hello.session != self.id:
-                self._say_bye(connection, "unknown")
+                self._turn_away(connection, "unknown")
             elif mine_stands:
-                self._say_bye(connection, "crossed")
+                self._turn_away(connection, "crossed")
             else:
                 self._abandon_dial()
                 self._attach(connection, received, now, answer=True)
         elif hello.epoch < self.epoch or (mine_stands and not self.live):
-            self._say_bye(connection, "crossed")
+            self._turn_away(connection, "crossed")
         else:
             self.end("the peer began a new session", now)
             self._abandon_dial()
@@ -229,7 +250,10 @@ class Session:
             self.dialling = None
             self._forget(connection)
             if reason == "crossed":
-                self._dial_at = now + (0.0 if epoch > self.epoch and not self.live else CROSSED_PAUSE)
+                stale = epoch > self.epoch and not self.live and not self._struck(now)
+                self._dial_at = now + (0.0 if stale else CROSSED_PAUSE)
+                if stale:
+                    self._strike(now)  # once: a peer that is always ahead does not make us run
                 self._broken_since = now
                 self.epoch = max(self.epoch, epoch)
             else:
@@ -237,6 +261,7 @@ class Session:
                 self._failures += 1
                 self._plan_dial(now)
         elif connection == self.connection:
+            self._strike(now)
             self.end(f"the peer said {reason}", now)
 
     def refused(self, connection: int, gone: bool, now: float) -> None:
@@ -278,6 +303,14 @@ class Session:
         self._abandon_dial()
         self.wanted = False
         self.end(f"we said {reason}", now)
+
+    def expel(self, reason: str, now: float) -> None:
+        """End the session through the peer's fault, and its connection."""
+        connection = self.connection
+        self._strike(now)
+        self.close(now, reason)
+        if connection is not None:
+            self._host.outputs.append(("hang_up", connection))
 
     def end(self, reason: str, now: float) -> None:
         """End the session, if one is live; what was not covered is given up."""
@@ -363,6 +396,10 @@ class Session:
 
     def _forget(self, connection: int) -> None:
         self._host.connections.pop(connection, None)
+        self._host.outputs.append(("hang_up", connection))
+
+    def _turn_away(self, connection: int, reason: str) -> None:
+        self._say_bye(connection, reason)
         self._host.outputs.append(("hang_up", connection))
 
     def _say_bye(self, connection: int, reason: str) -> None:

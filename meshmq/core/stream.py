@@ -18,6 +18,8 @@ WINDOW: Final = 256 * 1024
 COVER_AFTER: Final = 0.05
 COVER_BYTES: Final = WINDOW // 4
 COVER_FRAMES: Final = 16
+#: Small frames are answers, and what asks for them is bounded by credit: more than this is a peer's game.
+SMALL_FRAMES: Final = 32_768
 TRANSFERS: Final = 2
 TRANSFER_EXTRA: Final = 256 * 1024
 
@@ -50,6 +52,11 @@ class Stream:
     def pending(self) -> bool:
         """Whether something waits for room."""
         return bool(self._small or self._transfers)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more small frames wait than a peer that takes its answers ever leaves."""
+        return len(self._small) > SMALL_FRAMES
 
     @property
     def room(self) -> bool:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from random import Random
 from typing import Any
 
 from meshmq.core.participant import Participant
+from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
+from meshmq.wire.batches import pack_batch
 from meshmq.wire.card import Card, pack_card
-from meshmq.wire.frames import HEAD_BYTES, Hello, Kind, pack_head, pack_hello, unpack_head
+from meshmq.wire.frames import HEAD_BYTES, Hello, Kind, pack_head, pack_hello, pack_offer, unpack_bye, unpack_head
 
 NODE = b"N" * 16
+ORIGIN = b"o" * 16
 
 
 def participant(settings: Settings | None = None, *, mesh: str = "m") -> Participant:
@@ -60,9 +64,10 @@ class Stranger:
         self.raw([pack_head(kind, number, self.received) + body, *buffers])
 
     def raw(self, frames: Sequence[bytes]) -> None:
-        """Send anything."""
-        self.node.receive(self.connection, frames, self.now)
-        self.settle()
+        """Send anything; of a connection that was hung up nothing is heard any more."""
+        if not self.hung_up:
+            self.node.receive(self.connection, frames, self.now)
+            self.settle()
 
     def wait(self, seconds: float) -> None:
         """Let time pass, with everything that falls due."""
@@ -108,3 +113,44 @@ class Stranger:
     def kinds(self) -> list[Kind]:
         """The kinds of all frames heard."""
         return [kind for kind, _, _ in self.heard]
+
+
+def pulling(prefetch: int = 100, settings: Settings | None = None) -> tuple[Participant, Stranger]:
+    """Return a node that asks for jobs, and a pusher that it has granted some."""
+    node = participant(settings)
+    node.open_queue("jobs", prefetch, 0.0)
+    with suppress(WouldBlock):
+        node.take("jobs", "me", 0.0)
+    stranger = Stranger(node)
+    stranger.hello()
+    stranger.say(Kind.OFFER, pack_offer("jobs", 1_000))
+    return node, stranger
+
+
+def pushing(count: int, body: bytes = b"\xc0") -> tuple[Participant, Stranger]:
+    """Return a node with jobs to push, and a worker whose card it has and that has granted nothing."""
+    node = participant()
+    stranger = Stranger(node)
+    stranger.hello()
+    stranger.card("jobs")
+    for _ in range(count):
+        node.push("jobs", body, (), None, 0.0)
+    stranger.settle()
+    return node, stranger
+
+
+def jobs(first: int, count: int, *, queue: str = "jobs", body: bytes = b"\xc0") -> bytes:
+    """Return the body of a JOBS."""
+    return pack_batch(queue, ORIGIN, first, [body] * count, attempt=1, backlog=9, held=0.0)[0]
+
+
+def byes(stranger: Stranger) -> list[str]:
+    """Return the reasons of all goodbyes that were said to a stranger."""
+    return [unpack_bye(body)[0] for body in stranger.bodies(Kind.BYE)]
+
+
+def dialled(node: Participant) -> int:
+    """Return the first connection that the node asks for."""
+    connection = next(output[1] for output in node.outputs if output[0] == "dial")
+    assert isinstance(connection, int)
+    return connection

@@ -1,34 +1,30 @@
-"""What a careless or hostile peer does to a participant: nothing but what its own session suffers."""
+"""What a careless or hostile peer does to a participant with jobs and frames: only its own session suffers."""
 
 from __future__ import annotations
 
+import struct
 from contextlib import suppress
 
 import pytest
 
-from meshmq.core.participant import Participant
+from meshmq.core import stream
 from meshmq.errors import WouldBlock
-from meshmq.wire.batches import pack_batch
-from meshmq.wire.frames import Kind, pack_offer, unpack_acks, unpack_bye, unpack_grant
-from tests.core.stranger import Stranger, participant
+from meshmq.settings import Settings
+from meshmq.wire.chunks import CHUNK_BYTES, join_message, pack_chunk
+from meshmq.wire.frames import (
+    Kind,
+    Verdict,
+    pack_acks,
+    pack_grant,
+    pack_head,
+    pack_offer,
+    pack_settle,
+    unpack_grant,
+    unpack_settle,
+)
+from tests.core.stranger import ORIGIN, Stranger, byes, jobs, participant, pulling, pushing
 
-ORIGIN = b"o" * 16
-
-
-def pulling(prefetch: int = 100) -> tuple[Participant, Stranger]:
-    """Return a node that asks for jobs, and a pusher that it has granted some."""
-    node = participant()
-    node.open_queue("jobs", prefetch, 0.0)
-    with suppress(WouldBlock):
-        node.take("jobs", "me", 0.0)
-    stranger = Stranger(node)
-    stranger.hello()
-    stranger.say(Kind.OFFER, pack_offer("jobs", 1_000))
-    return node, stranger
-
-
-def jobs(first: int, count: int, *, queue: str = "jobs", body: bytes = b"\xc0", attempt: int = 1) -> bytes:
-    return pack_batch(queue, ORIGIN, first, [body] * count, attempt=attempt, backlog=9, held=0.0)[0]
+LAST = 2**63 - 1
 
 
 def test_credit_goes_on_where_it_was_when_a_queue_is_pulled_again() -> None:
@@ -47,3 +43,192 @@ def test_credit_goes_on_where_it_was_when_a_queue_is_pulled_again() -> None:
     stranger.settle()
     # Limits count from the beginning of the session, and this session has gone on all the while.
     assert [unpack_grant(body)[1] for body in stranger.bodies(Kind.GRANT)] == [15]
+
+
+def test_more_jobs_than_were_granted_end_the_session() -> None:
+    node, stranger = pulling(prefetch=100)
+    stranger.say(Kind.JOBS, jobs(1, 100))
+    assert node.inboxes["jobs"].waiting == 100
+    assert not byes(stranger)
+    stranger.say(Kind.JOBS, jobs(101, 1))
+    assert byes(stranger) == ["protocol"]
+    assert stranger.hung_up
+    assert node.inboxes["jobs"].waiting == 0  # the pusher has them still
+    assert node.counts["foreign frames"] == 1
+    assert any("than it was granted (100)" in sentence for _, _, sentence in node.words)
+
+
+def test_more_bytes_than_were_granted_end_the_session() -> None:
+    node, stranger = pulling(prefetch=100, settings=Settings(prefetch_bytes=1_000))
+    stranger.say(Kind.JOBS, jobs(1, 1, body=b"\xc4" + b"x" * 999))  # up to the limit; one may go beyond
+    stranger.say(Kind.JOBS, jobs(2, 1))
+    assert byes(stranger) == ["protocol"]
+    assert node.inboxes["jobs"].waiting == 0
+
+
+def test_jobs_that_nobody_asked_for_end_the_session() -> None:
+    _, stranger = pulling()
+    stranger.say(Kind.JOBS, jobs(1, 1, queue="other"))
+    assert byes(stranger) == ["protocol"]
+
+
+def test_jobs_on_their_way_to_a_queue_that_was_closed_go_back() -> None:
+    node, stranger = pulling()
+    node.leave("jobs", "me", stranger.now)
+    node.close_queue("jobs", stranger.now)
+    stranger.say(Kind.JOBS, jobs(1, 100))
+    assert [unpack_settle(body)[3] for body in stranger.bodies(Kind.SETTLE)] == [((1, 100),)]
+    assert not byes(stranger)
+
+
+def test_a_session_after_a_breach_begins_with_new_credit() -> None:
+    node, stranger = pulling(prefetch=10)
+    stranger.say(Kind.JOBS, jobs(1, 11))
+    again = Stranger(node, connection=3)
+    again.hello(session=b"another1", epoch=1)
+    again.say(Kind.OFFER, pack_offer("jobs", 5))
+    again.say(Kind.JOBS, jobs(1, 10))
+    assert not byes(again)
+    assert node.inboxes["jobs"].waiting == 10
+
+
+def test_credit_without_end_sends_no_more_than_the_window() -> None:
+    node, stranger = pushing(20_000, body=b"\xc4\x63" + b"x" * 99)
+    stranger.say(Kind.GRANT, pack_grant("jobs", LAST, LAST))
+    sent = sum(len(body) for body in stranger.bodies(Kind.JOBS))
+    assert 0 < sent < stream.WINDOW + CHUNK_BYTES
+    assert node.outboxes["jobs"].depth == 20_000
+
+
+def test_acks_and_returns_of_everything_cost_nothing() -> None:
+    node, stranger = pushing(2_000)
+    outbox = node.outboxes["jobs"]
+    stranger.say(Kind.GRANT, pack_grant("jobs", 1_000, LAST))
+    stranger.say(Kind.SETTLE, pack_settle("jobs", Verdict.REFUSED, outbox.origin, [(1, LAST)]))
+    assert outbox.paused == 1_000
+    odd = [(number, number) for number in range(1_001, 3_001, 2)]
+    for body in pack_acks("jobs", 1_000, LAST, [(outbox.origin, LAST, odd)] * 20):
+        stranger.say(Kind.ACKS, body)
+    assert outbox.depth == 2_000 - 500
+    for body in pack_acks("jobs", 1_000, LAST, [(outbox.origin, -1, [(0, LAST)]), (ORIGIN, 5, [(0, LAST)])]):
+        stranger.say(Kind.ACKS, body)
+    assert (outbox.depth, outbox.waiting, outbox.paused) == (0, 0, 0)
+    assert not byes(stranger)
+
+
+def test_an_ack_of_jobs_that_were_never_sent_settles_none() -> None:
+    node, stranger = pushing(10)
+    for body in pack_acks("jobs", 0, 0, [(node.outboxes["jobs"].origin, 3, [(1, LAST)])]):
+        stranger.say(Kind.ACKS, body)
+    assert node.outboxes["jobs"].depth == 10
+
+
+def test_numbers_at_the_edge_are_refused_before_one_is_added_to_them() -> None:
+    node, stranger = pulling()
+    body = jobs(1, 2)
+    at = 1 + len("jobs") + 16
+    stranger.say(Kind.JOBS, body[:at] + struct.pack("!Q", 2**64 - 2) + body[at + 8 :])
+    assert byes(stranger) == ["protocol"]
+    again = Stranger(node, connection=3, node_id=b"T" * 16)
+    again.hello(epoch=2**64 - 1)
+    assert again.hung_up
+    assert again.heard == []
+
+
+def test_a_frame_that_was_taken_and_cannot_be_read_ends_the_session() -> None:
+    # It would not come again, and what was in it is not done: both ends have to know.
+    _, stranger = pulling()
+    stranger.say(Kind.GRANT, b"\xc1")
+    assert byes(stranger) == ["protocol"]
+
+
+def test_bytes_that_are_none_of_ours_end_the_connection_and_not_the_session() -> None:
+    node, stranger = pulling()
+    stranger.raw([b"GET / HTTP/1.1\r\n\r\n"])
+    assert stranger.hung_up
+    assert not byes(stranger)
+    again = Stranger(node, connection=3)
+    again.sent, again.received = stranger.sent, stranger.received
+    again.hello(resumed=True)
+    again.say(Kind.JOBS, jobs(1, 10))
+    assert node.inboxes["jobs"].waiting == 10
+
+
+def test_covering_what_was_never_sent_ends_the_connection() -> None:
+    _, stranger = pulling()
+    stranger.raw([pack_head(Kind.COVER, 0, 1_000)])
+    assert stranger.hung_up
+
+
+def test_versions_are_refused_and_told_once() -> None:
+    node = participant()
+    for connection in range(1, 201, 2):
+        stranger = Stranger(node, connection)
+        stranger.raw([b"MQ\x07" + bytes(40)])
+        assert stranger.hung_up
+    assert [event.kind for event in node.presence.roster.events] == ["refused"]
+
+
+def test_whoever_never_takes_its_answers_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "SMALL_FRAMES", 100)
+    node, first = pulling()
+    second = Stranger(node, connection=3, node_id=b"T" * 16)
+    second.hello()
+    for turn in range(60_000):
+        # Whoever has no backlog beside one that has is granted less: every change of mind is an answer.
+        head = pack_head(Kind.OFFER, turn + 1, 0)
+        node.receive(3, [head + pack_offer("jobs", turn % 2)], 0.0)
+        node.tick(0.0)
+        if turn % 100 == 0:
+            second.settle()
+        if second.hung_up:
+            break
+    assert byes(second) == ["slow"]
+    assert not first.hung_up
+
+
+def test_pings_are_answered_and_numbers_do_not_matter_to_them() -> None:
+    _, stranger = pulling()
+    stranger.heard.clear()
+    for _ in range(100):
+        stranger.say(Kind.PING, b"whatever stands here is ignored")
+    assert stranger.kinds == [Kind.COVER] * 100
+
+
+def chunk(transfer: int, offset: int, total: int, size: int) -> bytes:
+    return pack_chunk(transfer, offset, total) + b"x" * size
+
+
+def test_a_third_transfer_at_once_ends_the_session() -> None:
+    _, stranger = pulling()
+    for transfer in (1, 2):
+        stranger.say(Kind.CHUNK, chunk(transfer, 0, 10**6, 1_000))
+    assert not byes(stranger)
+    stranger.say(Kind.CHUNK, chunk(3, 0, 10**6, 1_000))
+    assert byes(stranger) == ["protocol"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        chunk(1, 0, 2**64 - 1, 1_000),
+        chunk(1, 0, Settings().message_bytes * 2, 1_000),
+        chunk(1, 7, 10**6, 1_000),
+        chunk(1, 0, 10, 11),
+        chunk(1, 0, 10**6, CHUNK_BYTES + 1),
+        chunk(1, 0, 1, 0),
+        b"",
+    ],
+    ids=["beyond all", "beyond the limit", "without a beginning", "past its end", "too long", "empty", "nothing"],
+)
+def test_a_chunk_that_cannot_be_ends_the_session(body: bytes) -> None:
+    _, stranger = pulling()
+    stranger.say(Kind.CHUNK, body)
+    assert byes(stranger) == ["protocol"]
+
+
+def test_a_chunked_message_of_a_million_empty_frames_is_refused() -> None:
+    _, stranger = pulling()
+    whole = join_message(Kind.JOBS, [b""] * 60_000)
+    stranger.say(Kind.CHUNK, pack_chunk(1, 0, len(whole)) + whole)
+    assert byes(stranger) == ["protocol"]
