@@ -321,16 +321,15 @@ class BaseNode:
         engine, participant = self._engine, self._participant
         assert engine is not None
         assert participant is not None
+
+        def last() -> None:
+            self._leaving = True
+            participant.clear_trays(engine.now(), close=True)
+            self._left = _left_behind(participant)  # before the goodbye, which ends what is in flight
+            participant.farewell(engine.now())
+
         with shield:
-            with engine.gate:
-                self._leaving = True
-                participant.clear_trays(engine.now(), close=True)
-                if self._left is None:
-                    self._left = _left_behind(participant)  # before the goodbye, which ends what is in flight
-                if not engine.closed:
-                    participant.farewell(engine.now())
-                    engine.flush()
-            engine.close(linger)
+            engine.close(linger, last)
             if self._driver is not None:
                 self._driver.detach()
         return self._left

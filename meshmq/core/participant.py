@@ -89,6 +89,7 @@ class Participant:
         self._stepped: float | None = None
         self._deadline: float | None = now
         self._working = False
+        self._left = False
 
     def __repr__(self) -> str:
         card = self.presence.card
@@ -227,6 +228,7 @@ class Participant:
     def farewell(self, now: float) -> None:
         """Say goodbye to everybody; nothing is sent after it."""
         self.work(now)
+        self._left = True
         self._change_card(now, state="left", at_once=True)
         for session in list(self.sessions.values()):
             session.close(now)
@@ -454,7 +456,7 @@ class Participant:
         clean = reason.endswith("left")
         for outbox in self.outboxes.values():
             lost = outbox.lose(session.peer, now, clean=clean)
-            if lost:
+            if lost and not self._left:  # what leaving gives up is told by whoever leaves
                 words = f"{lost:,} jobs of {outbox.queue!r} come back from {session.name}: {reason}"
                 self.say(logging.WARNING, "meshmq.jobs", words)
             self._busy_outboxes[outbox.queue] = None

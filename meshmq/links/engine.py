@@ -203,15 +203,18 @@ class Engine:
         """
         self._room.leave(key, waiter, took)
 
-    def close(self, linger: float) -> None:
+    def close(self, linger: float, last: Callable[[], object] | None = None) -> None:
         """Carry out what is left to do, close the links, wake all who wait.
 
-        What was sent has ``linger`` seconds to leave. Does nothing a second time, and in a forked child.
+        ``last`` is called inside the gate, and nothing arrives after it. What was sent has ``linger``
+        seconds to leave. Does nothing a second time, and in a forked child.
         """
         if self.closed:
             return
         with self.gate:
             if not self.closed:
+                if last is not None:
+                    last()
                 self.flush()
                 self._shut(linger)
 
