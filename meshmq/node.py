@@ -332,6 +332,9 @@ class BaseNode:
             engine.close(linger, last)
             if self._driver is not None:
                 self._driver.detach()
+        if self._left is None:  # of one that broke there was no last
+            participant.clear_trays(engine.now(), close=True)
+            self._left = _left_behind(participant)
         return self._left
 
     # -- calls that do not wait ------------------------------------------------------------------
