@@ -58,7 +58,7 @@ def count_in_a_mesh(top: Path, total: int) -> Result:
         crew.start("reader", "reader", top)
         reader = until_the_reader_leaves(crew, progress)
         seconds = progress.seconds
-        last = last_words(crew, ["totaller", *(name for name in (*COUNTERS, NEW) if name != KILLED)])
+        last = last_words(crew, ["totaller", *(name for name in (*COUNTERS, NEW) if name != KILLED)], progress)
     totaller = last.pop("totaller")
     return Result(
         seconds,
@@ -87,14 +87,16 @@ def until_the_reader_leaves(crew: Crew, progress: Progress) -> dict[str, Any]:
             progress.note(f"killed {KILLED} with SIGKILL, started {NEW}")
 
 
-def last_words(crew: Crew, names: list[str]) -> dict[str, dict[str, Any]]:
+def last_words(crew: Crew, names: list[str], progress: Progress) -> dict[str, dict[str, Any]]:
     """Tell programs to finish; returns what each of them told last."""
     for name in names:
         crew.end(name)
     last: dict[str, dict[str, Any]] = {}
     while len(last) < len(names):
         name, words = crew.hear()
-        if "done" not in words:
+        if "done" in words:
+            progress.show(words["done"])
+        else:
             last[name] = words
     return last
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,23 @@ def test_progress_is_a_few_lines_where_none_can_be_rewritten(capsys: pytest.Capt
         progress.show(done)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("  ")[2] for line in lines] == ["25%", "50%", "75%", "100%"]
+
+
+class Terminal(io.StringIO):
+    """Text that is seen on a screen."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_one_line_on_a_terminal() -> None:
+    with contextlib.redirect_stdout(Terminal()) as terminal:
+        progress = Progress("mesh ", 100)
+        progress.show(1)
+        progress.note("killed somebody")
+        progress.show(100)
+    first, note, last = terminal.getvalue().split("\r")[1:]
+    assert first.startswith("mesh   1 of 100 files")
+    assert note.split("\n") == ["killed somebody".ljust(76), ""]
+    assert last.startswith("mesh   100 of 100 files")
+    assert last.endswith("\n")

@@ -18,9 +18,15 @@ def test_faces_have_equal_files() -> None:
     assert len({frozenset(os.listdir(HELLO / face)) - {"__pycache__"} for face in FACES}) == 1  # noqa: PTH208  names are all that is needed
 
 
-@pytest.mark.parametrize("pull", FACES)
-@pytest.mark.parametrize("push", FACES)
-@pytest.mark.parametrize("first", ["pull", "push"])
+@pytest.mark.parametrize(
+    ("pull", "push", "first"),
+    [
+        ("blocking", "blocking", "pull"),
+        ("blocking", "aio", "push"),
+        ("aio", "blocking", "push"),
+        ("aio", "aio", "pull"),
+    ],
+)
 def test_job_arrives_whoever_starts_first(spawn: Spawn, mesh_name: str, pull: str, push: str, first: str) -> None:
     env = {"MESHMQ_MESH": mesh_name}
     programs = {"pull": HELLO / pull / "pull.py", "push": HELLO / push / "push.py"}

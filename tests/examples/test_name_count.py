@@ -53,7 +53,9 @@ def test_difference_is_a_failure(spawn: Spawn, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.stress), signal.SIGKILL]
+)
 def test_nobody_outlives_the_job(spawn: Spawn, runtime_directory: Path, number: signal.Signals) -> None:
     job = spawn(JOB)
     job.until("25%")
