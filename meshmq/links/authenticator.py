@@ -89,7 +89,8 @@ class Authenticator:
 
     def close(self) -> None:
         """Stop answering; every handshake is refused from now on."""
-        if self._born == generation():
+        if self._born == generation() and not self._socket.closed:
+            self._socket.unbind(_ENDPOINT)  # at once, while closing alone frees the name some time later
             self._socket.close(linger=0)
 
     def _answer(self, question: Sequence[bytes]) -> list[bytes] | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
@@ -12,6 +14,17 @@ import zmq
 from meshmq.errors import LinkError
 
 _TRIES: Final = 32
+#: libzmq closes its listeners a moment after the socket; who opens the same port again waits for it.
+_LEAVING: Final = 1.0
+_left: dict[int, float] = {}
+
+
+def let_go(endpoints: Sequence[str]) -> None:
+    """Remember that these are being closed by this process."""
+    now = time.monotonic()
+    for port in [port for port, when in _left.items() if now - when > _LEAVING]:
+        del _left[port]
+    _left.update((_port(endpoint), now) for endpoint in endpoints if endpoint.startswith("tcp://"))
 
 
 def bind_ipc(socket: zmq.SyncSocket, address: str) -> None:
@@ -32,7 +45,9 @@ def bind_tcp(socket: zmq.SyncSocket, addresses: Sequence[str], port: int) -> lis
     Raises:
         LinkError: the port is taken, or an address is not ours.
     """
-    for attempt in range(_TRIES):
+    attempt = 0
+    while True:
+        attempt += 1
         bound: list[str] = []
         try:
             for address in addresses:
@@ -42,11 +57,21 @@ def bind_tcp(socket: zmq.SyncSocket, addresses: Sequence[str], port: int) -> lis
             for endpoint in bound:
                 with suppress(zmq.ZMQError):
                     socket.unbind(endpoint)
-            if port or error.errno != errno.EADDRINUSE or attempt == _TRIES - 1:
+            if error.errno == errno.EADDRINUSE and _is_leaving(port):
+                continue
+            if port or error.errno != errno.EADDRINUSE or attempt == _TRIES:
                 raise LinkError(_sentence(error, addresses[len(bound)], port)) from error
         else:
             return bound
-    return []  # not reached: the last attempt returns or raises
+
+
+def _is_leaving(port: int) -> bool:
+    """Wait a moment for a port that we have just closed; ``False`` where it is not ours or takes too long."""
+    left = _left.get(port)
+    if left is None or time.monotonic() - left > _LEAVING:
+        return False
+    threading.Event().wait(0.005)
+    return True
 
 
 def _bind(socket: zmq.SyncSocket, address: str, port: int) -> str:

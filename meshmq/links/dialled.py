@@ -18,7 +18,7 @@ import zmq
 from meshmq.links.base import Connection, Decider, LinkName, Reason
 from meshmq.links.monitor import DIALLED, FAILED, Monitor, failure
 from meshmq.links.options import Options
-from meshmq.links.race import Lost, Networks, Race
+from meshmq.links.race import LOOK, Lost, Networks, Race
 from meshmq.links.reader import Reader, readable, send
 from meshmq.links.resolver import Resolver
 from meshmq.links.sources import Sources
@@ -71,6 +71,7 @@ class Dial:
         self._stands = False
         self._heard = False
         self._verdict: Reason | None = None
+        self._verify_at: float | None = None
         self._ends: float | None = None
         self._probe: Race | None = None
         self._race: Race | None = self._start_race(addresses, now)
@@ -80,9 +81,9 @@ class Dial:
         if self.closed or self.link != "direct":
             return False
         if self._socket is None:
-            return self._hold(list(frames))
+            return self._hold(frames)
         with suppress(zmq.Again):  # its pipe has gone: the monitor says why, and what had arrived is read first
-            send(self._socket, list(frames))
+            send(self._socket, frames)
         if readable(self._socket):  # F 4
             self._around.sources.wake(self)
         return True
@@ -90,15 +91,21 @@ class Dial:
     def hang_up(self, linger_ms: int = _FAREWELL_MS) -> None:
         """Close it; what was sent gets a moment to leave."""
         self.closed = True
+        self._verify_at = None
         self._around.dials.pop(self.connection, None)
         self._held.clear()
         if self._race is not None:
             self._race.close()
             self._race = None
+        self._drop_probe()
         self._close_socket(linger_ms)
 
     def drain(self, decider: Decider, now: float, quota: int) -> int:
         """Go on with the race, the handshake, and what has arrived."""
+        if self._verify_at is not None and now >= self._verify_at:
+            self._verify_at = None
+            self._drop_probe()
+            self._race = self._start_race([self._address], now)
         if self._race is not None:
             self._run(self._race, decider, now)
         if self._monitor is not None:
@@ -192,7 +199,8 @@ class Dial:
             # It hung up on our handshake. If it still greets us, what we said was wrong; else it has gone.
             self._verdict = "wrong_secret" if secret else "not_meshmq"
             self._close_socket(0)
-            self._race = self._start_race([self._address], now)
+            self._verify_at = now + LOOK
+            self._around.sources.later(self, self._verify_at)
 
     def _take(self, frames: list[bytes], overlong: bool, decider: Decider, now: float) -> None:
         if overlong:
@@ -217,13 +225,13 @@ class Dial:
         self.hang_up(0)
         decider.refused(self.connection, reason, address, now)
 
-    def _hold(self, frames: list[bytes]) -> bool:
+    def _hold(self, frames: Sequence[bytes]) -> bool:
         size = sum(map(len, frames))
         if self._held and (len(self._held) >= _HELD_MESSAGES or self._held_bytes + size > _HELD_BYTES):
             self._count("unheld")
             self.hang_up(0)
             return False
-        self._held.append(frames)
+        self._held.append(list(frames))
         self._held_bytes += size
         return True
 
@@ -233,7 +241,6 @@ class Dial:
             self._probe = None
 
     def _close_socket(self, linger_ms: int) -> None:
-        self._drop_probe()
         self._forget_monitor()
         if self._socket is not None:
             self._around.sources.unwatch(self._fileno)

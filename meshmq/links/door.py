@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import socket
 import struct
-import time
 from collections import OrderedDict
 from contextlib import suppress
 from typing import Final
@@ -27,13 +26,13 @@ _CREDENTIALS: Final = struct.Struct("iII")  # of a unix socket's other end: proc
 class Refusals:
     """Tells the decider who was turned away, once a minute per address and reason; shared by all doors of a node."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: dict[str, int]) -> None:
         self._told: OrderedDict[tuple[str, Reason], float] = OrderedDict()
-        self.count = 0
+        self._counts = counts
 
     def tell(self, decider: Decider, reason: Reason, address: str, now: float) -> None:
         """Count one, and tell it unless that was done within the last minute."""
-        self.count += 1
+        self._counts["turned_away"] = self._counts.get("turned_away", 0) + 1
         key = (address, reason)
         if now - self._told.get(key, -_EVERY) < _EVERY:
             return
@@ -54,7 +53,6 @@ class Door:
         self._young: dict[int, str] = {}
         self._grown = 0
         self._failed: tuple[Reason | None] | None = None
-        self._shut = 0
 
     def __len__(self) -> int:
         """Return how many are at the door: connected, and not known to be in."""
@@ -77,15 +75,7 @@ class Door:
             elif event == zmq.EVENT_DISCONNECTED:
                 self._end(decider, value, now)
                 ended.append(value)
-            elif event == zmq.EVENT_CLOSED:
-                self._shut += 1
         return ended
-
-    def await_shut(self, listeners: int, seconds: float) -> None:
-        """Wait, for at most so long, until so many listeners of the socket are closed and their ports free."""
-        end = time.monotonic() + seconds
-        while self._shut < listeners and self._monitor.wait(max(0.0, end - time.monotonic())):
-            self._shut += sum(event == zmq.EVENT_CLOSED for event, _ in self._monitor.events())
 
     def close(self) -> None:
         """Stop watching, before the socket is closed."""

@@ -37,7 +37,7 @@ FAILED: Final = (
 )
 
 #: What a bound socket tells.
-BOUND: Final = FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
+BOUND: Final = FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
 #: What a dialling socket tells.
 DIALLED: Final = (
     FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED | zmq.EVENT_CONNECT_RETRIED
@@ -73,10 +73,6 @@ class Monitor:
             if len(head) == _EVENT.size:
                 event, value = _EVENT.unpack(head)
                 yield event, value
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until there are events, for at most so long; only for closing."""
-        return bool(self._pair.poll(int(seconds * 1000)))
 
     def close(self) -> None:
         """Stop watching."""

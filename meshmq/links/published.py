@@ -26,7 +26,7 @@ class Published:
 
     def publish(self, frames: Sequence[bytes]) -> None:
         """Send one message to all who subscribed to a beginning of its first frame."""
-        send(self.socket, list(frames))
+        send(self.socket, frames)
         if readable(self.socket):  # F 4
             self._sources.wake(self)
 

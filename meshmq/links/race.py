@@ -28,8 +28,8 @@ _APART: Final = 0.15
 _LIMIT: Final = 3.0
 #: ZMTP speaks at once; what is silent for so long may be waiting for the end of a header.
 _HINT: Final = 0.3
-#: Before we show that our secrets do not fit, so that the other end can see who it is that hangs up.
-_LOOK: Final = 0.05
+#: How long we stay where our secret does not fit, so that the other end can see who it is.
+LOOK: Final = 0.1
 #: The most telling reason wins, where several addresses failed each in its own way.
 _TELLING: Final[tuple[Reason, ...]] = (
     "secret_needed",
@@ -127,12 +127,12 @@ class _Runner:
         while True:
             got = self.socket.recv(GREETING_BYTES - len(self._received))
             if not got:
-                return "not_meshmq" if self._received else "refused"
+                return "refused"  # it is closing; what does not speak ZMTP was known by its first byte
             self._received += got
             verdict = judge(self._received, self._mechanism)
             if verdict in ("no_secret", "secret_needed") and self.due is not None:
                 self._mismatch = verdict
-                self.due = now + _LOOK
+                self.due = now + LOOK
                 return "more"
             if verdict != "more":
                 return verdict

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import zmq
+
+# As plain numbers: arithmetic on pyzmq's enumerations costs more than the calls it is for.
+_DONTWAIT: Final = int(zmq.DONTWAIT)
+_MORE: Final = int(zmq.DONTWAIT) | int(zmq.SNDMORE)
+_POLLIN: Final = int(zmq.POLLIN)
+_EVENTS: Final = zmq.EVENTS
+_RCVMORE: Final = zmq.RCVMORE
 
 #: More frames than any message of ours has; MAXMSGSIZE bounds each frame, not their number [F 38].
 MOST_FRAMES: Final = 64
@@ -29,20 +37,20 @@ class Reader:
     def first(self) -> bytes | None:
         """Return the first frame of the next message, or ``None`` when nothing is there."""
         try:
-            return self.socket.recv(zmq.DONTWAIT)
+            return self.socket.recv(_DONTWAIT)
         except zmq.Again:
             return None
 
     def described(self) -> zmq.Frame:
         """Return the next frame of a message together with what libzmq knows of where it came from."""
-        return self.socket.recv(zmq.DONTWAIT, copy=False)
+        return self.socket.recv(_DONTWAIT, copy=False)
 
     def rest(self, frames: list[bytes]) -> list[bytes]:
         """Append what is left of the message begun with ``frames``, and return them."""
         socket = self.socket
         self.overlong = False
-        while socket.getsockopt(zmq.RCVMORE):
-            frame = socket.recv(zmq.DONTWAIT)
+        while socket.getsockopt(_RCVMORE):
+            frame = socket.recv(_DONTWAIT)
             if len(frames) < MOST_FRAMES:
                 frames.append(frame)
             else:
@@ -52,10 +60,10 @@ class Reader:
 
 def readable(socket: zmq.SyncSocket) -> bool:
     """Say whether something is there; asked after every touch, which may have swallowed the edge [F 4]."""
-    return bool(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
+    return bool(int(socket.getsockopt(_EVENTS)) & _POLLIN)
 
 
-def send(socket: zmq.SyncSocket, frames: list[bytes]) -> None:
+def send(socket: zmq.SyncSocket, frames: Sequence[bytes]) -> None:
     """Send one message or raise before its first frame has left.
 
     Frames are copied: pyzmq's way without a copy needs a thread and a context of its own, and pays
@@ -64,6 +72,6 @@ def send(socket: zmq.SyncSocket, frames: list[bytes]) -> None:
     Raises:
         zmq.ZMQError: nobody is there (``EAGAIN``, ``EHOSTUNREACH``).
     """
-    last = len(frames) - 1
-    for index, frame in enumerate(frames):
-        socket.send(frame, zmq.DONTWAIT if index == last else zmq.DONTWAIT | zmq.SNDMORE)
+    for frame in frames[:-1]:
+        socket.send(frame, _MORE)
+    socket.send(frames[-1], _DONTWAIT)

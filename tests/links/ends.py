@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import selectors
+import socket
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -138,3 +140,25 @@ def _run(condition: Callable[[], object], ends: Sequence[End], limit: float) -> 
             left = [end.step() for end in ends]
             more = any(left)
     return True
+
+
+def opened(stack: ExitStack, **more: object) -> End:
+    end = zmq_end(**more)  # type: ignore[arg-type]  # passed through
+    stack.callback(end.links.close, 0)
+    return end
+
+
+def port_of(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+def free_ports(stack: ExitStack) -> int:
+    """A port P that was free a moment ago, as was P + 2."""
+    for _ in range(50):
+        with ExitStack() as held:
+            first = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+            port = first.getsockname()[1]
+            with suppress(OSError, OverflowError):
+                held.enter_context(socket.create_server(("127.0.0.1", port + 2)))
+                return int(port)
+    raise AssertionError("no free ports")
