@@ -287,6 +287,7 @@ class BaseNode:
         with engine.gate:
             if not engine.closed:
                 self._leaving = True
+                engine.catch_up()  # what receivers give back goes before the goodbye
                 participant.clear_trays(engine.now(), close=True)
                 participant.drain(engine.now())
                 participant.woken.extend((("outbox", queue), 1_000_000) for queue in participant.outboxes)
@@ -324,6 +325,7 @@ class BaseNode:
 
         def last() -> None:
             self._leaving = True
+            engine.catch_up()
             participant.clear_trays(engine.now(), close=True)
             self._left = _left_behind(participant)  # before the goodbye, which ends what is in flight
             participant.farewell(engine.now())

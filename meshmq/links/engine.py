@@ -145,10 +145,9 @@ class Engine:
     def _step(self) -> None:
         decider = self._decider
         self._nest.drain()
-        for _ in range(len(self._posted)):  # what is posted meanwhile rings again
-            self._posted.popleft()()
-            if self.closed:
-                return
+        self.catch_up()
+        if self.closed:
+            return
         left = self._links.step(decider, self._clock())
         now = self._clock()
         deadline = decider.deadline
@@ -178,6 +177,13 @@ class Engine:
         if not self.closed:
             self._posted.append(work)
             self._nest.ring()
+
+    def catch_up(self) -> None:
+        """Do what was posted now and not in the next step; inside the gate."""
+        for _ in range(len(self._posted)):  # what is posted meanwhile rings again
+            self._posted.popleft()()
+            if self.closed:
+                return
 
     def wake(self) -> None:
         """Make whoever is at the helm step now; from anywhere. Call it after moving a clock by hand."""
