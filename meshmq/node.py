@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -92,6 +92,7 @@ class BaseNode:
         self._codec: Codec = MsgpackCodec(limit=self.settings.message_bytes)
         self._id = NodeId(secrets.token_bytes(16))
         self._engine: Engine | None = None
+        self._dropped_by_links: Mapping[str, int] = {}
         self._participant: Participant | None = None
         self._driver: Driver | None = None
         self._discoveries: list[Discovery] = []
@@ -184,6 +185,7 @@ class BaseNode:
         )
         engine = Engine(participant, links, clock=clock, name=self.name)
         self._discoveries = discoveries
+        self._dropped_by_links = getattr(links, "counts", {})
         participant.each_minute = self._refresh
         driver = self._make_driver(engine)
         driver.attach()
@@ -361,7 +363,7 @@ class BaseNode:
         with engine.gate:
             engine.check()
             participant.clear_trays(engine.now())
-            return statistics(participant, engine.now())
+            return statistics(participant, engine.now(), self._dropped_by_links)
 
     def _encode(self, data: object, headers: Headers | None) -> tuple[bytes, tuple[bytes, ...], Headers | None]:
         body, buffers = self._codec.encode(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,8 +56,8 @@ def peer_views(participant: Participant, now: float) -> list[PeerView]:
     return sorted(views, key=lambda view: (view.name, view.id))
 
 
-def statistics(participant: Participant, now: float) -> dict[str, Any]:
-    """Return the counters of a node; see ``Node.stats``."""
+def statistics(participant: Participant, now: float, dropped: Mapping[str, int]) -> dict[str, Any]:
+    """Return the counters of a node; see ``Node.stats``. ``dropped`` is what the links have dropped."""
     elapsed = max(now - participant.opened_at, 1e-9)
     card = participant.presence.card
     queues: dict[str, dict[str, Any]] = {}
@@ -77,7 +78,7 @@ def statistics(participant: Participant, now: float) -> dict[str, Any]:
         "peers": len(participant.roster),
         "sessions": sum(session.live for session in participant.sessions.values()),
         "replayed_frames": sum(session.replayed for session in participant.sessions.values()),
-        "dropped": dict(participant.counts),
+        "dropped": {**dropped, **participant.counts},
     }
 
 
