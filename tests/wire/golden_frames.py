@@ -1,0 +1,161 @@
+"""Every frame of the protocol twice: as we pack it, and by hand, as PROTOCOL.md says it is packed.
+
+The third, ``golden/<name>.hex``, is what was once sent: changing one means a new protocol version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from struct import pack
+from typing import Final
+
+from msgpack import packb  # type: ignore[import-untyped]  # msgpack ships no types
+
+from meshmq.wire.batches import pack_batch
+from meshmq.wire.card import Card, Word, own_string, pack_beat, pack_card, pack_peers, pack_word
+from meshmq.wire.chunks import join_message, pack_chunk
+from meshmq.wire.frames import (
+    Hello,
+    Kind,
+    Verdict,
+    pack_acks,
+    pack_bye,
+    pack_grant,
+    pack_head,
+    pack_hello,
+    pack_offer,
+    pack_settle,
+)
+
+GOLDEN: Final = Path(__file__).parent / "golden"
+NODE: Final = bytes(range(16))
+OTHER: Final = bytes(range(16, 32))
+ORIGIN: Final = bytes(range(32, 48))
+SESSION: Final = b"session1"
+HELLO: Final = Hello(NODE, "camera", "default", SESSION, 3, True)
+CARD: Final = Card(
+    NODE,
+    "camera",
+    "default",
+    7,
+    "up",
+    ("ipc:///run/c", "tcp://10.0.0.1:5555"),
+    ("tcp://10.0.0.1:5557",),
+    ("jobs", "done"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame: as ours and by hand."""
+
+    ours: bytes
+    by_hand: bytes
+
+
+def head(kind: int, number: int, received: int) -> bytes:
+    return pack("!2sBBQQ", b"MQ", 1, kind, number, received)
+
+
+def control(kind: int, fields: dict[str, object]) -> bytes:
+    return b"MQ" + bytes([1, kind]) + msgpack(fields)
+
+
+def msgpack(value: object) -> bytes:
+    packed: bytes = packb(value)
+    return packed
+
+
+def batch(flags: int, attempt: int, extras: bytes, bodies: list[bytes]) -> bytes:
+    return b"".join(
+        (
+            pack("!B", len(b"jobs")) + b"jobs",
+            pack("!16sQIHBIf", ORIGIN, 41, len(bodies), attempt, flags, 9, 0.25),
+            pack("!I", len(extras)) + extras if flags & 1 else b"",
+            *(pack("!I", len(body)) for body in bodies),
+            *bodies,
+        )
+    )
+
+
+BODIES: Final = [b"\xc0", b"\xa5hello", b"\x01"]
+
+FRAMES: Final[dict[str, Frame]] = {
+    "hello": Frame(
+        pack_head(Kind.HELLO, 0, 5) + pack_hello(HELLO),
+        head(1, 0, 5) + msgpack([NODE, "camera", "default", SESSION, 3, True]),
+    ),
+    "bye": Frame(pack_head(Kind.BYE, 0, 5) + pack_bye("left", 3), head(2, 0, 5) + msgpack(["left", 3])),
+    "ping": Frame(pack_head(Kind.PING, 0, 12), head(3, 0, 12)),
+    "cover": Frame(pack_head(Kind.COVER, 0, 13), head(4, 0, 13)),
+    "session_card": Frame(
+        pack_head(Kind.CARD, 1, 0) + pack_card(CARD),
+        head(16, 1, 0)
+        + control(
+            1,
+            {
+                "id": NODE,
+                "name": "camera",
+                "mesh": "default",
+                "number": 7,
+                "state": "up",
+                "versions": [1, 1],
+                "control": ["ipc:///run/c", "tcp://10.0.0.1:5555"],
+                "direct": ["tcp://10.0.0.1:5557"],
+                "pulls": ["jobs", "done"],
+            },
+        ),
+    ),
+    "offer": Frame(pack_head(Kind.OFFER, 2, 1) + pack_offer("jobs", 1000), head(17, 2, 1) + msgpack(["jobs", 1000])),
+    "grant": Frame(
+        pack_head(Kind.GRANT, 3, 1) + pack_grant("jobs", 200, 16_777_216),
+        head(18, 3, 1) + msgpack(["jobs", 200, 16_777_216]),
+    ),
+    "jobs": Frame(
+        pack_head(Kind.JOBS, 4, 2) + pack_batch("jobs", ORIGIN, 41, BODIES, attempt=1, backlog=9, held=0.25)[0],
+        head(19, 4, 2) + batch(0, 1, b"", BODIES),
+    ),
+    "jobs_with_headers": Frame(
+        pack_head(Kind.JOBS, 5, 2)
+        + pack_batch("jobs", ORIGIN, 41, BODIES, attempt=2, backlog=9, held=0.25, headers={1: {"a": "b"}})[0],
+        head(19, 5, 2) + batch(1, 2, msgpack([1, {"a": "b"}]), BODIES),
+    ),
+    "jobs_with_a_buffer": Frame(
+        pack_head(Kind.JOBS, 6, 2)
+        + pack_batch("jobs", ORIGIN, 41, BODIES[:1], attempt=1, backlog=9, held=0.25, buffers=[b"large"])[0],
+        head(19, 6, 2) + batch(2, 1, b"", BODIES[:1]),
+    ),
+    "acks": Frame(
+        pack_head(Kind.ACKS, 7, 4) + pack_acks("jobs", 250, 16_777_300, [(ORIGIN, 45, [(41, 43), (45, 45)])])[0],
+        head(20, 7, 4) + msgpack(["jobs", 250, 16_777_300, [[ORIGIN, 45, [41, 43, 45, 45]]]]),
+    ),
+    "acks_of_nothing_begun": Frame(
+        pack_head(Kind.ACKS, 7, 4) + pack_acks("jobs", 250, 16_777_300, [(ORIGIN, -1, [(41, 41)])])[0],
+        head(20, 7, 4) + msgpack(["jobs", 250, 16_777_300, [[ORIGIN, -1, [41, 41]]]]),
+    ),
+    "settle": Frame(
+        pack_head(Kind.SETTLE, 8, 4) + pack_settle("jobs", Verdict.REFUSED, ORIGIN, [(44, 44)], 1.5),
+        head(21, 8, 4) + msgpack(["jobs", 2, ORIGIN, [44, 44], 1.5]),
+    ),
+    "settle_returned": Frame(
+        pack_head(Kind.SETTLE, 9, 4) + pack_settle("jobs", Verdict.RETURNED, ORIGIN, [(46, 50)]),
+        head(21, 9, 4) + msgpack(["jobs", 0, ORIGIN, [46, 50], None]),
+    ),
+    "chunk": Frame(
+        pack_head(Kind.CHUNK, 10, 4) + pack_chunk(1, 4, 23) + join_message(Kind.JOBS, [b"first frame", b"two"])[4:10],
+        head(22, 10, 4)
+        + pack("!QQQ", 1, 4, 23)
+        + (bytes([19]) + pack("!I", 11) + b"first frame" + pack("!I", 3) + b"two")[4:10],
+    ),
+    "own_string": Frame(
+        own_string(NODE, ["ipc:///run/c", "tcp://10.0.0.1:5555"]), b"\xff" + NODE + b"ipc:///run/c,tcp://10.0.0.1:5555"
+    ),
+    "beat": Frame(pack_beat(7), control(2, {"number": 7})),
+    "peers": Frame(
+        pack_peers([(OTHER, ["tcp://10.0.0.2:5555"])]), control(3, {"peers": [[OTHER, ["tcp://10.0.0.2:5555"]]]})
+    ),
+    "ask": Frame(pack_word(Word.ASK), control(4, {"stamp": 0})),
+    "control_ping": Frame(pack_word(Word.PING, 123_456), control(5, {"stamp": 123_456})),
+    "control_pong": Frame(pack_word(Word.PONG, 123_456), control(6, {"stamp": 123_456})),
+}

@@ -1,0 +1,169 @@
+"""Batches: what is packed is read back; a batch that is none costs no more than its bytes."""
+
+from __future__ import annotations
+
+import struct
+import tracemalloc
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshmq.errors import DecodeError, ProtocolError
+from meshmq.wire.batches import (
+    EXTRAS_LIMIT,
+    HEADERS_LIMIT,
+    JOBS_LIMIT,
+    check_headers,
+    headers_bytes,
+    pack_batch,
+    unpack_batch,
+)
+from tests.wire.golden_frames import ORIGIN, batch, msgpack
+from tests.wire.strategies import bodies, headers, ids, names
+
+
+@given(names, ids, st.integers(1, 2**62), bodies, st.integers(1, 65_535), st.integers(0, 2**32 - 1), headers)
+def test_a_batch_is_read_back(
+    queue: str,
+    origin: bytes,
+    first: int,
+    values: list[bytes],
+    attempt: int,
+    backlog: int,
+    told: dict[int, dict[str, str]],
+) -> None:
+    told = {index: header for index, header in told.items() if index < len(values)}
+    frames = pack_batch(queue, origin, first, values, attempt=attempt, backlog=backlog, held=0.5, headers=told)
+    read = unpack_batch(frames)
+    assert (read.queue, read.origin, read.first, read.count) == (queue, origin, first, len(values))
+    assert (read.attempt, read.backlog, read.held, read.headers, read.buffers) == (attempt, backlog, 0.5, told, ())
+    assert [bytes(read.body(index)) for index in range(read.count)] == values
+    assert read.size == sum(map(len, values))
+
+
+@given(st.lists(st.binary(max_size=9), min_size=1, max_size=5))
+def test_buffers_are_read_back(buffers: list[bytes]) -> None:
+    frames = pack_batch("jobs", ORIGIN, 1, [b"\xc0"], attempt=1, backlog=0, held=0.0, buffers=buffers)
+    assert unpack_batch(frames).buffers == tuple(buffers)
+
+
+@given(st.lists(st.binary(max_size=120), min_size=1, max_size=3))
+def test_any_frames_are_a_batch_or_a_protocol_error(frames: list[bytes]) -> None:
+    with suppress(ProtocolError):
+        unpack_batch(frames)
+
+
+def test_numbers_beyond_what_a_batch_can_tell_are_cut_and_not_refused() -> None:
+    read = unpack_batch(pack_batch("jobs", ORIGIN, 1, [b""], attempt=10**6, backlog=2**40, held=0.0))
+    assert (read.attempt, read.backlog) == (65_535, 2**32 - 1)
+
+
+GOOD = batch(0, 1, b"", [b"\xc0"])
+AT = 5  # after the name
+
+
+def changed(offset: int, form: str, value: object) -> bytes:
+    """Return a good batch with another value at this offset of its fixed part."""
+    new = struct.pack(form, value)
+    return GOOD[: AT + offset] + new + GOOD[AT + offset + len(new) :]
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (b"", "cut short"),
+        (GOOD[:-2], "cut short"),
+        (GOOD[:20], "cut short"),
+        (GOOD + b"x", "add up"),
+        (b"\x00" + GOOD[5:], "name"),
+        (b"\x04j\nbs" + GOOD[5:], "name"),
+        (b"\x04\xff\xfe\xfd\xfc" + GOOD[5:], "cut short"),
+        (changed(16, "!Q", 0), "fields that are none"),
+        (changed(16, "!Q", 2**64 - 1), "fields that are none"),
+        (changed(24, "!I", 0), "0 jobs"),
+        (changed(24, "!I", 2**32 - 1), "4,294,967,295 jobs"),
+        (changed(24, "!I", JOBS_LIMIT + 1), "jobs"),
+        (changed(24, "!I", 2), "cut short|add up"),
+        (changed(28, "!H", 0), "fields that are none"),
+        (changed(30, "!B", 1), "cut short|cannot be read|headers"),
+        (changed(30, "!B", 2), "fields that are none"),
+        (changed(30, "!B", 128), "fields that are none"),
+        (changed(35, "!f", float("nan")), "age"),
+        (changed(35, "!f", float("inf")), "age"),
+        (changed(35, "!f", -1.0), "age"),
+        (changed(39, "!I", 2**32 - 1), "add up"),
+    ],
+)
+def test_a_batch_that_is_none_says_why(frame: bytes, words: str) -> None:
+    assert unpack_batch([GOOD]).count == 1
+    with pytest.raises(ProtocolError, match=words):
+        unpack_batch([frame])
+
+
+def test_buffers_are_for_one_job_alone() -> None:
+    with pytest.raises(ProtocolError):
+        unpack_batch([batch(2, 1, b"", [b"a", b"b"]), b"buffer"])
+    with pytest.raises(ProtocolError):
+        unpack_batch([batch(0, 1, b"", [b"a"]), b"buffer"])
+
+
+@pytest.mark.parametrize(
+    "extras",
+    [
+        None,
+        {},
+        [0],
+        [0, None],
+        [0, {"a": 1}],
+        [0, {1: "a"}],
+        [1, {"a": "b"}],
+        [-1, {"a": "b"}],
+        [True, {"a": "b"}],
+        ["0", {"a": "b"}],
+    ],
+)
+def test_headers_that_are_none_are_refused(extras: object) -> None:
+    with pytest.raises(ProtocolError):
+        unpack_batch([batch(1, 1, msgpack(extras), [b"\xc0"])])
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        batch(0, 1, b"", [b""] * 200_000),
+        batch(1, 1, b"\xdd\x00\x10\x00\x00" + b"\x80" * 2**20, [b"\xc0"]),
+        batch(1, 1, b"\xdf\xff\xff\xff\xff", [b"\xc0"]),
+        batch(1, 1, b"\x91" * 100_000 + b"\xc0", [b"\xc0"]),
+    ],
+    ids=["empty jobs", "empty maps", "a map that is not there", "nested lists"],
+)
+def test_a_bomb_costs_no_more_than_a_few_times_its_bytes(frame: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProtocolError):
+            unpack_batch([frame])
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_largest_headers_of_one_job_fit_and_are_estimated_high_enough() -> None:
+    characters = [chr(0x10000 + number) for number in range(HEADERS_LIMIT)]
+    for largest in (dict.fromkeys(characters, ""), {"": "".join(characters)}, {"".join(characters): ""}):
+        assert check_headers(largest) == largest
+        (frame,) = pack_batch("jobs", ORIGIN, 1, [b""], attempt=1, backlog=0, held=0.0, headers={0: largest})
+        assert unpack_batch([frame]).headers == {0: largest}
+        assert len(frame) <= headers_bytes(largest) + 60 < EXTRAS_LIMIT
+
+
+@pytest.mark.parametrize("wrong", [5, "a", [("a", "b")], {"a": 1}, {1: "a"}, {"a": "x" * HEADERS_LIMIT}])
+def test_headers_that_cannot_be_sent_are_refused_at_the_call(wrong: object) -> None:
+    with pytest.raises(DecodeError):
+        check_headers(wrong)
+
+
+def test_no_headers_are_none() -> None:
+    assert check_headers(None) is None
+    assert check_headers({}) is None
