@@ -99,8 +99,8 @@ def report(mesh: Result, plain: Result) -> list[str]:
         ("time", f"{mesh.seconds:.1f} s, {mesh.files / mesh.seconds:,.0f} files/s, {len(pulled)} counters at a time"),
         ("plain", f"{plain.seconds:.1f} s, {plain.files / plain.seconds:,.0f} files/s, one process without MeshMQ"),
         ("shares", shares(mesh)),
-        ("redelivered", f"{queue['redelivered']:,} jobs; {mesh.repeats:,} counted twice and added once"),
-        ("lost", f"{lost(mesh, plain):,} jobs"),
+        ("redelivered", f"{jobs(queue['redelivered'])}; {mesh.repeats:,} counted twice and added once"),
+        ("lost", jobs(lost(mesh, plain))),
         ("λ", f"{queue['λ']:,.0f} files/s come into the queue"),
         ("μ", f"{rate:,.0f} files per second of work, each counter"),
         ("ρ", f"{load:.0%} of its time a counter is at work"),
@@ -111,6 +111,10 @@ def report(mesh: Result, plain: Result) -> list[str]:
         ("compared", f"with the plain program's totals: {same}"),
     ]
     return [f"{label:<12} {words}" for label, words in rows]
+
+
+def jobs(count: int) -> str:
+    return f"{count:,} {'job' if count == 1 else 'jobs'}"
 
 
 def mean(numbers: list[float]) -> float:
