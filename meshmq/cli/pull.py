@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import threading
 from typing import Any, Final
 
 from meshmq.cli.child import run_child
@@ -45,29 +46,33 @@ def add_arguments(commands: argparse._SubParsersAction[Any]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Take jobs until there are enough of them, or somebody ends it."""
     with joined(arguments) as node, node.pull(arguments.queue, idle=arguments.idle) as jobs:
-        when_nobody_reads(jobs.close)
-        taken, failed = _take(jobs, arguments)
+        writing = threading.Lock()
+
+        def close() -> None:
+            with writing:  # a line that is out is confirmed, whoever goes away then
+                jobs.close()
+
+        when_nobody_reads(close)
+        taken, failed = _take(jobs, arguments, writing)
     if failed:
         raise MeshError(f"{failed:,} of {counted(taken, 'job')} failed and went back")
     return 0
 
 
-def _take(jobs: Receiver, arguments: argparse.Namespace) -> tuple[int, int]:
+def _take(jobs: Receiver, arguments: argparse.Namespace, writing: threading.Lock) -> tuple[int, int]:
     """Return how many jobs were taken, and how many of them were given back as failed."""
     taken = failed = 0
     for message in jobs:
+        done = True
         if arguments.command is None:
-            line(to_line(message.data))
-            done = True
+            with writing:
+                line(to_line(message.data))
+                message.ack()  # at once, not with the next request: that may come late
         else:
             done = _execute(arguments.command, message)
             if jobs.closed:  # nobody reads what the child wrote; the job goes back
                 break
-        # At once, not with the next request: that may come late, and the line is out.
-        if done:
-            message.ack()
-        else:
-            message.nack()
+            message.ack() if done else message.nack()
         taken += 1
         failed += not done
         if taken == arguments.count:
