@@ -399,7 +399,7 @@ class Participant:
 
     def reached(self, connection: int, address: str, now: float) -> None:
         """Learn which address of a dial answered."""
-        self.presence.reached(connection, address)
+        self.presence.reached(connection, address, now)
 
     def refused(self, connection: int, reason: str, address: str, now: float) -> None:
         """Learn that a dial failed."""

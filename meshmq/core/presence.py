@@ -13,7 +13,7 @@ from random import Random
 from typing import Final, Protocol
 
 from meshmq.core.roster import EventKind, Peer, Roster
-from meshmq.core.rumours import LONGEST_PAUSE_LOST, Rumour, Rumours
+from meshmq.core.rumours import ANSWER_LIMIT_REACHED, LONGEST_PAUSE_LOST, Rumour, Rumours
 from meshmq.errors import ProtocolError
 from meshmq.settings import Settings
 from meshmq.wire.card import (
@@ -257,11 +257,13 @@ class Presence:
 
     # -- refusals and doubts ---------------------------------------------------------------------
 
-    def reached(self, connection: int, address: str) -> None:
+    def reached(self, connection: int, address: str, now: float) -> None:
         """Note which address of a dial answered."""
         peer, rumour = self.roster.of(connection), self.rumours.of(connection)
         if peer is not None:
             peer.address = address
+            if peer.verify_by is not None:  # its sockets live; its card may take longer than ``grace``
+                peer.verify_by = max(peer.verify_by, now + ANSWER_LIMIT_REACHED)
         elif rumour is not None:
             rumour.reached = address
 

@@ -18,6 +18,9 @@ LONGEST_PAUSE: Final = 60.0
 LONGEST_PAUSE_GIVEN: Final = 2.0
 LONGEST_PAUSE_LOST: Final = 5.0
 ANSWER_LIMIT: Final = 5.0
+#: Whose sockets answer is alive, though its program, or we, may be too busy for the rest: where many meet at
+#: once, to give up is to begin again, for both, and they never meet.
+ANSWER_LIMIT_REACHED: Final = 30.0
 
 
 @dataclass(slots=True)
@@ -36,6 +39,12 @@ class Rumour:
     dialled_at: float = 0.0
     reason: str = ""
     reached: str = ""
+    late: bool = False
+
+    @property
+    def answer_by(self) -> float:
+        """The moment to look at it again while it is being dialled."""
+        return self.dialled_at + (ANSWER_LIMIT_REACHED if self.late else ANSWER_LIMIT)
 
 
 class Rumours:
@@ -87,8 +96,8 @@ class Rumours:
 
     @property
     def unanswered(self) -> int:
-        """How many rumours have neither been answered nor failed once."""
-        return sum(1 for rumour in self._unique() if not rumour.failures)
+        """How many rumours have neither been answered nor failed once, nor kept us waiting for too long."""
+        return sum(1 for rumour in self._unique() if not rumour.failures and not rumour.late)
 
     def due(self, now: float) -> list[Rumour]:
         """Return the rumours to dial now."""
@@ -99,7 +108,7 @@ class Rumours:
 
     def dialled(self, rumour: Rumour, connection: int, now: float) -> None:
         """Note that a rumour is being dialled."""
-        rumour.connection, rumour.dialled_at = connection, now
+        rumour.connection, rumour.dialled_at, rumour.reached, rumour.late = connection, now, "", False
         self._by_connection[connection] = rumour
 
     def of(self, connection: int) -> Rumour | None:
@@ -142,14 +151,15 @@ class Rumours:
 
     def silent(self, now: float) -> list[int]:
         """Return the dials that have had no answer for too long."""
-        return [
-            connection for connection, rumour in self._by_connection.items() if now - rumour.dialled_at >= ANSWER_LIMIT
-        ]
+        late = [pair for pair in self._by_connection.items() if now >= pair[1].answer_by]
+        for _, rumour in late:
+            rumour.late = True
+        return [connection for connection, rumour in late if not rumour.reached or now >= rumour.answer_by]
 
     @property
     def deadline(self) -> float | None:
         """The next moment at which a rumour is due or silent."""
-        moments = [rumour.dialled_at + ANSWER_LIMIT for rumour in self._by_connection.values()]
+        moments = [rumour.answer_by for rumour in self._by_connection.values()]
         if len(self._by_connection) < AT_ONCE:
             moments += [rumour.next_at for rumour in self._by_address.values() if rumour.connection is None]
         return min(moments, default=None)
