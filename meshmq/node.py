@@ -540,12 +540,13 @@ class BaseNode:
 
         return Wish(("inbox", queue), attempt, words, level=logging.INFO)
 
-    def _ready_wish(self, queue: str) -> Wish[None]:
+    def _ready_wish(self, consumer: Consumer) -> Wish[None]:
         _, participant = self._opened()
+        queue = consumer.queue
 
         def attempt(now: float, since: float) -> None:
             inbox = participant.inboxes.get(queue)
-            if inbox is None:
+            if inbox is None or consumer.left:
                 raise ClosedError(f"the receiver of {queue!r} is closed")
             if not inbox.waiting:
                 participant.look(queue, now)

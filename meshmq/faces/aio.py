@@ -379,7 +379,7 @@ class AsyncReceiver:
             TimedOut: none came in time.
             ClosedError: the node is closed.
         """
-        await self._node._wait(self._node._ready_wish(self.queue), check_timeout(timeout))
+        await self._node._wait(self._node._ready_wish(self._consumer), check_timeout(timeout))
 
     def close(self) -> None:
         """Stop pulling: what is in hand goes back as a possible repeat, the rest at once. Twice is once."""
