@@ -12,12 +12,13 @@ from typing import Final, Self, TypeVar
 
 from meshmq.consumer import Consumer, check_limit, check_timeout
 from meshmq.core.outbox import TRAY_BYTES
+from meshmq.core.participant import Participant
 from meshmq.core.roster import Event
 from meshmq.drivers.base import Driver
 from meshmq.drivers.keeper import KeeperDriver
 from meshmq.drivers.leaving import at_exit
 from meshmq.drivers.loop import LoopDriver
-from meshmq.errors import ClosedError, TimedOut, Undelivered, WouldBlock
+from meshmq.errors import ClosedError, ConfigError, InUseError, TimedOut, Undelivered, WouldBlock
 from meshmq.faces.threads import LINGER, leave, tell_left
 from meshmq.links.engine import Engine
 from meshmq.links.waiter import LoopWaiter
@@ -34,7 +35,7 @@ TURN_AFTER: Final = 128
 
 
 class AsyncNode(BaseNode):
-    """One participant of a mesh, awaited; used from one event loop, the one it was opened in.
+    """One participant of a mesh, awaited; used from one event loop at a time, the one it was opened in.
 
     ``AsyncNode(...)`` only remembers; it opens at ``async with``, ``open()`` or its first use. See
     ``BaseNode`` for the arguments.
@@ -243,12 +244,37 @@ class AsyncNode(BaseNode):
                 with engine.gate:
                     engine.unregister(wish.key, waiter, took=took)
 
+    def _opened(self) -> tuple[Engine, Participant]:
+        loop = _running_loop()
+        if self._engine is None and loop is None and not self._closed:
+            raise ConfigError(f"node {self.name!r} is opened inside a running event loop: await node.open() there")
+        opened = super()._opened()
+        if loop is not None and loop is not self._loop:
+            self._move(opened[0], loop)
+        return opened
+
+    def _move(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+        """Go on in another loop, where the one before has ended."""
+        if self._loop is not None and self._loop.is_running():
+            raise InUseError(f"node {self.name!r} is used in another event loop, which still runs: make one for each")
+        if self._driver is not None:
+            self._driver.detach()
+        self._driver = self._make_driver(engine)
+        self._driver.attach()
+
     def _make_driver(self, engine: Engine) -> Driver:
         self._loop = asyncio.get_running_loop()
         return LoopDriver(engine, self._loop)
 
     def _arrange_exit(self) -> None:
         self._take_back = at_exit(self._abandon, self.settings.drain)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class AsyncQueue:
