@@ -5,6 +5,7 @@ from __future__ import annotations
 import selectors
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,22 @@ def joined(make: Make) -> tuple[End, End, Connection, Connection]:
     assert there.links.send(back, [b"MQ welcome"])
     until(lambda: here.log.received, here, there)
     return here, there, out, back
+
+
+def nowhere(make: Make) -> tuple[str, ...]:
+    """Where somebody was, and is no more; real listeners take a moment to go."""
+    scout, gone = make(), make()
+    addresses = gone.links.bound.direct
+    gone.links.close(0)
+    while not scout.log.refusals:
+        out = scout.dial(addresses)
+        until(partial(_answered, scout, out), scout)
+        scout.links.hang_up(out)
+    return addresses
+
+
+def _answered(end: End, connection: Connection) -> bool:
+    return bool(end.log.refusals) or any(number == connection for number, _ in end.log.reaches)
 
 
 def test_what_is_dialled_keeps_its_number_and_what_comes_from_outside_has_an_odd_one(make: Make) -> None:
@@ -181,20 +198,16 @@ def test_what_was_sent_before_closing_arrives(make: Make) -> None:
 
 
 def test_an_address_where_nobody_is_is_refused(make: Make) -> None:
-    here, there = make(), make()
-    nowhere = there.links.bound.direct
-    there.links.close(0)
-    out = here.dial(nowhere)
+    here, dead = make(), nowhere(make)
+    out = here.dial(dead)
     until(lambda: here.log.refusals, here)
-    assert here.log.refusals == [(out, "refused", nowhere[0])]
+    assert here.log.refusals == [(out, "refused", dead[0])]
     assert not here.links.send(out, [b"MQ nobody"])
 
 
 def test_of_several_addresses_the_one_that_answers_is_taken(make: Make) -> None:
-    here, there, gone = make(), make(), make()
-    nowhere = gone.links.bound.direct
-    gone.links.close(0)
-    out = here.dial([*nowhere, *there.links.bound.direct])
+    here, there = make(), make()
+    out = here.dial([*nowhere(make), *there.links.bound.direct])
     until(lambda: here.log.reaches, here, there)
     assert here.log.reaches == [(out, there.links.bound.direct[0])]
     assert here.log.refusals == []
