@@ -166,8 +166,11 @@ class Inbox:
         return spans
 
     def _in_hand(self, origin: bytes, number: int) -> bool:
+        # A job that was given back by word is not: its next delivery may come before its hand is done.
         return any(
-            hand.batch.origin == origin and hand.floor <= number - hand.batch.first < hand.end for hand in self._hands
+            hand.floor <= (index := number - hand.batch.first) < hand.end and index not in hand.said
+            for hand in self._hands
+            if hand.batch.origin == origin
         )
 
     def lost(self, peer: bytes) -> None:

@@ -209,10 +209,12 @@ class Outbox:
         if not self.waiting or not self.routes:
             return None
         open_routes = [route for route in self.routes.values() if not route.alone and room(route.peer)]
-        if self._alone and open_routes:
+        # A worker that has nothing and asks for nothing is none, least of all for a job that goes alone.
+        serving = [route for route in open_routes if route.in_flight or route.free > 0] if self._alone else []
+        if serving:
             # One worker is kept empty for jobs that go out alone; the others go on.
-            lonely = min(open_routes, key=lambda route: (route.in_flight, route.used))
-            if lonely.in_flight == 0 and lonely.free > 0:
+            lonely = min(serving, key=lambda route: (route.in_flight, route.used))
+            if not lonely.in_flight:
                 return lonely
             open_routes.remove(lonely)
         if not self._ready:
