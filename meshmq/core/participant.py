@@ -555,10 +555,11 @@ class Participant:
         return min(moment for moment in moments if moment is not None)
 
     def _prune(self) -> None:
-        """Forget sessions that are over, of peers that are gone."""
-        for node_id in [key for key, session in self.sessions.items() if not session.live and not session.wanted]:
-            if node_id not in self.roster and self.sessions[node_id].dialling is None:
-                del self.sessions[node_id]
+        """Forget sessions that are over, or never came about, with peers that are gone."""
+        for session in [session for session in self.sessions.values() if not session.live]:
+            if session.peer not in self.roster:
+                session.give_up()
+                del self.sessions[session.peer]
 
     def work(self, now: float) -> None:
         """Answer pushers, seek workers, send what may be sent."""

@@ -207,6 +207,11 @@ class Session:
         self._strikes = min(10, self._strikes + 1) if self._struck(now) else 1
         self._struck_at = now
 
+    def give_up(self) -> None:
+        """Want no session any more, where none stands."""
+        self.wanted, self._dial_at = False, None
+        self._abandon_dial()
+
     def welcome(self, connection: int, hello: Hello, received: int, now: float) -> None:
         """Answer a HELLO that came from outside."""
         mine_stands = self.dialling is not None and self.me < self.peer
@@ -272,7 +277,7 @@ class Session:
         self.dialling = None
         self._failures += 1
         if gone and self.live:
-            self.end("the peer is gone", now)
+            self.end("the peer is gone", now, told=False)
         self._plan_dial(now)
 
     def ended(self, connection: int, now: float) -> None:
@@ -312,16 +317,20 @@ class Session:
         if connection is not None:
             self._host.outputs.append(("hang_up", connection))
 
-    def end(self, reason: str, now: float) -> None:
-        """End the session, if one is live; what was not covered is given up."""
+    def end(self, reason: str, now: float, *, told: bool = True) -> None:
+        """End the session, if one is live; what was not covered is given up.
+
+        A peer that was not ``told`` may hold it for live and wait for us, so we dial it once more.
+        """
         if not self.live:
             return
         if self.connection is not None:
             self._forget(self.connection)
         self._abandon_dial()
         self.id, self.connection, self._dial_at = None, None, None
-        self.wanted = False
+        self.wanted = not told
         self._reset()
+        self._plan_dial(now)
         self._host.session_ended(self, reason, now)
 
     # -- time ------------------------------------------------------------------------------------
@@ -338,7 +347,7 @@ class Session:
                 self._pinged_at, self._ping_allowance = now, DROP_AFTER
                 self._send(Kind.PING)
         elif self.live and now >= self._broken_since + self._grace:
-            self.end(f"no connection for {self._grace:g} s", now)
+            self.end(f"no connection for {self._grace:g} s", now, told=False)
         if self.dialling is not None and now >= self._dialled_at + DIAL_LIMIT:
             self._abandon_dial()
             self._failures += 1
