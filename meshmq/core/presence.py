@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final, Protocol
 
-from meshmq.core.roster import EventKind, Peer, Roster
+from meshmq.core.roster import ONE_WAY_AFTER, EventKind, Peer, Roster
 from meshmq.core.rumours import ANSWER_LIMIT_REACHED, LONGEST_PAUSE_LOST, Rumour, Rumours
 from meshmq.errors import ProtocolError
 from meshmq.settings import Settings
@@ -166,6 +166,7 @@ class Presence:
         elif gone:
             self._strings.pop(node_id, None)
             if peer is not None:
+                peer.one_way_at = now + ONE_WAY_AFTER
                 self._doubt(peer, now)
 
     def _dial(self, addresses: Sequence[str]) -> int:
@@ -204,20 +205,22 @@ class Presence:
         if self.roster.full(card.node_id):
             self._turn_down(connection, "full", "", now)
             return
+        known = self.roster.peers.get(card.node_id)
         if peer is not None and peer.id != card.node_id:
             self.roster.unbind(peer)
             self._gone(peer, "lost", "another incarnation took its address", now)
         source, address = (rumour.source, rumour.addresses[0]) if rumour else (peer.source if peer else "", "")
-        known = self.roster.peers.get(card.node_id)
         if rumour is not None:
             address = rumour.reached or address
             self.rumours.proved(connection)
-            if known is not None and known.connection not in (None, connection) and known.verify_by is None:
-                self._host.outputs.append(("hang_up", connection))
+        if known is not None and known.connection not in (None, connection):
+            # Two ways to one peer: the older stays, unless it is in doubt.
+            spare = connection if known.verify_by is None else self.roster.unbind(known)
+            self._host.outputs.append(("hang_up", spare))
+            if spare == connection:
                 return
-            if known is not None and known.connection not in (None, connection):
-                self._host.outputs.append(("hang_up", known.connection))
         if card.state == "left":
+            self._host.outputs.append(("hang_up", connection))
             if known is not None:
                 self._gone(known, "left", "", now)
             return
@@ -340,10 +343,12 @@ class Presence:
             self._host.roster_changed()
 
     def session_ended(self, node_id: bytes, now: float) -> None:
-        """Learn that a session ended: a peer that had nothing else is gone."""
+        """Learn that a session ended: a peer that had nothing else is gone, one that never claimed is doubted."""
         peer = self.roster.peers.get(node_id)
         if peer is not None and peer.connection is None:
             self._gone(peer, "lost", "its session ended", now)
+        elif peer is not None and not self.roster.claims[node_id]:
+            self._doubt(peer, now)
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -361,7 +366,8 @@ class Presence:
             self._beat_at = now + BEAT_EVERY
             self._beats += 1
             self._host.outputs.append(("publish", [CARD_TOPIC, pack_beat(self.card.number)]))
-            for peer in [peer for peer in self.roster.peers.values() if peer.one_way and peer.connection is not None]:
+            unclaimed = [peer for peer in self.roster.peers.values() if not self.roster.claims[peer.id]]
+            for peer in [peer for peer in unclaimed if peer.connection is not None]:
                 # It has no subscription here that would go when it dies: its beats tell.
                 if now - peer.heard_at > SILENT_BEATS * BEAT_EVERY:
                     self._doubt(peer, now)
