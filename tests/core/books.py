@@ -1,0 +1,98 @@
+"""The books of a participant: what must add up after every event, whatever happened before."""
+
+from __future__ import annotations
+
+from meshmq.core.inbox import Inbox
+from meshmq.core.outbox import Outbox, Run
+from meshmq.core.participant import Participant
+from meshmq.core.session import Session
+from meshmq.core.stream import WINDOW
+from meshmq.testing import SimulatedNode
+
+
+def runs(outbox: Outbox) -> list[Run]:
+    """Return all runs an outbox holds, wherever they stand."""
+    return [
+        *outbox._ready,
+        *outbox._alone,
+        *(item[2] for item in outbox._later),
+        *(run for route in outbox.routes.values() for run in route.flights),
+    ]
+
+
+def audit(node: SimulatedNode) -> None:
+    """Check everything of one simulated node.
+
+    Raises:
+        AssertionError: something does not add up.
+    """
+    decider = node.decider
+    assert isinstance(decider, Participant)
+    assert not decider.counts["foreign frames"], "honest peers' frames were taken for foreign ones"
+    for outbox in decider.outboxes.values():
+        audit_outbox(outbox)
+    for inbox in decider.inboxes.values():
+        audit_inbox(inbox)
+    for session in decider.sessions.values():
+        audit_session(session)
+    audit_connections(node, decider)
+
+
+def audit_outbox(outbox: Outbox) -> None:
+    """Check that every job stands in one place and is counted there."""
+    held = runs(outbox)
+    assert all(run.bodies for run in held), "an empty run"
+    assert outbox.depth == sum(len(run.bodies) for run in held), "depth"
+    numbers = {number for run in held for number in range(run.first, run.last + 1)}
+    assert len(numbers) == outbox.depth, "a job stands in two places"
+    assert outbox.waiting == sum(len(run.bodies) for run in [*outbox._ready, *outbox._alone]), "waiting"
+    assert outbox.size == sum(outbox._bytes(run) for run in held), "size"
+    assert set(outbox._buffers) <= numbers, "buffers of jobs that are gone"
+    for route in outbox.routes.values():
+        assert route.in_flight == sum(len(run.bodies) for run in route.flights), "in flight"
+        assert route.in_flight <= route.jobs_sent, "sent"
+        assert not route.alone or route.in_flight == 1, "alone, and not one"
+    pushed = outbox.acked + outbox.unreadable + outbox.depth
+    assert outbox.pushed == pushed, f"{outbox.pushed} pushed, {pushed} accounted for"
+
+
+def audit_inbox(inbox: Inbox) -> None:
+    """Check that what came and is not answered is here, and nothing else is."""
+    assert inbox.waiting == sum(end - start for *_, start, end in inbox._waiting), "waiting here"
+    for source in inbox._sources.values():
+        assert not source.gone
+        here = sum(end - start for _, of, _, start, end in inbox._waiting if of is source)
+        for hand in inbox._hands:
+            if hand.source is source:
+                here += sum(1 for index in range(hand.told, hand.end) if index not in hand.said)
+        owed = source.received - source.finished
+        assert owed == here, f"{owed} jobs are not answered and {here} are here"
+        assert source.finished_bytes <= source.received_bytes
+    for of in inbox._waiting:
+        assert not of[1].gone, "a job of a session that is over waits"
+
+
+def audit_session(session: Session) -> None:
+    """Check that what is kept is what is not covered, within its bounds."""
+    stream = session._stream
+    kept = [number for number, *_ in stream.kept]
+    assert kept == list(range(stream.sent - len(kept) + 1, stream.sent + 1)), "a hole in what is kept"
+    size = sum(item[3] for item in stream.kept)
+    largest = max((item[3] for item in stream.kept), default=0)
+    assert size == stream._kept_bytes
+    assert size <= WINDOW + largest, f"{size} bytes are kept"
+    assert session.live or not stream.kept, "kept without a session"
+    assert session.connection is None or session.live, "a connection without a session"
+    assert session.connection is None or session.connection != session.dialling
+
+
+def audit_connections(node: SimulatedNode, decider: Participant) -> None:
+    """Check that every connection has an owner and every owner his connection."""
+    for connection, session in decider.connections.items():
+        assert connection in (session.connection, session.dialling), f"c{connection} is nobody's"
+    for peer in decider.roster.values():
+        assert peer.connection is None or decider.presence.roster.of(peer.connection) is peer
+    owned = set(decider.connections)
+    owned |= set(decider.presence.roster._by_connection) | set(decider.presence.rumours._by_connection)
+    lost = {connection for connection in node.connections if connection % 2 == 0} - owned
+    assert not lost, f"nobody hung up {lost}"

@@ -1,0 +1,144 @@
+"""Everything users do with queues, under everything networks do to them; and mutants that are caught."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from meshmq.core.inbox import Hand, Inbox
+from meshmq.core.outbox import Outbox, Route
+from meshmq.core.presence import Presence
+from meshmq.core.session import Session
+from meshmq.core.stream import Stream
+from meshmq.testing import SimulationFailed, simulate
+from meshmq.wire.frames import Kind
+from tests.core.bustle import Bustle
+from tests.scale import scale
+
+ROOT = Path(__file__).parents[2]
+SEEDS = scale(test=200, stress=2_000)
+
+
+def replay(first: int, count: int, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "meshmq.testing", "--scenario", "tests.core.bustle:Bustle"]
+    command += ["--seed", str(first), "--count", str(count), *more]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def test_no_job_is_lost_and_all_books_balance() -> None:
+    # In two processes, for there are two cores. What fails prints its seed and how to replay it.
+    half = SEEDS // 2
+    runs = [replay(0, half), replay(half, half)]
+    failures = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], "\n".join(failures)
+
+
+@pytest.mark.stress
+def test_who_was_parted_meets_again_without_discovery() -> None:
+    runs = [replay(5_000, 250, "--set", "refresh=0"), replay(6_000, 250, "--set", "refresh=0", "--set", "thrift=1")]
+    failures = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], "\n".join(failures)
+
+
+def skip_the_replay(patch: pytest.MonkeyPatch) -> None:
+    whole = Session._attach
+
+    def attach(self: Session, connection: int, received: int, now: float, *, answer: bool = False) -> None:
+        self._stream.kept.clear()
+        self._stream._kept_bytes = 0
+        whole(self, connection, received, now, answer=answer)
+
+    patch.setattr(Session, "_attach", attach)
+
+
+def keep_nothing(patch: pytest.MonkeyPatch) -> None:
+    def keep(self: Stream, kind: Kind, frames: Sequence[bytes], now: float) -> int:
+        self.sent += 1
+        return self.sent
+
+    patch.setattr(Stream, "keep", keep)
+
+
+def ack_what_is_begun(patch: pytest.MonkeyPatch) -> None:
+    whole = Inbox._begin
+
+    def begin(self: Inbox, hand: Hand) -> None:
+        whole(self, hand)
+        if not hand.said:
+            self._confirm(hand, hand.position + 1)
+
+    patch.setattr(Inbox, "_begin", begin)
+
+
+def flag_no_repeat(patch: pytest.MonkeyPatch) -> None:
+    whole = Outbox.lose
+
+    def lose(self: Outbox, peer: bytes, now: float, *, clean: bool) -> int:
+        for run in self.routes[peer].flights if peer in self.routes else ():
+            run.attempts -= 1
+        return whole(self, peer, now, clean=clean)
+
+    patch.setattr(Outbox, "lose", lose)
+
+
+def forget_what_was_lost(patch: pytest.MonkeyPatch) -> None:
+    whole = Outbox.lose
+
+    def lose(self: Outbox, peer: bytes, now: float, *, clean: bool) -> int:
+        if peer in self.routes:
+            self.routes[peer].flights = deque()
+        return whole(self, peer, now, clean=clean)
+
+    patch.setattr(Outbox, "lose", lose)
+
+
+def send_beyond_the_grant(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Route, "free", property(lambda route: 3))
+
+
+def hold_what_was_refused(patch: pytest.MonkeyPatch) -> None:
+    def in_hand(self: Inbox, origin: bytes, number: int) -> bool:
+        hands = [hand for hand in self._hands if hand.batch.origin == origin]
+        return any(hand.floor <= number - hand.batch.first < hand.end for hand in hands)
+
+    patch.setattr(Inbox, "_in_hand", in_hand)
+
+
+def doubt_nobody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Presence, "_doubt", lambda self, peer, now: None)
+
+
+def trust_an_end_nobody_was_told_of(patch: pytest.MonkeyPatch) -> None:
+    whole = Session.end
+    patch.setattr(Session, "end", lambda self, reason, now, told=True: whole(self, reason, now))
+    patch.setattr("meshmq.core.session.QUIET_AFTER", 1e9)
+
+
+def simulate_many(seeds: range) -> None:
+    for seed in seeds:
+        simulate(seed, scenario=Bustle())
+
+
+@pytest.mark.parametrize(
+    "mutate",
+    [
+        skip_the_replay,
+        keep_nothing,
+        ack_what_is_begun,
+        flag_no_repeat,
+        forget_what_was_lost,
+        send_beyond_the_grant,
+        hold_what_was_refused,
+        doubt_nobody,
+        trust_an_end_nobody_was_told_of,
+    ],
+)
+def test_a_mutant_is_caught(mutate: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    mutate(monkeypatch)
+    with pytest.raises(SimulationFailed, match=r"replay it with: python -m meshmq.testing --seed"):
+        simulate_many(range(60))
