@@ -476,7 +476,7 @@ class BaseNode:
             seen[0] = roster.happened - kept + 1
             return roster.events[-kept]
 
-        return Wish(("roster",), attempt, lambda: "an event of the roster")
+        return Wish(("roster",), attempt, lambda: "an event of the roster", level=logging.INFO)
 
     def _settled_wish(self) -> Wish[None]:
         _, participant = self._opened()
