@@ -421,7 +421,7 @@ class AsyncReceiver:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
+        if error is None and not self.closed:
             self._consumer.settle()
         self.close()
 

@@ -159,6 +159,16 @@ async def test_leaving_a_receiver_acks_what_it_received(stage: Stage) -> None:
     await pusher.flush(10)
 
 
+async def test_leaving_a_receiver_that_was_closed_inside_acks_nothing(stage: Stage) -> None:
+    pusher, worker = await stage.pair()
+    await pusher.push("jobs", 1)
+    async with await worker.pull("jobs") as receiver:
+        await receiver.receive(10)
+        await receiver.close()
+    async with await worker.pull("jobs") as receiver:
+        assert (await receiver.receive(10)).attempt == 2
+
+
 async def test_leaving_a_receiver_by_exception_gives_back(stage: Stage) -> None:
     pusher, worker = await stage.pair()
     await (await pusher.queue("jobs")).push_many([1, 2])
