@@ -1,0 +1,380 @@
+"""Many threads, several loops, one node: every call from anywhere, and nobody stalls anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import queue
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import pytest
+
+import meshmq
+from meshmq.errors import ClosedError, InUseError
+from tests.network.children import LIMIT
+from tests.network.conftest import Spawn
+from tests.scale import scale
+
+EVENTS: Final = scale(1_000, 10_000)
+PUSHES: Final = scale(500, 10_000)
+CYCLES: Final = scale(50, 200)
+THREADS: Final = 16
+#: A full outbox lets the next job in when a quarter is free.
+ROOM: Final = 4
+
+
+class Wait:
+    """One thread that waits for one kind of event, a turn at a time."""
+
+    def __init__(
+        self, wait: Callable[[], object], happen: Callable[[], object], before: Callable[[], object] = lambda: None
+    ) -> None:
+        self._wait, self._happen, self._before = wait, happen, before
+        self._turn = threading.Semaphore(0)
+        self._woken: queue.SimpleQueue[float | BaseException] = queue.SimpleQueue()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while self._turn.acquire() and not self._ended:
+            try:
+                self._wait()
+            except BaseException as error:
+                self._woken.put(error)
+            else:
+                self._woken.put(time.monotonic())
+
+    def once(self) -> float:
+        """Return how long after its event the thread went on."""
+        self._before()
+        self._turn.release()
+        self._happen()
+        happened = time.monotonic()
+        woken = self._woken.get(timeout=LIMIT)
+        if isinstance(woken, BaseException):
+            raise woken
+        return max(0.0, woken - happened)
+
+    def end(self) -> None:
+        self._ended = True
+        self._turn.release()
+        self._thread.join(LIMIT)
+
+
+def take(jobs: meshmq.Receiver) -> None:
+    jobs.receive(LIMIT).ack()
+
+
+def wait_for_job(node: meshmq.Node, name: str) -> Wait:
+    jobs = node.pull(name)
+    return Wait(lambda: take(jobs), lambda: node.push(name, 1))
+
+
+@contextmanager
+def eight_waits(node: meshmq.Node) -> Iterator[list[Wait]]:
+    """Eight threads on one node, each waiting for something else."""
+    waits = [wait_for_job(node, name) for name in ("a", "b", "c", "d")]
+    events, number = node.events(), iter(range(10**9))
+    waits.append(Wait(lambda: next(events), lambda: happen(node, next(number))))
+    asked: list[meshmq.Receiver] = []
+    waits.append(
+        Wait(
+            lambda: node.wait_for(pull="asked", timeout=LIMIT),
+            lambda: asked.append(node.pull("asked")),
+            lambda: asked.pop().close() if asked else None,
+        )
+    )
+    flushed = node.pull("flushed")
+    waits.append(
+        Wait(lambda: node.queue("flushed").flush(LIMIT), lambda: take(flushed), lambda: node.push("flushed", 1))
+    )
+    full = node.pull("full")
+
+    def fill() -> None:
+        while node.queue("full").depth < ROOM:
+            node.push("full", 1, timeout=LIMIT)
+
+    waits.append(Wait(lambda: node.push("full", 1, timeout=LIMIT), lambda: take(full), fill))
+    try:
+        yield waits
+    finally:
+        for wait in waits:
+            wait.end()
+
+
+def happen(node: meshmq.Node, number: int) -> None:
+    """Have an event happen, without the neighbour whose coming and going would take its time."""
+    engine, participant = node._opened()
+
+    def tell() -> None:
+        participant.presence.roster.tell("changed", reason=f"for the {number}th time")
+        participant.roster_changed()
+
+    engine.post(tell)
+
+
+@pytest.mark.timeout(300)
+def test_eight_threads_wait_for_something_else_each_and_none_is_woken_late() -> None:
+    random = Random(5)
+    with meshmq.Node("waits", settings=meshmq.Settings(outbox_jobs=ROOM)) as node:
+        with eight_waits(node) as waits:
+            late = sorted(random.choice(waits).once() for _ in range(EVENTS))
+        drain(node, "full")
+    shares = {share: late[int(share * (len(late) - 1))] for share in (0.5, 0.9, 0.99, 0.999, 1.0)}
+    print("went on after (ms):", {share: round(1000 * seconds, 2) for share, seconds in shares.items()})
+    assert shares[0.5] < 0.05
+    assert shares[0.99] < 0.5
+    assert shares[1.0] < 5.0
+
+
+def drain(node: meshmq.Node, name: str) -> None:
+    for message in node.pull(name, idle=0.2):
+        message.ack()
+
+
+@pytest.mark.parametrize("worked", [True, False], ids=["with a worker", "with nobody"])
+@pytest.mark.parametrize("hard", [None, 0.0], ids=["close()", "close(0)"])
+@pytest.mark.timeout(300)
+def test_every_push_beside_a_close_succeeds_or_raises_and_is_accounted_for(
+    mesh_name: str, worked: bool, hard: float | None
+) -> None:
+    settings = meshmq.Settings(drain=0.3, outbox_jobs=THREADS * PUSHES // 4)
+    node = meshmq.Node("pusher", mesh=mesh_name, settings=settings)
+    node.open()
+    succeeded = [0] * THREADS
+    wrong: list[BaseException] = []
+    enough = threading.Event()
+
+    def push(thread: int) -> None:
+        try:
+            for number in range(PUSHES):
+                node.push(f"jobs-{thread % 3}", number)
+                succeeded[thread] += 1
+                if thread == 0 and number == PUSHES // 4:
+                    enough.set()
+        except ClosedError:
+            pass
+        except BaseException as error:
+            wrong.append(error)
+        enough.set()
+
+    done: list[int] = []
+    worker = threading.Thread(target=work, args=(mesh_name, done)) if worked else None
+    threads = [threading.Thread(target=push, args=(thread,)) for thread in range(THREADS)]
+    if worker is not None:
+        worker.start()
+        node.wait_for(pull="jobs-2", timeout=LIMIT)
+    for each in threads:
+        each.start()
+    assert enough.wait(LIMIT)
+    left = leave(node, hard)
+    for each in (*threads, *([worker] if worker else [])):
+        each.join(60)
+    assert not wrong
+    with pytest.raises(ClosedError):
+        node.push("jobs-0", 0)
+    outboxes = node._participant.outboxes if node._participant is not None else {}
+    acked = sum(outbox.acked for outbox in outboxes.values())
+    assert acked + sum(map(sum, left.values())) == sum(succeeded)
+    assert len(done) >= acked
+    assert worked or not acked
+
+
+def leave(node: meshmq.Node, hard: float | None) -> dict[str, tuple[int, int]]:
+    """Close, and return what was left in each queue."""
+    try:
+        node.close(hard)
+    except meshmq.Undelivered as left:
+        return left.queues
+    return {}
+
+
+def work(mesh: str, done: list[int]) -> None:
+    """Take from three queues until nothing has come for a while."""
+    with meshmq.Node("worker", mesh=mesh) as node:
+        threads = [threading.Thread(target=work_one, args=(node, f"jobs-{number}", done)) for number in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+def work_one(node: meshmq.Node, name: str, done: list[int]) -> None:
+    done.extend(message.data for message in node.pull(name, idle=1.5))
+
+
+def test_a_node_made_in_a_thread_is_used_from_many(mesh_name: str) -> None:
+    made: queue.SimpleQueue[meshmq.Node] = queue.SimpleQueue()
+    maker = threading.Thread(target=lambda: made.put(meshmq.Node("made", mesh=mesh_name).open()))
+    maker.start()
+    maker.join()
+    with made.get() as node:
+        jobs = node.pull("jobs")
+        got: list[int] = []
+        threads = [threading.Thread(target=node.push, args=("jobs", number)) for number in range(8)]
+        threads += [threading.Thread(target=lambda: got.append(take_one(jobs))) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(LIMIT)
+    assert sorted(got) == list(range(8))
+
+
+def take_one(jobs: meshmq.Receiver) -> int:
+    """Take with a loop of one's own, as every thread should: each has its own job in hand."""
+    for message in jobs:
+        message.ack()
+        return int(message.data)
+    raise AssertionError("the receiver was closed")
+
+
+def test_a_node_serves_inside_the_thread_of_a_running_loop(mesh_name: str) -> None:
+    async def main() -> object:
+        with meshmq.Node("sync", mesh=mesh_name) as node:
+            jobs = node.pull("jobs")
+            node.push("jobs", "from a loop")
+            message = jobs.receive(LIMIT)
+            message.ack()
+            return message.data
+
+    assert asyncio.run(main()) == "from a loop"
+
+
+async def to_and_fro(node: meshmq.AsyncNode, name: str) -> object:
+    jobs = node.pull(name)
+    await node.push(name, name)
+    message = await jobs.receive(LIMIT)
+    message.ack()
+    await node.flush(LIMIT)
+    jobs.close()
+    return message.data
+
+
+def test_an_async_node_may_be_made_before_its_loop_and_serve_one_loop_after_another(mesh_name: str) -> None:
+    node = meshmq.AsyncNode("before", mesh=mesh_name)
+
+    async def last() -> object:
+        async with node:
+            return await to_and_fro(node, "third")
+
+    assert asyncio.run(to_and_fro(node, "first")) == "first"
+    assert not node.closed
+    assert asyncio.run(to_and_fro(node, "second")) == "second"
+    assert asyncio.run(last()) == "third"
+    assert node.closed
+
+
+def test_an_async_node_is_refused_in_a_second_loop_while_its_own_still_runs(mesh_name: str) -> None:
+    refused: list[str] = []
+
+    async def elsewhere(node: meshmq.AsyncNode) -> None:
+        with pytest.raises(InUseError, match="another event loop") as caught:
+            await node.flush()
+        refused.append(str(caught.value))
+
+    async def main() -> None:
+        async with meshmq.AsyncNode("mine", mesh=mesh_name) as node:
+            await asyncio.to_thread(lambda: asyncio.run(elsewhere(node)))
+            assert await to_and_fro(node, "still") == "still"
+
+    asyncio.run(main())
+    assert refused
+
+
+def test_an_async_node_outside_of_a_loop_says_what_it_needs(mesh_name: str, runtime_directory: Path) -> None:
+    node = meshmq.AsyncNode("no-loop", mesh=mesh_name)
+    with pytest.raises(meshmq.ConfigError, match="running event loop"):
+        node.peers()
+    assert not [path for path in runtime_directory.rglob("*") if path.is_file()]
+    assert asyncio.run(to_and_fro(node, "later")) == "later"
+    asyncio.run(node.close())
+
+
+def test_two_loops_in_two_threads_have_a_node_each(mesh_name: str) -> None:
+    async def pull(ready: threading.Event) -> list[object]:
+        async with meshmq.AsyncNode("puller", mesh=mesh_name) as node:
+            jobs = node.pull("jobs")
+            ready.set()
+            got = []
+            async for message in jobs:
+                got.append(message.data)
+                if len(got) == 100:
+                    message.ack()
+                    return got
+            return got
+
+    async def push() -> None:
+        async with meshmq.AsyncNode("pusher", mesh=mesh_name) as node:
+            for number in range(100):
+                await node.push("jobs", number)
+
+    got: list[object] = []
+    ready = threading.Event()
+    thread = threading.Thread(target=lambda: got.extend(asyncio.run(pull(ready))))
+    thread.start()
+    assert ready.wait(LIMIT)
+    asyncio.run(push())
+    thread.join(LIMIT)
+    assert got == list(range(100))
+
+
+def test_a_node_that_nobody_holds_any_more_still_delivers(spawn: Spawn, mesh_name: str) -> None:
+    with meshmq.Node("worker", mesh=mesh_name) as node:
+        jobs = node.pull("jobs")
+        child = spawn(FORGETFUL, env={"MESHMQ_MESH": mesh_name})
+        message = jobs.receive(LIMIT)
+        message.ack()
+        assert message.data == "from a node that was collected"
+        assert child.wait() == 0
+        assert child.stderr == ""
+
+
+FORGETFUL: Final = """
+import gc, meshmq
+def push():
+    meshmq.Node("forgotten").push("jobs", "from a node that was collected")
+push()
+gc.collect()
+"""
+
+
+def test_nodes_come_and_go_and_leave_nothing(mesh_name: str) -> None:
+    def cycle() -> None:
+        with meshmq.Node("short", mesh=mesh_name):
+            pass
+
+    for _ in range(5):
+        cycle()
+    gc.collect()
+    before, threads = descriptors(), threading.active_count()
+    spans = []
+    for _ in range(CYCLES):
+        began = time.perf_counter()
+        cycle()
+        spans.append(time.perf_counter() - began)
+    print(f"open and close: {1000 * statistics.median(spans):.1f} ms")
+    gc.collect()
+    assert threading.active_count() <= threads
+    assert statistics.median(spans) < 0.5
+    assert settles(lambda: descriptors() <= before + 4)
+
+
+def settles(claim: Callable[[], bool]) -> bool:
+    """Whether it becomes true: libzmq closes its sockets in a thread of its own."""
+    never, deadline = threading.Event(), time.monotonic() + LIMIT
+    while not claim() and time.monotonic() < deadline:
+        never.wait(0.02)
+    return claim()
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  names are all that is counted
