@@ -1,0 +1,186 @@
+"""The ordered streams of a session: numbers, lanes, what is kept, chunks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshmq.core.stream import (
+    COVER_AFTER,
+    COVER_BYTES,
+    COVER_FRAMES,
+    SMALL_FRAMES,
+    TRANSFER_EXTRA,
+    TRANSFERS,
+    WINDOW,
+    Stream,
+)
+from meshmq.errors import ProtocolError
+from meshmq.wire.chunks import CHUNK_BYTES, pack_chunk
+from meshmq.wire.frames import HEAD_BYTES, Kind, unpack_head
+
+LIMIT = 10 * CHUNK_BYTES
+Message = tuple[Kind, Sequence[bytes]]
+
+
+class Source:
+    """Messages that wait to be sent."""
+
+    def __init__(self, *sizes: int) -> None:
+        self.waiting: deque[Message] = deque((Kind.JOBS, [bytes([n]) + bytes(size)]) for n, size in enumerate(sizes))
+
+    def __call__(self) -> Message | None:
+        return self.waiting.popleft() if self.waiting else None
+
+
+def nothing() -> None:
+    return None
+
+
+def sent(stream: Stream, source: Source, *, covered: bool = True) -> list[Message]:
+    """Send everything there is; the peer covers each frame at once, or none."""
+    frames: list[Message] = []
+    while (message := stream.next(source)) is not None:
+        number = stream.keep(*message, now=0.0)
+        frames.append(message)
+        if covered:
+            stream.cover(number, 0.0)
+    return frames
+
+
+def received(frames: Sequence[Message]) -> list[Message]:
+    """Return the messages that these frames are."""
+    stream = Stream()
+    whole: list[Message] = []
+    for kind, parts in frames:
+        if kind is Kind.CHUNK:
+            message = stream.assemble(memoryview(parts[0]), LIMIT)
+            whole += [message] if message is not None else []
+        else:
+            whole.append((kind, list(parts)))
+    return whole
+
+
+def test_small_frames_go_before_everything() -> None:
+    stream = Stream()
+    stream.put(Kind.GRANT, b"a")
+    stream.put(Kind.ACKS, b"b")
+    assert [kind for kind, _ in sent(stream, Source(10))] == [Kind.GRANT, Kind.ACKS, Kind.JOBS]
+
+
+def test_a_message_of_a_chunk_goes_whole_and_a_larger_one_in_chunks() -> None:
+    stream = Stream()
+    assert [kind for kind, _ in sent(stream, Source(CHUNK_BYTES - 1))] == [Kind.JOBS]
+    pieces = sent(stream, Source(CHUNK_BYTES))
+    assert [kind for kind, _ in pieces] == [Kind.CHUNK, Kind.CHUNK]
+    assert received(pieces) == [(Kind.JOBS, [bytes(CHUNK_BYTES + 1)])]
+
+
+def test_chunks_and_batches_take_turns() -> None:
+    stream = Stream()
+    kinds = [kind for kind, _ in sent(stream, Source(3 * CHUNK_BYTES, 1, 1, 1))]
+    assert kinds == [*[Kind.CHUNK, Kind.JOBS] * 3, Kind.CHUNK]
+
+
+def test_two_large_messages_go_side_by_side_and_a_third_waits() -> None:
+    stream = Stream()
+    source = Source(*[2 * CHUNK_BYTES] * (TRANSFERS + 1))
+    seen = 0
+    while (message := stream.next(source)) is not None:
+        stream.cover(stream.keep(*message, now=0.0), 0.0)
+        seen = max(seen, TRANSFERS + 1 - len(source.waiting))
+        assert stream.room == (len(stream._transfers) < TRANSFERS)
+        assert len(stream._transfers) <= TRANSFERS
+    assert seen == TRANSFERS + 1
+    assert stream.settled
+
+
+@given(st.lists(st.sampled_from([0, 5, 1_000, CHUNK_BYTES - 1, CHUNK_BYTES, 2 * CHUNK_BYTES + 7]), max_size=8))
+def test_whatever_is_sent_arrives_whole(sizes: list[int]) -> None:
+    frames = sent(Stream(), Source(*sizes))
+    wanted = [(Kind.JOBS, [bytes([n]) + bytes(size)]) for n, size in enumerate(sizes)]
+    assert sorted(received(frames)) == sorted(wanted)
+    assert all(sum(map(len, parts)) <= CHUNK_BYTES + HEAD_BYTES + 4 for _, parts in frames)
+
+
+def test_no_more_than_the_window_is_handed_over_beyond_what_is_covered() -> None:
+    stream = Stream()
+    frames = sent(stream, Source(*[50_000] * 20), covered=False)
+    assert sum(len(parts[0]) for _, parts in frames) < WINDOW + 60_000
+    assert not stream.room
+    assert stream.next(nothing) is None
+    stream.put(Kind.ACKS, b"")
+    assert stream.pending
+    assert stream.next(nothing) is None  # small frames, too
+    assert stream.cover(1, 0.0)
+    assert stream.next(nothing) == (Kind.ACKS, (b"",))
+
+
+def test_what_is_not_covered_is_kept_in_order() -> None:
+    stream = Stream()
+    sent(stream, Source(1, 2, 3), covered=False)
+    assert [number for number, *_ in stream.kept] == [1, 2, 3]
+    assert stream.uncovered_since == 0.0
+    assert stream.cover(2, 5.0)
+    assert [number for number, *_ in stream.kept] == [3]
+    assert stream.uncovered_since == 5.0  # there was progress
+    assert not stream.cover(2, 6.0)
+    assert not stream.settled
+    assert stream.cover(3, 7.0)
+    assert stream.uncovered_since is None
+    assert stream.settled
+
+
+def test_only_the_next_number_is_new() -> None:
+    stream = Stream()
+    assert [stream.take(number, 10, 0.0) for number in (1, 1, 3, 2, 2**63, 3)] == [
+        "new", "repeat", "hole", "new", "hole", "new",
+    ]  # fmt: skip
+    assert stream.received == 3
+
+
+def test_a_repeat_is_covered_at_once_and_a_new_frame_soon() -> None:
+    stream = Stream()
+    stream.take(1, 10, 1.0)
+    assert stream.cover_at == 1.0 + COVER_AFTER
+    stream.take(1, 10, 1.01)
+    assert stream.cover_at == 1.01
+    head = stream.head(Kind.COVER, 0)  # every head covers
+    assert unpack_head(head) == (Kind.COVER, 0, 1)
+    assert stream.cover_at is None
+
+
+@pytest.mark.parametrize(("count", "size"), [(COVER_FRAMES, 1), (1, COVER_BYTES)])
+def test_many_frames_or_bytes_are_covered_at_once(count: int, size: int) -> None:
+    stream = Stream()
+    for number in range(1, count + 1):
+        stream.take(number, size, 2.0)
+    assert stream.cover_at == 2.0
+
+
+def test_more_answers_than_anybody_takes_are_a_crowd() -> None:
+    stream = Stream()
+    for _ in range(SMALL_FRAMES):
+        stream.put(Kind.ACKS, b"")
+    assert not stream.crowded
+    stream.put(Kind.ACKS, b"")
+    assert stream.crowded
+
+
+def test_a_transfer_beyond_the_limit_is_refused_at_its_first_chunk() -> None:
+    stream = Stream()
+    stream.assemble(memoryview(pack_chunk(1, 0, LIMIT + TRANSFER_EXTRA) + b"x"), LIMIT)
+    with pytest.raises(ProtocolError, match="one may have"):
+        stream.assemble(memoryview(pack_chunk(2, 0, LIMIT + TRANSFER_EXTRA + 1) + b"x"), LIMIT)
+
+
+def test_a_chunk_that_does_not_continue_is_refused() -> None:
+    stream = Stream()
+    stream.assemble(memoryview(pack_chunk(1, 0, 100) + b"x" * 10), LIMIT)
+    for offset in (0, 5, 11):
+        with pytest.raises(ProtocolError, match="does not continue"):
+            stream.assemble(memoryview(pack_chunk(1, offset, 100) + b"x" * 10), LIMIT)
