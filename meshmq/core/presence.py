@@ -151,14 +151,8 @@ class Presence:
         if present:
             self._strings[node_id] = string
             self._host.outputs.append(("publish", [string, pack_card(self.card)]))
-            if first:
-                others = [
-                    (other.id, (other.address,) if other.address.startswith("tcp") else other.card.control)
-                    for other in self.roster.peers.values()
-                    if other.id != node_id and other.connection is not None
-                ]
-                if others:
-                    self._host.outputs.append(("publish", [string, pack_peers(others[:PEERS_TOLD])]))
+            if first and peer is not None:
+                self._introduce(peer)
             if peer is None and addresses:
                 self.found(addresses, "its own call", node_id, now)
             elif peer is not None:
@@ -168,6 +162,21 @@ class Presence:
             if peer is not None:
                 peer.one_way_at = now + ONE_WAY_AFTER
                 self._doubt(peer, now)
+
+    def _introduce(self, newcomer: Peer) -> None:
+        """Tell a peer that calls us, and whose card we have, whom else we reached.
+
+        Both, or of two who come at once neither would be told of the other: whose second word comes
+        later finds the other on the roster.
+        """
+        string = self._strings.get(newcomer.id)
+        others = [
+            (other.id, (other.address,) if other.address.startswith("tcp") else other.card.control)
+            for other in self.roster.peers.values()
+            if other.id != newcomer.id and other.connection is not None
+        ]
+        if string is not None and others:
+            self._host.outputs.append(("publish", [string, pack_peers(others[:PEERS_TOLD])]))
 
     def _dial(self, addresses: Sequence[str]) -> int:
         connection = self._host.next_connection()
@@ -228,6 +237,7 @@ class Presence:
         fresh, new = self.roster.put(card, connection, source, address, now)
         if new:
             self._tell(logging.INFO, "joined", fresh.card, fresh.address, f"found by {source}")
+            self._introduce(fresh)
             self._ping(fresh, now)
         elif before is not None and before.state != card.state:
             self._tell(logging.INFO, "changed", card, fresh.address, f"it is {card.state}")
@@ -339,6 +349,7 @@ class Presence:
             if new:
                 peer.one_way_at = None
                 self._tell(logging.INFO, "joined", card, "", "found by its session")
+                self._introduce(peer)
             self._host.peer_joined(peer, now)
             self._host.roster_changed()
 
