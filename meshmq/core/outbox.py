@@ -449,9 +449,14 @@ class Outbox:
         return landed
 
     def _to_front(self, runs: Iterable[Run]) -> None:
-        back = sorted(runs, key=lambda run: run.first)
+        """Put runs back where their numbers belong: what a worker gives back comes in several parts."""
+        back = list(runs)
         self.waiting += sum(len(run.bodies) for run in back)
-        self._ready.extendleft(reversed(back))
+        last = max((run.first for run in back), default=-1)
+        while self._ready and self._ready[0].first < last:
+            back.append(self._ready.popleft())
+        back.sort(key=lambda run: run.first, reverse=True)
+        self._ready.extendleft(back)
 
     def _forget(self, run: Run) -> None:
         self.depth -= len(run.bodies)

@@ -87,6 +87,23 @@ async def test_what_many_received_is_given_back_as_a_possible_repeat(stage: Stag
     assert not (before | done) & {message.data for message in messages}
 
 
+async def test_what_a_loop_leaves_is_done_elsewhere_in_order(stage: Stage) -> None:
+    pusher, worker = await stage.pair()
+    other = await stage.node("other")
+    receiver = await worker.pull("jobs", prefetch=100)
+    queue = await pusher.queue("jobs")
+    await queue.push_many(range(60))
+    await soon(lambda: has_waiting(receiver, 60))
+    await queue.push_many(range(60, 100))
+    async for message in receiver:
+        if message.data == 30:
+            break
+    del message
+    elsewhere = await other.pull("jobs")
+    messages = [await elsewhere.receive(10) for _ in range(70)]
+    assert [(message.data, message.attempt) for message in messages] == [(30, 2), *((n, 1) for n in range(31, 100))]
+
+
 @pytest.mark.parametrize("limit", [0, -1, 1.5, True, None])
 async def test_limit_that_is_no_count_is_refused(stage: Stage, limit: object) -> None:
     receiver = await (await stage.node("worker")).pull("jobs")
@@ -214,6 +231,12 @@ async def has_acked(pusher: Actor, count: int) -> bool:
 
 async def pulls(node: Actor, queue: str) -> bool:
     return any(queue in peer.pulls for peer in await node.peers())
+
+
+async def has_waiting(receiver: Actor, count: int) -> bool:
+    with suppress(meshmq.TimedOut):
+        await receiver.ready(0)
+    return len(receiver) == count
 
 
 async def asks(worker: Actor, count: int) -> bool:
