@@ -480,7 +480,10 @@ class Participant:
 
     def peer_one_way(self, peer: Peer, now: float) -> None:
         """Open the session to a peer that cannot dial us."""
-        self._session(peer.id).want(now)
+        session = self._session(peer.id)
+        session.want(now)
+        if session.live:
+            session.put(Kind.CARD, pack_card(self.presence.card))
 
     def peer_alive(self, node_id: bytes) -> bool:
         """Whether the session with a peer answers."""

@@ -132,6 +132,8 @@ class Presence:
             )
         if known is None or known.connection is None:
             self.rumours.add(addresses, source, node_id, now, given=given)
+        elif given:
+            self.rumours.remember(addresses, source)
 
     def claim(self, string: bytes, present: bool, now: float) -> None:
         """Learn that a peer subscribed to its own string here, or withdrew."""
@@ -334,8 +336,8 @@ class Presence:
             self._host.outputs.append(("hang_up", old))
         self.roster.remove(peer.id)
         self.rumours.revive(now)
-        if silent:
-            # It may be cut off only: nobody else would dial when the line is whole again.
+        if silent or (kind == "lost" and self.roster.claims[peer.id]):
+            # It may be cut off only, or its subscription says it lives: nobody else would dial it again.
             self.rumours.add(peer.card.control, peer.source, peer.id, now, longest=LONGEST_PAUSE_LOST)
         self._tell(logging.INFO, kind, peer.card, peer.address, reason)
         if kind == "lost":

@@ -72,7 +72,7 @@ class Rumours:
     ) -> None:
         """Take a rumour; one that is known already is tried again soon."""
         if given:
-            self._given[addresses] = source
+            self.remember(addresses, source)
         for address in addresses:
             known = self._by_address.get(address)
             if known is not None:
@@ -87,6 +87,10 @@ class Rumours:
         rumour = Rumour(addresses, source, node_id, given, LONGEST_PAUSE_GIVEN if given else longest, now, now)
         for address in addresses:
             self._by_address[address] = rumour
+
+    def remember(self, addresses: tuple[str, ...], source: str) -> None:
+        """Note addresses that were given: they are tried again whenever a peer is gone."""
+        self._given[addresses] = source
 
     def revive(self, now: float) -> None:
         """Try the given addresses again that led to a peer which is gone."""
