@@ -113,10 +113,8 @@ def doubt_nobody(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Presence, "_doubt", lambda self, peer, now: None)
 
 
-def trust_an_end_nobody_was_told_of(patch: pytest.MonkeyPatch) -> None:
-    whole = Session.end
-    patch.setattr(Session, "end", lambda self, reason, now, told=True: whole(self, reason, now))
-    patch.setattr("meshmq.core.session.QUIET_AFTER", 1e9)
+def ping_nobody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Session, "_ping_due", property(lambda session: 1e18))
 
 
 def simulate_many(seeds: range) -> None:
@@ -135,7 +133,7 @@ def simulate_many(seeds: range) -> None:
         send_beyond_the_grant,
         hold_what_was_refused,
         doubt_nobody,
-        trust_an_end_nobody_was_told_of,
+        ping_nobody,
     ],
 )
 def test_a_mutant_is_caught(mutate: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
