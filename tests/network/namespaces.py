@@ -6,6 +6,9 @@ Nothing of it touches the machine's own interfaces::
                     │     │
     node 0:  eth0 ──┘     │   10.77.0.1/16
     node 1:  eth0 ────────┘   10.77.0.2/16
+
+The file system is one, and unix sockets of one namespace can be dialled from another. So the runtime
+directory has the same path on all nodes, and on each of them something else is mounted there.
 """
 
 from __future__ import annotations
@@ -33,20 +36,20 @@ class Namespace:
     name: str
     address: str
     runtime_directory: Path
+    #: What is mounted there for whoever runs in here.
+    directory: Path
     port: str
 
     @property
     def env(self) -> dict[str, str]:
-        """What a program in here needs to take itself for a machine of its own.
-
-        The file system is shared, so without a runtime directory of its own it would find its
-        neighbours by the directory of this host, and never use the network.
-        """
+        """What a program in here needs to take itself for a machine of its own."""
         return {"MESHMQ_INTERFACES": self.address, "MESHMQ_RUNTIME_DIR": str(self.runtime_directory)}
 
     def command(self, *command: str) -> list[str]:
         """Return the command that runs ``command`` in here, under the same pid: for ``start``."""
-        return ["ip", "netns", "exec", self.name, *command]
+        # The program's mounts are its own: ip has seen to that.
+        mount = f'mount --bind {self.directory} {self.runtime_directory} && exec "$@"'
+        return ["ip", "netns", "exec", self.name, "sh", "-c", mount, "sh", *command]
 
     def run(
         self, *command: str, env: Mapping[str, str] | None = None, timeout: float = LIMIT
@@ -71,6 +74,8 @@ class Network:
         self._hub = f"{self._token}-hub"
         self._names: list[str] = []
         self._directory = Path(tempfile.mkdtemp(prefix="mqn-", dir="/tmp"))
+        self._mounted = self._directory / "here"
+        self._mounted.mkdir(mode=0o700)
         try:
             self._add(self._hub)
             _ip("-n", self._hub, "link", "add", "bridge", "type", "bridge", "mcast_snooping", "0")
@@ -119,7 +124,7 @@ class Network:
         name, port = f"{self._token}-{number}", f"p{number}"
         directory = self._directory / str(number)
         directory.mkdir(mode=0o700)
-        node = Namespace(name, f"10.77.{number // 250}.{number % 250 + 1}", directory, port)
+        node = Namespace(name, f"10.77.{number // 250}.{number % 250 + 1}", self._mounted, directory, port)
         self._add(name)
         _ip("-n", self._hub, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name)
         _ip("-n", self._hub, "link", "set", port, "master", "bridge", "up")

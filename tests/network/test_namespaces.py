@@ -86,7 +86,9 @@ def test_cut_node_is_not_reached_until_healed(namespaces: Namespaces, start: Sta
 
 def test_nodes_have_surroundings_of_their_own(namespaces: Namespaces) -> None:
     left, right = namespaces(2).nodes
-    assert left.env["MESHMQ_RUNTIME_DIR"] != right.env["MESHMQ_RUNTIME_DIR"]
+    assert left.run("sh", "-c", 'echo left > "$MESHMQ_RUNTIME_DIR/word"').returncode == 0
+    assert left.run("sh", "-c", 'cat "$MESHMQ_RUNTIME_DIR/word"').stdout == "left\n"
+    assert right.run("sh", "-c", 'cat "$MESHMQ_RUNTIME_DIR/word"').returncode != 0
     assert left.env["MESHMQ_INTERFACES"] == left.address == "10.77.0.1"
     shown = left.run("ip", "-o", "address").stdout
     assert left.address in shown
