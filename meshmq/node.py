@@ -100,6 +100,7 @@ class BaseNode:
         self._quick: dict[str, Outbox] = {}
         self._now: Callable[[], float] = time.monotonic
         self._receivers: dict[str, set[Closable]] = {}
+        self._consumers: weakref.WeakSet[Consumer] = weakref.WeakSet()
         self._opening = threading.RLock()
         self._leaving = False
         self._closed = False
@@ -164,6 +165,8 @@ class BaseNode:
     def _forked(self) -> None:
         """Know in a child that what is open is the parent's; not opened yet, be another incarnation."""
         self._quick = {}  # what lies there would never be looked at
+        for consumer in self._consumers:
+            consumer.left = True  # what it has in hand is the parent's to do
         self._opening = threading.RLock()  # a thread of the parent may hold the other for ever
         if self._engine is None and self._place is None:
             self._id = NodeId(secrets.token_bytes(16))
@@ -506,7 +509,9 @@ class BaseNode:
     def _new_consumer(self, queue: str) -> Consumer:
         assert self._engine is not None
         assert self._participant is not None
-        return Consumer(self._engine, self._participant, self._codec, queue)
+        consumer = Consumer(self._engine, self._participant, self._codec, queue)
+        self._consumers.add(consumer)
+        return consumer
 
     def _close_receiver(self, receiver: Closable, consumer: Consumer) -> None:
         """Take a receiver away; with the last of a queue this node stops pulling it."""

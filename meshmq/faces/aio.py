@@ -18,7 +18,7 @@ from meshmq.drivers.base import Driver
 from meshmq.drivers.keeper import KeeperDriver
 from meshmq.drivers.leaving import at_exit
 from meshmq.drivers.loop import LoopDriver
-from meshmq.errors import ClosedError, ConfigError, InUseError, TimedOut, Undelivered, WouldBlock
+from meshmq.errors import ClosedError, ConfigError, ForkedError, InUseError, TimedOut, Undelivered, WouldBlock
 from meshmq.faces.threads import LINGER, leave, tell_left
 from meshmq.links.engine import Engine
 from meshmq.links.waiter import LoopWaiter
@@ -200,6 +200,8 @@ class AsyncNode(BaseNode):
         while True:
             try:
                 event = await self._wait(wish, limit)
+            except ForkedError:
+                raise
             except (ClosedError, TimedOut):
                 return
             yield event
@@ -445,6 +447,8 @@ class AsyncLoop:
         receiver = self._receiver
         try:
             return await receiver._receive(self._consumer, receiver._idle)
+        except ForkedError:  # not a quiet end: the program goes on in a child as if it were the parent
+            raise
         except (ClosedError, TimedOut):
             self._consumer.leave()
             raise StopAsyncIteration from None

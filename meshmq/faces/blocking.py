@@ -12,7 +12,7 @@ from meshmq.core.outbox import TRAY_BYTES
 from meshmq.core.roster import Event
 from meshmq.drivers.keeper import KeeperDriver
 from meshmq.drivers.leaving import at_exit
-from meshmq.errors import ClosedError, TimedOut, WouldBlock
+from meshmq.errors import ClosedError, ForkedError, TimedOut, WouldBlock
 from meshmq.faces.threads import leave, tell_left, wait
 from meshmq.links.engine import Engine
 from meshmq.message import Message
@@ -149,6 +149,8 @@ class Node(BaseNode):
         while True:
             try:
                 event = self._wait(wish, limit)
+            except ForkedError:
+                raise
             except (ClosedError, TimedOut):
                 return
             yield event
@@ -343,6 +345,8 @@ class Loop:
         receiver = self._receiver
         try:
             return receiver._receive(self._consumer, receiver._idle)
+        except ForkedError:  # not a quiet end: the program goes on in a child as if it were the parent
+            raise
         except (ClosedError, TimedOut):
             self._consumer.leave()
             raise StopIteration from None
