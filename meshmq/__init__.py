@@ -32,8 +32,10 @@ from meshmq.errors import (
     TimedOut,
     Undelivered,
 )
-from meshmq.faces.aio import AsyncLoop, AsyncNode, AsyncQueue, AsyncReceiver
-from meshmq.faces.blocking import Loop, Node, Queue, Receiver
+from meshmq.faces.aio import AsyncNode, AsyncQueue
+from meshmq.faces.aio_receiving import AsyncLoop, AsyncReceiver
+from meshmq.faces.blocking import Node, Queue
+from meshmq.faces.receiving import Loop, Receiver
 from meshmq.message import Message
 from meshmq.seeing import PeerView
 from meshmq.settings import Settings

@@ -13,7 +13,7 @@ from meshmq.cli.plain import to_line
 from meshmq.cli.silence import when_nobody_reads
 from meshmq.cli.terminal import counted, line, words
 from meshmq.errors import MeshError
-from meshmq.faces.blocking import Receiver
+from meshmq.faces.receiving import Receiver
 from meshmq.message import Message
 
 _EPILOG: Final = """\

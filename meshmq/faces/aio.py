@@ -2,47 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-import weakref
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Self
 
-from meshmq.consumer import Consumer, check_limit, check_timeout
+from meshmq.consumer import check_timeout
 from meshmq.core.outbox import TRAY_BYTES
-from meshmq.core.participant import Participant
 from meshmq.core.roster import Event
-from meshmq.drivers.base import Driver
-from meshmq.drivers.keeper import KeeperDriver
-from meshmq.drivers.leaving import at_exit
-from meshmq.drivers.loop import LoopDriver
-from meshmq.errors import ClosedError, ConfigError, ForkedError, InUseError, TimedOut, Undelivered, WouldBlock
-from meshmq.faces.threads import LINGER, leave, tell_left
-from meshmq.links.engine import Engine
-from meshmq.links.waiter import LoopWaiter
-from meshmq.message import Message
+from meshmq.errors import ClosedError, ForkedError, TimedOut, WouldBlock
+from meshmq.faces.aio_receiving import AsyncReceiver
+from meshmq.faces.tasks import TURN_AFTER, TaskNode
+from meshmq.faces.threads import tell_left
 from meshmq.names import check_name
-from meshmq.node import BaseNode
 from meshmq.seeing import PeerView
-from meshmq.waiting import Patience, Wish
 from meshmq.wire.batches import Headers
 
-ResultT = TypeVar("ResultT")
-#: After so many calls that had nothing to wait for, the loop gets a turn.
-TURN_AFTER: Final = 128
 
-
-class AsyncNode(BaseNode):
+class AsyncNode(TaskNode):
     """One participant of a mesh, awaited; used from one event loop at a time, the one it was opened in.
 
     ``AsyncNode(...)`` only remembers; it opens at ``async with``, ``open()`` or its first use. See
     ``BaseNode`` for the arguments.
     """
-
-    _turn = 0
-    _loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> Self:
         """Open the node: bind, announce, find others. Never waits for peers; twice is once.
@@ -93,32 +75,6 @@ class AsyncNode(BaseNode):
             raise
         if left := await self._end():
             raise left
-
-    async def _end(self) -> Undelivered | None:
-        try:
-            await asyncio.to_thread(self._withdraw)
-        except RuntimeError:  # the loop takes no more work for threads
-            self._withdraw()
-        except BaseException:
-            if left := self._shut(LINGER):
-                tell_left(self, left)
-            raise
-        return self._shut(LINGER)
-
-    def _abandon(self, limit: float) -> None:
-        """Close at interpreter exit, where the loop does not run any more: the keeper drives what is left to do."""
-        engine, driver = self._engine, self._driver
-        if not self._may_leave() or engine is None or driver is None:
-            return
-        if self._loop is not None and not self._loop.is_running():
-            driver.detach()
-            if not engine.closed:
-                self._driver = KeeperDriver(engine)
-                self._driver.attach()
-        try:
-            leave(self, limit)
-        except Exception as error:
-            tell_left(self, error)
 
     # -- the verbs -------------------------------------------------------------------------------
 
@@ -215,69 +171,6 @@ class AsyncNode(BaseNode):
         """
         await self._wait(self._flush_wish(None), check_timeout(timeout))
 
-    # -- waiting ---------------------------------------------------------------------------------
-
-    async def _take_turn(self) -> None:
-        self._turn = 0
-        await asyncio.sleep(0)
-
-    async def _wait(self, wish: Wish[ResultT], timeout: float | None) -> ResultT:
-        engine, _ = self._opened()
-        clock = time.monotonic
-        patience = Patience(wish, timeout, self.settings.first_word, clock())
-        since = engine.now()
-        took = False
-        waiter = LoopWaiter(asyncio.get_running_loop())
-        try:
-            while True:
-                with engine.gate:
-                    engine.check()
-                    try:
-                        result = wish.attempt(engine.now(), since)
-                        took = True
-                        return result
-                    except WouldBlock:
-                        engine.register(wish.key, waiter)
-                    finally:
-                        engine.flush()
-                await waiter.wait(patience.span(clock()))
-        finally:
-            if not engine.forked:
-                with engine.gate:
-                    engine.unregister(wish.key, waiter, took=took)
-
-    def _opened(self) -> tuple[Engine, Participant]:
-        loop = _running_loop()
-        if self._engine is None and loop is None and not self._closed:
-            raise ConfigError(f"node {self.name!r} is opened inside a running event loop: await node.open() there")
-        opened = super()._opened()
-        if loop is not None and loop is not self._loop:
-            self._move(opened[0], loop)
-        return opened
-
-    def _move(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
-        """Go on in another loop, where the one before has ended."""
-        if self._loop is not None and self._loop.is_running():
-            raise InUseError(f"node {self.name!r} is used in another event loop, which still runs: make one for each")
-        if self._driver is not None:
-            self._driver.detach()
-        self._driver = self._make_driver(engine)
-        self._driver.attach()
-
-    def _make_driver(self, engine: Engine) -> Driver:
-        self._loop = asyncio.get_running_loop()
-        return LoopDriver(engine, self._loop)
-
-    def _arrange_exit(self) -> None:
-        self._take_back = at_exit(self._abandon, self.settings.drain)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
 
 class AsyncQueue:
     """A node's handle of one queue; the verbs on ``AsyncNode`` are its shorthand."""
@@ -329,133 +222,3 @@ class AsyncQueue:
     def depth(self) -> int:
         """How many jobs pushed here are not confirmed."""
         return self._node._depth(self.name)
-
-
-class AsyncReceiver:
-    """Jobs of one queue: iterate, or ``receive``. Asking for the next job acks the one before.
-
-    Leaving the loop acks nothing: the job in hand goes back as a possible repeat, those only fetched
-    go back at once, in order. Several tasks may iterate at once; each has its own job in hand. A
-    cancelled wait takes nothing.
-    """
-
-    def __init__(self, node: AsyncNode, queue: str, prefetch: int | None, idle: float | None) -> None:
-        self._node, self.queue, self._idle = node, queue, idle
-        self._consumer = node._open_receiver(self, queue, prefetch)
-        self._loops: weakref.WeakSet[AsyncLoop] = weakref.WeakSet()
-        self.closed = False
-
-    def __repr__(self) -> str:
-        state = "closed" if self.closed or self._node.closed else f"{len(self)} waiting here"
-        return f"<AsyncReceiver of {self.queue!r}, {state}>"
-
-    def __len__(self) -> int:
-        return self._node._waiting(self.queue)
-
-    def __aiter__(self) -> AsyncLoop:
-        return AsyncLoop(self)
-
-    async def receive(self, timeout: float | None = None) -> Message:
-        """Ack the message before and return the next; ``timeout=0`` never waits.
-
-        Raises:
-            TimedOut: none came in time; nothing was taken.
-            ClosedError: the node or the receiver is closed.
-        """
-        return await self._receive(self._consumer, check_timeout(timeout))
-
-    async def receive_many(self, limit: int, timeout: float | None = None) -> list[Message]:
-        """Ack what was received before and return at least one message, at most ``limit``.
-
-        Raises:
-            TimedOut: none came in time; nothing was taken.
-            ClosedError: the node or the receiver is closed.
-        """
-        check_limit(limit)
-        consumer, seconds = self._consumer, check_timeout(timeout)
-        wish = self._node._jobs_wish(self.queue, lambda now, since: consumer.advance_many(limit))
-        await self._node._take_turn()
-        while True:
-            messages = consumer.open_many(await self._wait(wish, consumer, seconds))
-            if messages:
-                return messages
-
-    async def _receive(self, consumer: Consumer, timeout: float | None) -> Message:
-        node = self._node
-        node._turn += 1
-        if node._turn >= TURN_AFTER:
-            await node._take_turn()
-        with suppress(WouldBlock):
-            return consumer.next_nowait()
-        wish = self._node._jobs_wish(self.queue, lambda now, since: consumer.advance())
-        while True:
-            message = consumer.open_one(await self._wait(wish, consumer, timeout))
-            if message is not None:
-                return message
-
-    async def _wait(self, wish: Wish[ResultT], consumer: Consumer, timeout: float | None) -> ResultT:
-        try:
-            return await self._node._wait(wish, timeout)
-        except (TimedOut, asyncio.CancelledError):
-            consumer.rest()
-            raise
-
-    async def ready(self, timeout: float | None = None) -> None:
-        """Wait until a job is here.
-
-        Raises:
-            TimedOut: none came in time.
-            ClosedError: the node is closed.
-        """
-        await self._node._wait(self._node._ready_wish(self._consumer), check_timeout(timeout))
-
-    def close(self) -> None:
-        """Stop pulling: what is in hand goes back as a possible repeat, the rest at once. Twice is once."""
-        if not self.closed:
-            self.closed = True
-            for loop in list(self._loops):
-                loop.leave()
-            self._node._close_receiver(self, self._consumer)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None and not self.closed:
-            self._consumer.settle()
-        self.close()
-
-
-class AsyncLoop:
-    """One loop over a receiver, with its own job in hand."""
-
-    __slots__ = ("__weakref__", "_consumer", "_receiver")
-
-    def __init__(self, receiver: AsyncReceiver) -> None:
-        self._receiver = receiver
-        self._consumer = receiver._node._new_consumer(receiver.queue)
-        if receiver.closed:
-            self._consumer.leave()
-        receiver._loops.add(self)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Message:
-        receiver = self._receiver
-        try:
-            return await receiver._receive(self._consumer, receiver._idle)
-        except ForkedError:  # not a quiet end: the program goes on in a child as if it were the parent
-            raise
-        except (ClosedError, TimedOut):
-            self._consumer.leave()
-            raise StopAsyncIteration from None
-
-    def leave(self) -> None:
-        """Give back what is in hand."""
-        self._consumer.leave()
-
-    def __del__(self) -> None:
-        self._consumer.leave()

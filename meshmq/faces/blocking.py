@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 
-from meshmq.consumer import Consumer, check_limit, check_timeout
+from meshmq.consumer import check_timeout
 from meshmq.core.outbox import TRAY_BYTES
 from meshmq.core.roster import Event
 from meshmq.drivers.keeper import KeeperDriver
 from meshmq.drivers.leaving import at_exit
 from meshmq.errors import ClosedError, ForkedError, TimedOut, WouldBlock
+from meshmq.faces.receiving import Receiver
 from meshmq.faces.threads import leave, tell_left, wait
 from meshmq.links.engine import Engine
-from meshmq.message import Message
 from meshmq.names import check_name
 from meshmq.node import BaseNode
 from meshmq.seeing import PeerView
@@ -226,134 +225,3 @@ class Queue:
     def depth(self) -> int:
         """How many jobs pushed here are not confirmed."""
         return self._node._depth(self.name)
-
-
-class Receiver:
-    """Jobs of one queue: iterate, or ``receive``. Asking for the next job acks the one before.
-
-    Leaving the loop acks nothing: the job in hand goes back as a possible repeat, those only fetched
-    go back at once, in order. Several threads may iterate at once; each has its own job in hand.
-    """
-
-    def __init__(self, node: Node, queue: str, prefetch: int | None, idle: float | None) -> None:
-        self._node, self.queue, self._idle = node, queue, idle
-        self._consumer = node._open_receiver(self, queue, prefetch)
-        self._loops: weakref.WeakSet[Loop] = weakref.WeakSet()
-        self.closed = False
-
-    def __repr__(self) -> str:
-        state = "closed" if self.closed or self._node.closed else f"{len(self)} waiting here"
-        return f"<Receiver of {self.queue!r}, {state}>"
-
-    def __len__(self) -> int:
-        return self._node._waiting(self.queue)
-
-    def __iter__(self) -> Loop:
-        return Loop(self)
-
-    def receive(self, timeout: float | None = None) -> Message:
-        """Ack the message before and return the next; ``timeout=0`` never waits.
-
-        Raises:
-            TimedOut: none came in time; nothing was taken.
-            ClosedError: the node or the receiver is closed.
-        """
-        seconds = check_timeout(timeout)
-        try:
-            return self._consumer.next_nowait()
-        except WouldBlock:
-            return self._receive(self._consumer, seconds)
-
-    def receive_many(self, limit: int, timeout: float | None = None) -> list[Message]:
-        """Ack what was received before and return at least one message, at most ``limit``.
-
-        Raises:
-            TimedOut: none came in time; nothing was taken.
-            ClosedError: the node or the receiver is closed.
-        """
-        check_limit(limit)
-        consumer, seconds = self._consumer, check_timeout(timeout)
-        wish = self._node._jobs_wish(self.queue, lambda now, since: consumer.advance_many(limit))
-        while True:
-            messages = consumer.open_many(self._wait(wish, consumer, seconds))
-            if messages:
-                return messages
-
-    def _receive(self, consumer: Consumer, timeout: float | None) -> Message:
-        wish = self._node._jobs_wish(self.queue, lambda now, since: consumer.advance())
-        while True:
-            message = consumer.open_one(self._wait(wish, consumer, timeout))
-            if message is not None:
-                return message
-
-    def _wait(self, wish: Wish[ResultT], consumer: Consumer, timeout: float | None) -> ResultT:
-        try:
-            return self._node._wait(wish, timeout)
-        except TimedOut:
-            consumer.rest()
-            raise
-
-    def ready(self, timeout: float | None = None) -> None:
-        """Wait until a job is here.
-
-        Raises:
-            TimedOut: none came in time.
-            ClosedError: the node is closed.
-        """
-        self._node._wait(self._node._ready_wish(self._consumer), check_timeout(timeout))
-
-    def close(self) -> None:
-        """Stop pulling: what is in hand goes back as a possible repeat, the rest at once. Twice is once."""
-        if not self.closed:
-            self.closed = True
-            for loop in list(self._loops):
-                loop.leave()
-            self._node._close_receiver(self, self._consumer)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None and not self.closed:
-            self._consumer.settle()
-        self.close()
-
-
-class Loop:
-    """One loop over a receiver, with its own job in hand."""
-
-    __slots__ = ("__weakref__", "_consumer", "_next_nowait", "_receiver")
-
-    def __init__(self, receiver: Receiver) -> None:
-        self._receiver = receiver
-        self._consumer = receiver._node._new_consumer(receiver.queue)
-        self._next_nowait = self._consumer.next_nowait
-        if receiver.closed:
-            self._consumer.leave()
-        receiver._loops.add(self)
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Message:
-        try:
-            return self._next_nowait()
-        except (WouldBlock, ClosedError):
-            pass
-        receiver = self._receiver
-        try:
-            return receiver._receive(self._consumer, receiver._idle)
-        except ForkedError:  # not a quiet end: the program goes on in a child as if it were the parent
-            raise
-        except (ClosedError, TimedOut):
-            self._consumer.leave()
-            raise StopIteration from None
-
-    def leave(self) -> None:
-        """Give back what is in hand."""
-        self._consumer.leave()
-
-    def __del__(self) -> None:
-        self._consumer.leave()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import meshmq
-from meshmq.faces.aio import AsyncLoop
-from meshmq.faces.blocking import Loop
+from meshmq.faces.aio_receiving import AsyncLoop
+from meshmq.faces.receiving import Loop
 
 TWINS = [
     (meshmq.Node, meshmq.AsyncNode),
@@ -75,7 +75,7 @@ def signature(function: Callable[..., Any]) -> list[tuple[str, object, object, s
 
 
 def one_name(annotation: object) -> str:
-    return re.sub(r"\bAsync", "", str(annotation))
+    return re.sub(r"\b(Async|Task(?=Node)|Base(?=Node))", "", str(annotation))
 
 
 def raises(docstring: str) -> list[str]:

@@ -1,0 +1,117 @@
+"""How an asyncio task waits for a node, and how it leaves one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final, TypeVar
+
+from meshmq.core.participant import Participant
+from meshmq.drivers.base import Driver
+from meshmq.drivers.keeper import KeeperDriver
+from meshmq.drivers.leaving import at_exit
+from meshmq.drivers.loop import LoopDriver
+from meshmq.errors import ConfigError, InUseError, Undelivered, WouldBlock
+from meshmq.faces.threads import LINGER, leave, tell_left
+from meshmq.links.engine import Engine
+from meshmq.links.waiter import LoopWaiter
+from meshmq.node import BaseNode
+from meshmq.waiting import Patience, Wish
+
+ResultT = TypeVar("ResultT")
+#: After so many calls that had nothing to wait for, the loop gets a turn.
+TURN_AFTER: Final = 128
+
+
+class TaskNode(BaseNode):
+    """A node that an event loop drives and tasks wait for."""
+
+    _turn = 0
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    async def _end(self) -> Undelivered | None:
+        try:
+            await asyncio.to_thread(self._withdraw)
+        except RuntimeError:  # the loop takes no more work for threads
+            self._withdraw()
+        except BaseException:
+            if left := self._shut(LINGER):
+                tell_left(self, left)
+            raise
+        return self._shut(LINGER)
+
+    def _abandon(self, limit: float) -> None:
+        """Close at interpreter exit, where the loop does not run any more: the keeper drives what is left to do."""
+        engine, driver = self._engine, self._driver
+        if not self._may_leave() or engine is None or driver is None:
+            return
+        if self._loop is not None and not self._loop.is_running():
+            driver.detach()
+            if not engine.closed:
+                self._driver = KeeperDriver(engine)
+                self._driver.attach()
+        try:
+            leave(self, limit)
+        except Exception as error:
+            tell_left(self, error)
+
+    async def _take_turn(self) -> None:
+        self._turn = 0
+        await asyncio.sleep(0)
+
+    async def _wait(self, wish: Wish[ResultT], timeout: float | None) -> ResultT:
+        engine, _ = self._opened()
+        clock = time.monotonic
+        patience = Patience(wish, timeout, self.settings.first_word, clock())
+        since = engine.now()
+        took = False
+        waiter = LoopWaiter(asyncio.get_running_loop())
+        try:
+            while True:
+                with engine.gate:
+                    engine.check()
+                    try:
+                        result = wish.attempt(engine.now(), since)
+                        took = True
+                        return result
+                    except WouldBlock:
+                        engine.register(wish.key, waiter)
+                    finally:
+                        engine.flush()
+                await waiter.wait(patience.span(clock()))
+        finally:
+            if not engine.forked:
+                with engine.gate:
+                    engine.unregister(wish.key, waiter, took=took)
+
+    def _opened(self) -> tuple[Engine, Participant]:
+        loop = _running_loop()
+        if self._engine is None and loop is None and not self._closed:
+            raise ConfigError(f"node {self.name!r} is opened inside a running event loop: await node.open() there")
+        opened = super()._opened()
+        if loop is not None and loop is not self._loop:
+            self._move(opened[0], loop)
+        return opened
+
+    def _move(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+        """Go on in another loop, where the one before has ended."""
+        if self._loop is not None and self._loop.is_running():
+            raise InUseError(f"node {self.name!r} is used in another event loop, which still runs: make one for each")
+        if self._driver is not None:
+            self._driver.detach()
+        self._driver = self._make_driver(engine)
+        self._driver.attach()
+
+    def _make_driver(self, engine: Engine) -> Driver:
+        self._loop = asyncio.get_running_loop()
+        return LoopDriver(engine, self._loop)
+
+    def _arrange_exit(self) -> None:
+        self._take_back = at_exit(self._abandon, self.settings.drain)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
