@@ -361,6 +361,7 @@ class Outbox:
         if route is None:
             return
         back: list[Run] = []
+        alone = route.alone
         for first, last in ranges:
             back += self._land(route, first, last)
         self._moved = True
@@ -376,8 +377,13 @@ class Outbox:
                 for index in range(len(run.bodies)):
                     self._pause(run.cut(index, index + 1), delay, now)
         if verdict in (Verdict.RETURNED, Verdict.LEFT):
-            self.returned += sum(len(run.bodies) for run in back)
-            self._to_front(back)
+            count = sum(len(run.bodies) for run in back)
+            self.returned += count
+            if alone:  # what it was suspected of is not disproved
+                self._alone.extendleft(back)
+                self.waiting += count
+            else:
+                self._to_front(back)
 
     def _pause(self, run: Run, delay: float | None, now: float) -> None:
         run.failures += 1
