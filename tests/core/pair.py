@@ -170,3 +170,15 @@ class Pair:
         self.a.session.want(self.now)
         self.run(0.01)
         assert self.a.told == self.b.told == ["up"]
+
+
+def hello(side: Side, session: bytes = b"12345678", *, epoch: int = 0, resumed: bool = False) -> Hello:
+    return Hello(side.id, side.name, "m", session, epoch, resumed)
+
+
+def last_bye(side: Side) -> bytes:
+    """Return the last thing a side sent, which is a BYE."""
+    frames = [output[2] for output in side.outputs if output[0] == "send"][-1]
+    assert isinstance(frames, list)
+    assert frames[0][3] == Kind.BYE
+    return bytes(frames[0])

@@ -1,0 +1,276 @@
+"""An inbox gives jobs out in hands, tells pushers what became of them, and asks for more."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshmq.core.inbox import COLLECT_AFTER, IDLE_AFTER
+from meshmq.errors import ProtocolError, WouldBlock
+from meshmq.settings import Settings
+from meshmq.wire.frames import Acks, Verdict
+from tests.core.jobs import ORIGIN, Puller
+
+# -- asking --------------------------------------------------------------------------------------
+
+
+def test_nothing_is_granted_before_somebody_asks() -> None:
+    puller = Puller()
+    puller.box.offered(b"p", 5)
+    assert puller.answers() == []
+    assert not puller.box.asking
+    with pytest.raises(WouldBlock):
+        puller.box.take("me", 0.0)
+    ((peer, grant),) = puller.answers()
+    assert peer == "p"
+    assert grant[0] == 100
+    assert puller.answers() == []
+
+
+def test_what_was_never_granted_is_an_error_and_a_limit_that_sank_is_none() -> None:
+    puller = Puller(prefetch=3)
+    puller.ask()
+    puller.box.leave("me")  # nobody asks any more: the limit sinks
+    ((_, grant),) = puller.answers()
+    assert grant[0] == 0
+    puller.receive("p", 1, 3)
+    with pytest.raises(ProtocolError, match="more jobs of 'jobs' than it was granted"):
+        puller.receive("p", 4)
+
+
+def test_the_window_is_shared_among_pushers_that_have_a_backlog() -> None:
+    puller = Puller(prefetch=100)
+    for pusher in "abcd":
+        puller.box.offered(pusher.encode(), 5 if pusher in "ab" else 0)
+    puller.box.look(0.0)
+    grants = {peer: grant[0] for peer, grant in puller.answers()}
+    assert grants == {"a": 50, "b": 50, "c": 1, "d": 1}
+
+
+def test_more_is_asked_for_when_half_is_done(puller: Puller) -> None:
+    puller.receive("p", 1, 60)
+    puller.box.take("me", 0.0, limit=40)
+    puller.box.finish(next(iter(puller.box._hands)), 0.0)
+    ((_, acks),) = puller.answers()
+    assert isinstance(acks, Acks)
+    assert acks.jobs == 140
+    assert acks.done == ((ORIGIN, 40, ((1, 40),)),)
+
+
+# -- taking --------------------------------------------------------------------------------------
+
+
+def test_jobs_are_taken_in_order_and_asking_for_the_next_acks_the_one_before(puller: Puller) -> None:
+    assert puller.receive("p", 1, 3) == 3
+    for number in (1, 2, 3):
+        hand = puller.box.take("me", 0.0, limit=1)
+        assert bytes(hand.batch.body(hand.position)) == b"job %d" % number
+        assert puller.acked() == []
+        puller.box.finish(hand, 0.0)
+        assert puller.acked() == [(number, number)]
+    assert repr(puller.box) == "<Inbox 'jobs' 0 waiting, 0 in hand>"
+    assert puller.box.done == 3
+
+
+def test_a_quick_consumer_gets_many_at_once_and_one_of_several_only_one(puller: Puller) -> None:
+    puller.box.pace.observe(1_000, 0.01)
+    puller.receive("p", 1, 20)
+    hand = puller.box.take("me", 0.0)
+    assert (hand.end - hand.start) == 20
+    puller.box.finish(hand, 0.0)
+    puller.answers()
+    puller.receive("p", 21, 20)
+    puller.box.look(0.0)  # somebody else wants one, too
+    hand = puller.box.take("me", 0.0)
+    assert (hand.end - hand.start) == 1
+
+
+def test_progress_is_told_by_asking_for_the_next_or_after_a_while(puller: Puller) -> None:
+    puller.box.pace.observe(1_000, 0.01)
+    puller.receive("p", 1, 4)
+    hand = puller.box.take("me", 0.0)
+    assert (hand.step(), hand.step()) == (1, 2)
+    assert puller.acked() == []
+    puller.box.progress(hand, 0.0)
+    assert puller.acked() == [(1, 2)]
+    assert hand.step() == 3
+    assert puller.box.deadline == COLLECT_AFTER
+    puller.box.tick(COLLECT_AFTER)
+    ((_, acks),) = puller.answers()
+    assert isinstance(acks, Acks)
+    assert acks.done == ((ORIGIN, 4, ((3, 3),)),)
+    assert hand.step() == -1
+    puller.box.finish(hand, 0.1)
+    assert puller.acked() == [(4, 4)]
+
+
+def test_the_last_job_begun_is_told(puller: Puller) -> None:
+    puller.receive("p", 1, 2)
+    puller.box.take("me", 0.0)
+    ((_, acks),) = puller.answers()
+    assert isinstance(acks, Acks)
+    assert acks.done == ((ORIGIN, 1, ()),)
+
+
+def test_a_handful_is_begun_and_acked_as_one(puller: Puller) -> None:
+    puller.receive("p", 1, 5)
+    hand = puller.box.take("me", 0.0, limit=3)
+    assert (hand.floor, hand.position, hand.end) == (0, 2, 3)
+    puller.box.finish(hand, 0.0)
+    assert puller.acked() == [(1, 3)]
+    assert puller.box.waiting == 2
+
+
+# -- giving back ---------------------------------------------------------------------------------
+
+
+def test_who_leaves_gives_back_the_begun_as_left_and_the_rest_as_never_begun(puller: Puller) -> None:
+    puller.box.pace.observe(1_000, 0.01)
+    puller.receive("p", 1, 20)
+    hand = puller.box.take("me", 0.0)
+    for _ in range(6):
+        hand.step()
+    puller.box.leave("me")
+    returned, left = Verdict.RETURNED, Verdict.LEFT
+    assert puller.given_back() == [(left, (7, 7)), (returned, (8, 20))]
+    assert hand.step() == -1
+    puller.box.finish(hand, 0.0)  # too late to say anything
+    assert puller.answers() == []
+
+
+def test_what_was_done_before_leaving_is_acked(puller: Puller) -> None:
+    puller.box.pace.observe(1_000, 0.01)
+    puller.receive("p", 1, 5)
+    hand = puller.box.take("me", 0.0)
+    hand.step()
+    puller.box.leave("me")
+    assert puller.acked() == [(1, 1)]
+
+
+def test_a_nack_goes_back_at_once_and_is_not_acked_after(puller: Puller) -> None:
+    puller.receive("p", 1)
+    hand = puller.box.take("me", 0.0)
+    hand.said[0] = Verdict.REFUSED
+    puller.box.say(hand, 0, Verdict.REFUSED, 0.5)
+    assert puller.given_back() == [(Verdict.REFUSED, (1, 1))]
+    puller.box.finish(hand, 0.0)
+    assert puller.acked() == []
+    assert puller.box.refused == 1
+
+
+def test_an_explicit_ack_is_told_once(puller: Puller) -> None:
+    puller.receive("p", 1, 2)
+    hand = puller.box.take("me", 0.0, limit=2)
+    hand.said[1] = None
+    puller.box.say(hand, 1, None)
+    assert puller.acked() == [(2, 2)]
+    puller.box.finish(hand, 0.0)
+    assert puller.acked() == [(1, 1)]
+
+
+def test_what_is_fetched_goes_back_when_nobody_asks_for_a_while(puller: Puller) -> None:
+    puller.box.rest("me", 0.0)
+    puller.receive("p", 1, 3)
+    assert puller.box.deadline == IDLE_AFTER
+    puller.box.tick(IDLE_AFTER)
+    assert puller.given_back() == [(Verdict.RETURNED, (1, 3))]
+    assert puller.box.deadline is None
+    assert not puller.box.asking
+    puller.receive("p", 4, 1)  # under way when the limit sank
+    assert puller.given_back() == [(Verdict.RETURNED, (4, 4))]
+
+
+def test_who_rests_with_a_job_in_hand_keeps_it(puller: Puller) -> None:
+    puller.receive("p", 1, 2)
+    hand = puller.box.take("me", 0.0)
+    puller.box.rest("me", 0.0)
+    puller.box.tick(IDLE_AFTER)
+    puller.box.finish(hand, 2.0)
+    assert puller.acked() == [(1, 1)]
+
+
+def test_after_standing_still_only_what_was_begun_stays(puller: Puller) -> None:
+    puller.box.pace.observe(1_000, 0.01)
+    puller.receive("p", 1, 5)
+    hand = puller.box.take("me", 0.0)
+    puller.receive("p", 6, 2)
+    puller.box.forget_unbegun()
+    assert puller.given_back() == [(Verdict.RETURNED, (2, 5)), (Verdict.RETURNED, (6, 7))]
+    assert hand.step() == -1
+    puller.box.finish(hand, 9.0)
+    assert puller.acked() == [(1, 1)]
+
+
+# -- repeats and lost pushers --------------------------------------------------------------------
+
+
+def test_a_repeat_of_what_was_done_here_is_dropped_and_acked_again(puller: Puller) -> None:
+    puller.receive("p", 1, 3)
+    puller.box.finish(puller.box.take("me", 0.0, limit=3), 0.0)
+    puller.answers()
+    assert puller.receive("p", 2, 3, attempt=2) == 1
+    assert puller.acked() == [(2, 3)]
+    assert (puller.box.repeats, puller.box.waiting) == (2, 1)
+
+
+def test_a_repeat_of_what_is_in_hand_waits_for_it(puller: Puller) -> None:
+    puller.receive("p", 1)
+    hand = puller.box.take("me", 0.0)
+    puller.box.lost(b"p")
+    assert puller.answers() == []
+    puller.ask("q")
+    assert puller.receive("q", 1, attempt=2) == 0
+    puller.box.offered(b"p", 1)
+    puller.answers()
+    assert puller.receive("p", 1, attempt=2) == 0
+    puller.box.finish(hand, 0.0)
+    assert puller.acked() == [(1, 1)]
+
+
+def test_a_job_refused_by_word_is_done_again_though_its_hand_is_not_finished(puller: Puller) -> None:
+    puller.receive("p", 1)
+    hand = puller.box.take("me", 0.0)
+    hand.said[0] = Verdict.REFUSED
+    puller.box.say(hand, 0, Verdict.REFUSED)
+    assert puller.receive("p", 1, attempt=2) == 1
+
+
+def test_what_a_lost_pusher_sent_is_forgotten_unless_begun(puller: Puller) -> None:
+    puller.box.pace.observe(1_000, 0.01)
+    puller.receive("p", 1, 5)
+    hand = puller.box.take("me", 0.0)
+    puller.receive("p", 6, 5)
+    puller.box.lost(b"p")
+    puller.box.lost(b"p")
+    assert (puller.box.waiting, hand.step()) == (0, -1)
+    puller.box.finish(hand, 0.0)
+    assert puller.answers() == []  # there is no session to say it in
+    puller.ask()
+    assert puller.receive("p", 1, attempt=2) == 0  # and should it come again, it is confirmed
+    assert puller.acked() == [(1, 1)]
+
+
+def test_what_a_job_of_a_lost_session_came_to_is_told_in_the_next(puller: Puller) -> None:
+    puller.receive("p", 1)
+    hand = puller.box.take("me", 0.0)
+    puller.box.lost(b"p")
+    puller.ask()
+    puller.box.finish(hand, 0.0)
+    assert puller.acked() == [(1, 1)]
+
+
+def test_only_so_many_origins_are_remembered(puller: Puller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meshmq.core.inbox.ORIGINS_KEPT", 0)
+    puller.receive("p", 1)
+    puller.box.finish(puller.box.take("me", 0.0), 0.0)
+    assert len(puller.box._done) <= 1
+
+
+def test_large_jobs_are_granted_by_their_bytes() -> None:
+    puller = Puller(settings=Settings(prefetch_bytes=10))
+    puller.ask()
+    puller.receive("p", 1, 2)  # the last one may go beyond
+    with pytest.raises(ProtocolError):
+        puller.receive("p", 3, 1)
+    puller.box.finish(puller.box.take("me", 0.0, limit=2), 0.0)
+    puller.answers()
+    puller.receive("p", 3, 1)
