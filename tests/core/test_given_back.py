@@ -31,8 +31,8 @@ def test_parts_given_back_in_any_order_go_out_in_order(parts: tuple[tuple[Verdic
 
 def send(outbox: Outbox, peer: bytes, count: int) -> list[tuple[int, int]]:
     """Grant a worker so many jobs; returns the number and attempt of each that it is sent."""
-    for route in outbox.routes.values():
-        route.jobs_limit = route.jobs_sent
+    for other in outbox.routes.values():
+        other.jobs_limit = other.jobs_sent
     outbox.open(peer)
     outbox.grant(peer, count, 1_000_000)
     sent: list[tuple[int, int]] = []

@@ -74,6 +74,7 @@ def break_and_count(spawn: Spawn, mesh: str, break_it: Break, times: int) -> Non
     assert accepted > times
     assert sorted(record.done) == list(range(len(pushed)))
     assert record.repeats == 0
+    assert list(record.attempts) == sorted(record.attempts)  # one pusher, one worker: in the order of push
     assert [event.kind for event in events if event.kind in ("lost", "left", "refused")] == []
     assert {kind for kind, _ in record.events} <= {"joined", "changed", "left"}  # we leave at the end
     assert longest < STALL

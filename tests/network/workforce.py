@@ -42,21 +42,30 @@ class Workforce:
         return len(dead)
 
     def end(self) -> Record:
-        """Kill all, and return what everybody ever said."""
+        """Let all who live leave, and return what everybody ever said."""
         for worker in self.workers:
-            worker.kill()
-        return Record([line for child in self.everybody for line in child.rest()])
+            worker.end_input()
+        for worker in self.workers:
+            worker.wait()
+        return Record([child.rest() for child in self.everybody])
 
 
 class Record:
     """All executions of all jobs: the attempts each job was run as, and what else was told."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, told: list[list[str]]) -> None:
         self.attempts: defaultdict[int, list[int]] = defaultdict(list)
         self.done: defaultdict[int, int] = defaultdict(int)
         self.ids: defaultdict[int, set[str]] = defaultdict(set)
         self.events: list[tuple[str, str]] = []
         self.failed: set[int] = set()
+        #: Of each worker that left well: how many jobs it said it did, and how many its counters say.
+        self.counted: list[tuple[int, int]] = []
+        for lines in told:
+            self._read(lines)
+
+    def _read(self, lines: list[str]) -> None:
+        done = 0
         for line in lines:
             word, *rest = line.split()
             if word == "begun":
@@ -64,10 +73,13 @@ class Record:
                 self.ids[int(rest[0])].add(rest[2])
             elif word == "done":
                 self.done[int(rest[0])] += 1
+                done += 1
             elif word == "failed":
                 self.failed.add(int(rest[0]))
             elif word == "event":
                 self.events.append((rest[0], rest[1]))
+            elif word == "stats":
+                self.counted.append((done, int(rest[0])))
 
     @property
     def repeats(self) -> int:

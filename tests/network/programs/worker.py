@@ -1,10 +1,14 @@
-"""A worker that tells every execution: ``begun DATA ATTEMPT`` before it works, ``done DATA`` after."""
+"""A worker that tells every execution: ``begun DATA ATTEMPT ID`` before it works, ``done DATA`` after.
+
+It leaves when its input ends, with ``stats DONE REPEATS``, the counters of its queue.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import signal
+import sys
 import threading
 
 import meshmq
@@ -22,6 +26,11 @@ def tell_events(node: meshmq.Node) -> None:
         tell("event", event.kind, event.name)
 
 
+def close_at_the_end(receiver: meshmq.Receiver) -> None:
+    sys.stdin.read()
+    receiver.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("queue")
@@ -37,8 +46,12 @@ def main() -> None:
     settings = meshmq.Settings(silence=silence, heartbeat=silence / 4)
     with meshmq.Node(arguments.name, insecure=arguments.insecure, settings=settings) as node:
         threading.Thread(target=tell_events, args=(node,), daemon=True).start()
-        for message in node.pull(arguments.queue, prefetch=arguments.prefetch):
+        receiver = node.pull(arguments.queue, prefetch=arguments.prefetch)
+        threading.Thread(target=close_at_the_end, args=(receiver,), daemon=True).start()
+        inbox = node._participant.inboxes[arguments.queue]  # type: ignore[union-attr]  # it is open
+        for message in receiver:
             work(message, arguments)
+        tell("stats", inbox.done, inbox.repeats)
 
 
 def work(message: meshmq.Message, arguments: argparse.Namespace) -> None:
