@@ -61,7 +61,7 @@ def break_and_count(spawn: Spawn, mesh: str, break_it: Break, times: int) -> Non
         try:
             while broken < times:
                 longest = max(longest, until_acked(node, acked(node) + BETWEEN))
-                broken += max(map(break_it, node.proxies.values()))  # it goes through one of them
+                broken += max(map(break_it, list(node.proxies.values())))  # it goes through one of them
             longest = max(longest, until_acked(node, acked(node) + BETWEEN))
         finally:
             enough.set()
