@@ -363,6 +363,11 @@ class Inbox:
     # -- credit and time -------------------------------------------------------------------------
 
     @property
+    def has_pushers(self) -> bool:
+        """Whether a session stands in which credit was asked for."""
+        return bool(self._sources)
+
+    @property
     def asking(self) -> bool:
         """Whether somebody iterates, receives or handles."""
         return bool(self._askers)

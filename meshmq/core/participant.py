@@ -20,11 +20,11 @@ from meshmq.core.outbox import Outbox
 from meshmq.core.presence import Presence
 from meshmq.core.roster import Peer
 from meshmq.core.session import Session
-from meshmq.errors import ProtocolError
+from meshmq.errors import ConfigError, ProtocolError
 from meshmq.names import short
 from meshmq.settings import Settings
 from meshmq.wire.batches import Headers, unpack_batch
-from meshmq.wire.card import Card, State, pack_card, read_card, unpack_body
+from meshmq.wire.card import QUEUES_LIMIT, Card, State, pack_card, read_card, unpack_body
 from meshmq.wire.frames import (
     HEAD_BYTES,
     Hello,
@@ -137,9 +137,15 @@ class Participant:
         return outbox
 
     def open_queue(self, queue: str, prefetch: int | None, now: float) -> Inbox:
-        """Pull a queue from now on: it goes on our card."""
+        """Pull a queue from now on: it goes on our card.
+
+        Raises:
+            ConfigError: there is no room for one more on it.
+        """
         inbox = self.inboxes.get(queue)
         if inbox is None:
+            if len(self.inboxes) >= QUEUES_LIMIT:
+                raise ConfigError(f"a node pulls at most {QUEUES_LIMIT:,} queues at once, and {queue!r} is one more")
             inbox = self._shut.pop(queue, None) or Inbox(queue, self.settings)
             inbox.pace.fixed = prefetch
             self.inboxes[queue] = inbox
@@ -154,7 +160,9 @@ class Participant:
         if inbox is not None:
             inbox.forget_unbegun()
             self._answer(inbox)
-            self._shut[queue] = self.inboxes.pop(queue)
+            del self.inboxes[queue]
+            if inbox.has_pushers:
+                self._shut[queue] = inbox
             self._change_card(now, pulls=tuple(self.inboxes))
             self.work(now)
 
@@ -462,6 +470,7 @@ class Participant:
             self._busy_outboxes[outbox.queue] = None
         for inbox in (*self.inboxes.values(), *self._shut.values()):
             inbox.lost(session.peer)
+        self._shut = {queue: inbox for queue, inbox in self._shut.items() if inbox.has_pushers}
         self.presence.session_ended(session.peer, now)
         self._seeking = True
 

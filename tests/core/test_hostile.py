@@ -8,13 +8,15 @@ from contextlib import suppress
 import pytest
 
 from meshmq.core import stream
-from meshmq.errors import WouldBlock
+from meshmq.errors import ConfigError, WouldBlock
 from meshmq.settings import Settings
+from meshmq.wire.card import QUEUES_LIMIT, pack_card, read_card, unpack_body
 from meshmq.wire.chunks import CHUNK_BYTES, join_message, pack_chunk
 from meshmq.wire.frames import (
     Kind,
     Verdict,
     pack_acks,
+    pack_bye,
     pack_grant,
     pack_head,
     pack_offer,
@@ -232,3 +234,23 @@ def test_a_chunked_message_of_a_million_empty_frames_is_refused() -> None:
     whole = join_message(Kind.JOBS, [b""] * 60_000)
     stranger.say(Kind.CHUNK, pack_chunk(1, 0, len(whole)) + whole)
     assert byes(stranger) == ["protocol"]
+
+
+def test_no_more_queues_than_a_card_holds() -> None:
+    node = participant()
+    for number in range(QUEUES_LIMIT):
+        node.open_queue(f"q{number}", None, 0.0)
+    with pytest.raises(ConfigError, match="at most 4,096 queues"):
+        node.open_queue("one.more", None, 0.0)
+    assert len(read_card(unpack_body(pack_card(node.presence.card))[1]).pulls) == QUEUES_LIMIT
+
+
+def test_what_is_kept_of_a_closed_queue_goes_with_its_last_session() -> None:
+    node, stranger = pulling()
+    node.close_queue("jobs", stranger.now)
+    assert "jobs" in node._shut
+    stranger.say(Kind.BYE, pack_bye("left"))
+    assert not node._shut
+    node.open_queue("other", None, stranger.now)
+    node.close_queue("other", stranger.now)
+    assert not node._shut
