@@ -579,31 +579,46 @@ class Participant:
             return
         self._working = True
         try:
-            while self._seeking or self._busy_inboxes or self._busy_outboxes or self._local:
-                if self._seeking:
-                    self._seeking = False
-                    for outbox in self.outboxes.values():
-                        if outbox.depth:
-                            self._seek(outbox, now)
-                busy, self._busy_inboxes = self._busy_inboxes, {}
-                for queue in busy:
-                    inbox = self._inbox(queue)
-                    if inbox is not None:
-                        self._answer(inbox)
-                outboxes, self._busy_outboxes = self._busy_outboxes, {}
-                for queue in outboxes:
-                    self._pump(self.outboxes[queue], now)
-                while self._local:
-                    kind, frames = self._local.popleft()
-                    self._read(self.node_id, kind, frames, now)
-            for session in self.sessions.values():
-                if session.pending:
-                    session.pump(now, _nothing)
-                    self._soon_of(session)
-                    if session.settled:
-                        self.woken.append((("progress",), 1_000))
+            open_work = True
+            while open_work:
+                while self._seeking or self._busy_inboxes or self._busy_outboxes or self._local:
+                    self._work_off(now)
+                open_work = self._send_pending(now)
         finally:
             self._working = False
+
+    def _work_off(self, now: float) -> None:
+        if self._seeking:
+            self._seeking = False
+            for outbox in self.outboxes.values():
+                if outbox.depth:
+                    self._seek(outbox, now)
+        busy, self._busy_inboxes = self._busy_inboxes, {}
+        for queue in busy:
+            inbox = self._inbox(queue)
+            if inbox is not None:
+                self._answer(inbox)
+        outboxes, self._busy_outboxes = self._busy_outboxes, {}
+        for queue in outboxes:
+            self._pump(self.outboxes[queue], now)
+        while self._local:
+            kind, frames = self._local.popleft()
+            self._read(self.node_id, kind, frames, now)
+
+    def _send_pending(self, now: float) -> bool:
+        """Send what sessions still hold; whether a large job has gone for which others of its queue had to wait."""
+        gone = False
+        for session in self.sessions.values():
+            if session.pending:
+                carried = session.carries()
+                session.pump(now, _nothing)
+                gone = gone or (carried and not session.carries())
+                self._soon_of(session)
+                if session.settled:
+                    self.woken.append((("progress",), 1_000))
+        if gone:
+            self._busy_outboxes.update((queue, None) for queue, outbox in self.outboxes.items() if outbox.waiting)
+        return bool(self._busy_outboxes)
 
     def _soon_of(self, session: Session) -> None:
         moment = session.deadline
@@ -644,12 +659,13 @@ class Participant:
             self._put(peer, Kind.OFFER, pack_offer(outbox.queue, outbox.waiting))
 
     def _pump(self, outbox: Outbox, now: float) -> None:
-        while (route := outbox.best(self._has_room)) is not None:
+        room = partial(self._has_room, outbox.queue)
+        while (route := outbox.best(room)) is not None:
             if route.peer == self.node_id:
                 self._local.append((Kind.JOBS, outbox.next_batch(route, now)))
                 continue
             session = self.sessions[route.peer]
-            session.pump(now, partial(self._next_jobs, outbox, route.peer, now))
+            session.pump(now, partial(self._next_jobs, outbox, route.peer, now), outbox.queue)
             self._soon_of(session)
         if outbox.waiting:
             for route in outbox.routes.values():
@@ -658,16 +674,16 @@ class Participant:
             self._soon(outbox.deadline)
 
     def _next_jobs(self, outbox: Outbox, peer: bytes, now: float) -> tuple[Kind, Sequence[bytes]] | None:
-        route = outbox.best(self._has_room)
+        route = outbox.best(partial(self._has_room, outbox.queue))
         if route is None or route.peer != peer:
             return None
         return Kind.JOBS, outbox.next_batch(route, now)
 
-    def _has_room(self, peer: bytes) -> bool:
+    def _has_room(self, queue: str, peer: bytes) -> bool:
         if peer == self.node_id:
             return True
         session = self.sessions.get(peer)
-        return session is not None and session.room
+        return session is not None and session.room and not session.carries(queue)
 
 
 def _nothing() -> None:

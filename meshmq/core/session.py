@@ -149,9 +149,13 @@ class Session:
         """Queue a small frame; these go before everything else. Only on a live session."""
         self._stream.put(kind, body)
 
-    def pump(self, now: float, source: Source) -> None:
-        """Send what may be sent: small frames first, then chunks and batches in turns."""
-        while self.connection is not None and (found := self._stream.next(source)) is not None:
+    def carries(self, name: str | None = None) -> bool:
+        """Whether a large message (of this name) is under way: what follows it in order has to wait."""
+        return self._stream.carries(name)
+
+    def pump(self, now: float, source: Source, name: str = "") -> None:
+        """Send what may be sent: small frames first, then chunks and batches (of ``name``) in turns."""
+        while self.connection is not None and (found := self._stream.next(source, name)) is not None:
             kind, frames = found
             self._send(kind, self._stream.keep(kind, frames, now), frames)
 

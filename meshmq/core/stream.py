@@ -35,7 +35,7 @@ class Stream:
         self.kept: deque[tuple[int, Kind, Sequence[bytes], int]] = deque()
         self._kept_bytes = 0
         self._small: deque[tuple[Kind, Sequence[bytes]]] = deque()
-        self._transfers: deque[tuple[int, bytes, int]] = deque()
+        self._transfers: deque[tuple[int, bytes, int, str]] = deque()
         self._transfer_number = 0
         self._chunk_turn = False
         self._arriving: dict[int, bytearray] = {}
@@ -67,8 +67,12 @@ class Stream:
         """Queue a small frame."""
         self._small.append((kind, (body,)))
 
-    def next(self, source: Source) -> tuple[Kind, Sequence[bytes]] | None:
-        """Return what goes next, or nothing when there is nothing or no room."""
+    def carries(self, name: str | None = None) -> bool:
+        """Whether a large message (of this name) is under way: what follows it in order has to wait."""
+        return any(name is None or transfer[3] == name for transfer in self._transfers)
+
+    def next(self, source: Source, name: str = "") -> tuple[Kind, Sequence[bytes]] | None:
+        """Return what goes next, or nothing when there is nothing or no room; ``source`` gives what is of ``name``."""
         if self._kept_bytes >= WINDOW:
             return None
         if self._small:
@@ -83,14 +87,14 @@ class Stream:
         if sum(map(len, frames)) <= CHUNK_BYTES:
             return found
         self._transfer_number += 1
-        self._transfers.append((self._transfer_number, join_message(kind, frames), 0))
+        self._transfers.append((self._transfer_number, join_message(kind, frames), 0, name))
         return self._next_chunk()
 
     def _next_chunk(self) -> tuple[Kind, Sequence[bytes]]:
-        number, whole, offset = self._transfers.popleft()
+        number, whole, offset, name = self._transfers.popleft()
         piece = whole[offset : offset + CHUNK_BYTES]
         if offset + len(piece) < len(whole):
-            self._transfers.append((number, whole, offset + len(piece)))
+            self._transfers.append((number, whole, offset + len(piece), name))
         return Kind.CHUNK, (pack_chunk(number, offset, len(whole)) + piece,)
 
     def keep(self, kind: Kind, frames: Sequence[bytes], now: float) -> int:
