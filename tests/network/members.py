@@ -6,13 +6,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.network.children import LIMIT, Child, python
 from tests.network.conftest import Start
 from tests.network.namespaces import Namespace
 
 MEMBER: Final = Path(__file__).parent / "programs" / "member.py"
+#: Of nodes that do not find each other by zeroconf, nor as those of one host do.
+ADDRESSES_ONLY: Final[dict[str, Any]] = {"insecure": True, "apart": True, "deaf": True}
+#: A busy machine is given ten times what it should take.
+TIMES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +154,9 @@ def member(
         command = within.command(*command)
         env = {**within.env, "MESHMQ_INTERFACES": "", **env}
     return Member(start(command, env=env), names)
+
+
+def held(what: str, seconds: float, limit: float) -> None:
+    """Print a figure, and hold it at ten times its limit."""
+    print(f"{what}: {seconds:.3f} s (limit {limit:g} s)")
+    assert seconds < limit * TIMES

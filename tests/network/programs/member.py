@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Final
 
 import meshmq
@@ -76,6 +77,9 @@ def open_node(name: str, arguments: argparse.Namespace, stack: ExitStack) -> mes
     )
     before = time.monotonic()
     stack.enter_context(node)
+    if arguments.apart:
+        for unix_socket in Path(os.environ["MESHMQ_RUNTIME_DIR"]).rglob("*.[cd]"):
+            unix_socket.unlink()  # or those who know its path from a card would dial it
     tell("open", node.name, before, time.monotonic(), *node.addresses)
     threading.Thread(target=tell_events, args=(node,), daemon=True).start()
     if arguments.pull:

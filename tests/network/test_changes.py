@@ -1,0 +1,86 @@
+"""Networks change under their nodes: addresses move, cables are cut; peers come back and jobs go on."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from time import monotonic as clock
+from typing import Final
+
+import pytest
+
+from tests.network.conftest import Namespaces, Start
+from tests.network.members import Member, member
+from tests.network.namespaces import Namespace
+from tests.scale import STRESS
+
+pytestmark = pytest.mark.root
+
+#: Seconds without a heartbeat after which a peer is missed; the short one makes the test short.
+SILENCE: Final = 4.0 if STRESS else 0.8
+CUT: Final = 10.0 if STRESS else 2.5
+SECRET: Final = secrets.token_urlsafe(32)
+LIMIT: Final = 40.0
+
+
+@pytest.fixture
+def env(mesh_name: str) -> dict[str, str]:
+    return {"MESHMQ_MESH": mesh_name, "MESHMQ_SECRET": SECRET}
+
+
+def two(left: Namespace, right: Namespace, start: Start, env: dict[str, str]) -> tuple[Member, Member]:
+    """Return a pusher and a puller that know each other and work together."""
+    pusher = member(start, "pusher", env=env, within=left, silence=SILENCE, push="jobs")
+    puller = member(start, "puller", env=env, within=right, silence=SILENCE, pull="jobs")
+    pusher.saw("joined", "puller")
+    puller.saw("joined", "pusher")
+    pusher.push("before")
+    puller.hear(lambda: bool(puller.jobs))
+    return pusher, puller
+
+
+def test_cut_cable_loses_peers_and_healed_brings_them_back(
+    namespaces: Namespaces, start: Start, env: dict[str, str]
+) -> None:
+    network = namespaces(2)
+    left, right = network.nodes
+    pusher, puller = two(left, right, start, env)
+    cut = clock()
+    network.cut(right)
+    pusher.push("while it is cut")
+    lost = [one.saw("lost", other, timeout=LIMIT) for one, other in ((pusher, "puller"), (puller, "pusher"))]
+    threading.Event().wait(cut + CUT - clock())
+    network.heal(right)
+    healed = clock()
+    puller.hear(lambda: len(puller.jobs) == 2, LIMIT)
+    back = [
+        one.saw("joined", other, after=healed, timeout=LIMIT) for one, other in ((pusher, "puller"), (puller, "pusher"))
+    ]
+    pusher.push("after")
+    puller.hear(lambda: len(puller.jobs) == 3, LIMIT)
+    print(f"missed {max(one.moment for one in lost) - cut:.2f} s after the cut of {CUT:g} s,", end=" ")
+    print(f"back {max(one.moment for one in back) - healed:.2f} s after the heal,", end=" ")
+    print(f"the job {puller.jobs[1][0] - healed:.2f} s after it")
+    assert [data for _, data in puller.jobs] == ["before", "while it is cut", "after"]
+    assert (pusher.kinds("puller"), puller.kinds("pusher")) == (["joined", "lost", "joined"],) * 2
+
+
+@pytest.mark.parametrize("mover", ["puller", "pusher"])
+def test_jobs_go_on_where_an_address_changed(
+    namespaces: Namespaces, start: Start, env: dict[str, str], mover: str
+) -> None:
+    left, right = namespaces(2).nodes
+    pusher, puller = two(left, right, start, env)
+    moving = right if mover == "puller" else left
+    for change in (("del", f"{moving.address}/16"), ("add", "10.77.99.99/16")):
+        assert moving.run("ip", "address", *change, "dev", "eth0").returncode == 0
+    moved = clock()
+    pusher.push("after")
+    puller.hear(lambda: len(puller.jobs) == 2, LIMIT)
+    # Where the one that moved was missed, it is back: nobody can dial it any more, but it can.
+    back = max(pusher.met(1, LIMIT), puller.met(1, LIMIT))
+    print(f"{mover} moved: its job done after {puller.jobs[1][0] - moved:.2f} s,", end=" ")
+    print(f"found again after {back - moved:.2f} s" if back > moved else "missed by nobody")
+    pusher.push("again")
+    puller.hear(lambda: len(puller.jobs) == 3, LIMIT)
+    assert [data for _, data in puller.jobs] == ["before", "after", "again"]
