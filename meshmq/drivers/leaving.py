@@ -1,13 +1,27 @@
-"""Closes at interpreter exit what the program has left open, in bounded time."""
+"""Closes at interpreter exit what the program has left open, in bounded time.
+
+ZeroMQ sends from a thread of its own, which ends with the process: so the exit also waits, for a
+moment, until what was sent last is on its way; else every goodbye would be a race against the end.
+"""
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
+import sys
+import threading
 import time
 from collections.abc import Callable
 from itertools import count
+
+from meshmq.drivers.keeper import keeper
+from meshmq.links import context
+from meshmq.links.authenticator import current
+
+#: Seconds that what was sent last, on links that are closed already, may take to leave.
+_LINGER = 0.5
 
 #: Closes one node; is given the seconds it may take.
 Closer = Callable[[float], object]
@@ -25,6 +39,7 @@ def at_exit(closer: Closer, limit: float) -> Callable[[], None]:
     called in the main thread, the youngest first, and is kept alive until then. In a forked child
     nothing of the parent's is called.
     """
+    _ask_multiprocessing()
     number = next(_numbers)
     _closers[number] = (closer, limit)
 
@@ -46,8 +61,40 @@ def _leave() -> None:
             patient = False
         except Exception as error:
             _logger.error("closing at exit: %s", error)
+    _send_the_last()
 
 
+def _send_the_last() -> None:
+    guard = current()
+    if guard is not None:
+        keeper().detach_service(guard)
+        guard.close()
+    # In a thread, for nothing may hold up an exit for ever: not a socket that somebody forgot to close.
+    last = threading.Thread(target=context.destroy, args=(int(1000 * _LINGER),), name="meshmq-exit", daemon=True)
+    with contextlib.suppress(RuntimeError, KeyboardInterrupt):  # too late for threads; no patience
+        last.start()
+        last.join(2 * _LINGER)
+
+
+def _ask_multiprocessing() -> None:
+    """Have a child of multiprocessing call us at its end: it ends without atexit."""
+    global _asked
+    if "multiprocessing.process" not in sys.modules or _asked:
+        return
+    from multiprocessing import process, util
+
+    if process.parent_process() is not None:
+        _asked = True
+        util.Finalize(None, _leave, exitpriority=10)
+
+
+def _after_fork() -> None:
+    global _asked
+    _asked = False
+    _closers.clear()
+
+
+_asked = False
 atexit.register(_leave)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_closers.clear)
+    os.register_at_fork(after_in_child=_after_fork)

@@ -31,7 +31,7 @@ _MOST_ADDRESSES: Final = 1024
 class Authenticator:
     """Answers libzmq's question whether a connection may come in.
 
-    ``allow`` and ``forbid`` may be called from any thread, ``step`` by one at a time.
+    ``allow``, ``forbid`` and ``close`` may be called from any thread, ``step`` by one at a time.
 
     Raises:
         LinkError: this process has one already (use ``authenticator()``).
@@ -42,6 +42,7 @@ class Authenticator:
         self._context = context()
         self._domains: dict[bytes, bytes | None] = {}
         self._told: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
         self.refused = 0
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.linger = 0
@@ -74,24 +75,28 @@ class Authenticator:
     def step(self) -> bool:
         """Answer all that was asked; ``False``, for nothing is left [F 4: it goes on until nothing is there]."""
         check_generation(self._born)
-        while not self._socket.closed:
-            try:
-                question = self._socket.recv_multipart(zmq.DONTWAIT)
-            except zmq.Again:
-                break
-            answer = self._answer(question)
-            if answer is not None:
+        with self._lock:
+            while not self._socket.closed:
                 try:
-                    self._socket.send_multipart(answer, zmq.DONTWAIT)
-                except zmq.ZMQError:  # the asker has gone
-                    _logger.debug("a handshake ended before it was judged")
+                    question = self._socket.recv_multipart(zmq.DONTWAIT)
+                except zmq.Again:
+                    break
+                answer = self._answer(question)
+                if answer is not None:
+                    try:
+                        self._socket.send_multipart(answer, zmq.DONTWAIT)
+                    except zmq.ZMQError:  # the asker has gone
+                        _logger.debug("a handshake ended before it was judged")
         return False
 
     def close(self) -> None:
         """Stop answering; every handshake is refused from now on."""
-        if self._born == generation() and not self._socket.closed:
-            self._socket.unbind(_ENDPOINT)  # at once, while closing alone frees the name some time later
-            self._socket.close(linger=0)
+        if self._born != generation():
+            return
+        with self._lock:
+            if not self._socket.closed:
+                self._socket.unbind(_ENDPOINT)  # at once, while closing alone frees the name some time later
+                self._socket.close(linger=0)
 
     def _answer(self, question: Sequence[bytes]) -> list[bytes] | None:
         """Judge ``[asker, b"", version, request, domain, address, identity, mechanism, credentials...]``."""
@@ -140,6 +145,12 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
+
+
+def current() -> Authenticator | None:
+    """Return this process's authenticator, if it has one that answers."""
+    guard = _current
+    return guard if guard is not None and not guard.closed else None
 
 
 def authenticator() -> Authenticator:
