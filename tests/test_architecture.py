@@ -29,6 +29,8 @@ LAYERS: Final = (
     {"core"},
     {"links"},
     {"drivers", "discovery", "journal"},
+    {"consumer", "seeing", "waiting", "whereabouts"},
+    {"wishes", "incarnation"},
     {"node"},
     {"device"},
     {"faces"},

@@ -7,6 +7,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from meshmq import wishes
 from meshmq.consumer import check_timeout
 from meshmq.core.outbox import TRAY_BYTES
 from meshmq.core.roster import Event
@@ -68,7 +69,7 @@ class AsyncNode(TaskNode):
             if not engine.closed:
                 with suppress(ClosedError):
                     self._begin_to_leave()
-                    await self._wait(self._leave_wish(hard), None)
+                    await self._wait(wishes.left(self._participating(), hard, self.settings.drain), None)
         except BaseException:
             if left := await self._end():
                 tell_left(self, left)
@@ -136,7 +137,7 @@ class AsyncNode(TaskNode):
             TimedOut: not so many in time.
             ClosedError: the node is closed.
         """
-        return await self._wait(self._peers_wish(pull, count), check_timeout(timeout))
+        return await self._wait(wishes.pullers(self._participating(), pull, count), check_timeout(timeout))
 
     async def settle(self, timeout: float | None = None) -> None:
         """Wait until discovery has had its first answers.
@@ -152,7 +153,7 @@ class AsyncNode(TaskNode):
 
         Ends quietly when the node closes, and after ``timeout`` seconds without an event.
         """
-        wish, limit = self._event_wish([0]), check_timeout(timeout)
+        wish, limit = wishes.event(self._participating(), [0]), check_timeout(timeout)
         while True:
             try:
                 event = await self._wait(wish, limit)
@@ -169,7 +170,7 @@ class AsyncNode(TaskNode):
             TimedOut: not in time.
             ClosedError: the node is closed.
         """
-        await self._wait(self._flush_wish(None), check_timeout(timeout))
+        await self._wait(wishes.flushed(self._participating(), None), check_timeout(timeout))
 
 
 class AsyncQueue:
@@ -216,7 +217,7 @@ class AsyncQueue:
             TimedOut: not in time.
             ClosedError: the node is closed.
         """
-        await self._node._wait(self._node._flush_wish(self.name), check_timeout(timeout))
+        await self._node._wait(wishes.flushed(self._node._participating(), self.name), check_timeout(timeout))
 
     @property
     def depth(self) -> int:

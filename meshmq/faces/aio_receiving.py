@@ -8,6 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
+from meshmq import wishes
 from meshmq.consumer import Consumer, check_limit, check_timeout
 from meshmq.errors import ClosedError, ForkedError, TimedOut, WouldBlock
 from meshmq.faces.tasks import TURN_AFTER, TaskNode
@@ -59,7 +60,7 @@ class AsyncReceiver:
         """
         check_limit(limit)
         consumer, seconds = self._consumer, check_timeout(timeout)
-        wish = self._node._jobs_wish(self.queue, lambda now, since: consumer.advance_many(limit))
+        wish = wishes.jobs(self._node._participating(), self.queue, lambda now, since: consumer.advance_many(limit))
         await self._node._take_turn()
         while True:
             messages = consumer.open_many(await self._wait(wish, consumer, seconds))
@@ -73,7 +74,7 @@ class AsyncReceiver:
             await node._take_turn()
         with suppress(WouldBlock):
             return consumer.next_nowait()
-        wish = self._node._jobs_wish(self.queue, lambda now, since: consumer.advance())
+        wish = wishes.jobs(self._node._participating(), self.queue, lambda now, since: consumer.advance())
         while True:
             message = consumer.open_one(await self._wait(wish, consumer, timeout))
             if message is not None:
@@ -93,7 +94,9 @@ class AsyncReceiver:
             TimedOut: none came in time.
             ClosedError: the node is closed.
         """
-        await self._node._wait(self._node._ready_wish(self._consumer), check_timeout(timeout))
+        participant, consumer = self._node._participating(), self._consumer
+        wish = wishes.job_here(participant, self.queue, lambda: consumer.left)
+        await self._node._wait(wish, check_timeout(timeout))
 
     def close(self) -> None:
         """Stop pulling: what is in hand goes back as a possible repeat, the rest at once. Twice is once."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 
+from meshmq import wishes
 from meshmq.consumer import check_timeout
 from meshmq.core.outbox import TRAY_BYTES
 from meshmq.core.roster import Event
@@ -128,7 +129,7 @@ class Node(BaseNode):
             TimedOut: not so many in time.
             ClosedError: the node is closed.
         """
-        return self._wait(self._peers_wish(pull, count), check_timeout(timeout))
+        return self._wait(wishes.pullers(self._participating(), pull, count), check_timeout(timeout))
 
     def settle(self, timeout: float | None = None) -> None:
         """Wait until discovery has had its first answers.
@@ -144,7 +145,7 @@ class Node(BaseNode):
 
         Ends quietly when the node closes, and after ``timeout`` seconds without an event.
         """
-        wish, limit = self._event_wish([0]), check_timeout(timeout)
+        wish, limit = wishes.event(self._participating(), [0]), check_timeout(timeout)
         while True:
             try:
                 event = self._wait(wish, limit)
@@ -161,7 +162,7 @@ class Node(BaseNode):
             TimedOut: not in time.
             ClosedError: the node is closed.
         """
-        self._wait(self._flush_wish(None), check_timeout(timeout))
+        self._wait(wishes.flushed(self._participating(), None), check_timeout(timeout))
 
     # -- waiting ---------------------------------------------------------------------------------
 
@@ -219,7 +220,7 @@ class Queue:
             TimedOut: not in time.
             ClosedError: the node is closed.
         """
-        self._node._wait(self._node._flush_wish(self.name), check_timeout(timeout))
+        self._node._wait(wishes.flushed(self._node._participating(), self.name), check_timeout(timeout))
 
     @property
     def depth(self) -> int:

@@ -6,6 +6,7 @@ import weakref
 from types import TracebackType
 from typing import Self, TypeVar
 
+from meshmq import wishes
 from meshmq.consumer import Consumer, check_limit, check_timeout
 from meshmq.errors import ClosedError, ForkedError, TimedOut, WouldBlock
 from meshmq.faces.threads import wait
@@ -61,14 +62,14 @@ class Receiver:
         """
         check_limit(limit)
         consumer, seconds = self._consumer, check_timeout(timeout)
-        wish = self._node._jobs_wish(self.queue, lambda now, since: consumer.advance_many(limit))
+        wish = wishes.jobs(self._node._participating(), self.queue, lambda now, since: consumer.advance_many(limit))
         while True:
             messages = consumer.open_many(self._wait(wish, consumer, seconds))
             if messages:
                 return messages
 
     def _receive(self, consumer: Consumer, timeout: float | None) -> Message:
-        wish = self._node._jobs_wish(self.queue, lambda now, since: consumer.advance())
+        wish = wishes.jobs(self._node._participating(), self.queue, lambda now, since: consumer.advance())
         while True:
             message = consumer.open_one(self._wait(wish, consumer, timeout))
             if message is not None:
@@ -88,7 +89,9 @@ class Receiver:
             TimedOut: none came in time.
             ClosedError: the node is closed.
         """
-        wait(self._node, self._node._ready_wish(self._consumer), check_timeout(timeout))
+        participant, consumer = self._node._participating(), self._consumer
+        wish = wishes.job_here(participant, self.queue, lambda: consumer.left)
+        wait(self._node, wish, check_timeout(timeout))
 
     def close(self) -> None:
         """Stop pulling: what is in hand goes back as a possible repeat, the rest at once. Twice is once."""

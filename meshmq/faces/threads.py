@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import Final, TypeVar
 
+from meshmq import wishes
 from meshmq.errors import ClosedError, Undelivered, WouldBlock
 from meshmq.links.engine import Engine
 from meshmq.links.waiter import ThreadWaiter
@@ -80,9 +81,10 @@ def leave(node: BaseNode, hard: float | None) -> None:
 
 def _wait_to_leave(node: BaseNode, hard: float | None) -> None:
     try:
-        wait(node, node._leave_wish(hard), None)
+        wait(node, wishes.left(node._participating(), hard, node.settings.drain), None)
     except (KeyboardInterrupt, SystemExit):
-        wait(node, node._leave_wish(node.settings.drain if hard is None else min(hard, node.settings.drain)), None)
+        limit = node.settings.drain if hard is None else min(hard, node.settings.drain)
+        wait(node, wishes.left(node._participating(), limit, limit), None)
         raise
 
 

@@ -12,10 +12,11 @@ from meshmq.testing.faults import Faults
 from meshmq.testing.jobs import Jobs
 from meshmq.testing.memory import MemoryNetwork
 from meshmq.testing.memory_links import MemoryLinks
-from meshmq.testing.network import Network, Place, open_links
+from meshmq.testing.network import Network, open_links
 from meshmq.testing.replay import Report, SimulationFailed, simulate
 from meshmq.testing.scenario import Scenario
 from meshmq.testing.simulation import SimulatedNode, Simulation
+from meshmq.whereabouts import Place
 
 __all__ = [
     "Faults",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
@@ -18,18 +17,9 @@ from meshmq.testing.clock import HandClock
 from meshmq.testing.discovery import MemoryDirectory, MemoryDiscovery
 from meshmq.testing.memory import MemoryNetwork
 from meshmq.testing.memory_links import MemoryLinks
+from meshmq.whereabouts import Place
 
 _MESH_BYTES: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What a node in a ``Network`` is opened with, in place of sockets, discovery and the machine's clock."""
-
-    mesh: str
-    links: MemoryLinks
-    discovery: MemoryDiscovery
-    clock: Callable[[], float]
 
 
 class Network:
@@ -106,7 +96,7 @@ class Network:
         """Return what a node called ``name`` is opened with; the node closes its links and discovery."""
         links = open_links(self, node_id, name)
         discovery = MemoryDiscovery(self.directory, links.bound.control)
-        return Place(mesh=self.mesh, links=links, discovery=discovery, clock=self.clock)
+        return Place(links, [discovery], self.clock)
 
     def at_close(self, closer: Callable[[], object]) -> None:
         """Call ``closer`` when the network closes, before those that were given earlier."""

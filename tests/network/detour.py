@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import meshmq
-from meshmq.discovery.base import Discovery
 from meshmq.links.base import Bound, Connection, Decider, LinkName, Links
+from meshmq.whereabouts import Place
 from tests.network.proxy import Proxy
 
 
@@ -60,9 +61,9 @@ class DetouredNode(meshmq.Node):
         super().__init__(*arguments, insecure=True, **options)
         self.proxies: dict[str, Proxy] = {}
 
-    def _open_links(self) -> tuple[Links, list[Discovery], tuple[str, ...], Callable[[], float]]:
-        links, discoveries, interfaces, clock = super()._open_links()
-        return DetouredLinks(links, self._detour), discoveries, interfaces, clock
+    def _open_place(self) -> Place:
+        place = super()._open_place()
+        return replace(place, links=DetouredLinks(place.links, self._detour))
 
     def _detour(self, addresses: Sequence[str]) -> str:
         """Return the address of the proxy in front of the TCP address among ``addresses``."""

@@ -27,7 +27,7 @@ class Member:
         self.participant = Participant(
             node_id=node_id,
             name=name,
-            mesh=place.mesh,
+            mesh=network.mesh,
             settings=Settings(),
             random=self.random,
             control=place.links.bound.control,
@@ -36,8 +36,8 @@ class Member:
         )
         self.engine = Engine(self.participant, place.links, clock=place.clock, name=name)
         network.at_close(lambda: self.engine.close(0))
-        place.discovery.start(
-            Announcement(node_id, name, place.mesh, b"", None, ()),
+        place.discoveries[0].start(
+            Announcement(node_id, name, network.mesh, b"", None, ()),
             lambda found: self.does(
                 lambda now: self.participant.found(found.addresses, found.source, found.node_id, now)
             ),

@@ -12,8 +12,8 @@ from tests.testing.toys import Recorder
 
 
 def announce(place: Place, node_id: bytes, heard: list[Found]) -> None:
-    discovery: Discovery = place.discovery
-    discovery.start(Announcement(node_id, "a", place.mesh, b"", None, ()), heard.append)
+    discovery: Discovery = place.discoveries[0]
+    discovery.start(Announcement(node_id, "a", "here", b"", None, ()), heard.append)
 
 
 def test_every_test_has_a_mesh_of_its_own(mesh_network: Network) -> None:
@@ -50,11 +50,11 @@ def test_who_announces_itself_is_found_and_finds(mesh_network: Network) -> None:
     announce(there, b"t" * 16, heard_there)
     assert heard_here == [Found("memory", ("memory://there/control",), b"t" * 16)]
     assert heard_there == [Found("memory", ("memory://here/control",), b"h" * 16)]
-    here.discovery.refresh()
+    here.discoveries[0].refresh()
     assert len(heard_here) == 2
-    there.discovery.close()
-    there.discovery.close()
-    here.discovery.refresh()
+    there.discoveries[0].close()
+    there.discoveries[0].close()
+    here.discoveries[0].refresh()
     assert len(heard_here) == 2
 
 
@@ -62,16 +62,16 @@ def test_another_mesh_is_not_found(mesh_network: Network) -> None:
     heard: list[Found] = []
     announce(mesh_network.open_place(b"h" * 16, "here"), b"h" * 16, heard)
     stranger = mesh_network.open_place(b"s" * 16, "stranger")
-    stranger.discovery.refresh()
-    stranger.discovery.start(Announcement(b"s" * 16, "s", "elsewhere", b"", None, ()), heard.append)
+    stranger.discoveries[0].refresh()
+    stranger.discoveries[0].start(Announcement(b"s" * 16, "s", "elsewhere", b"", None, ()), heard.append)
     assert heard == []
 
 
 def test_the_status_says_whether_it_was_started(mesh_network: Network) -> None:
     place = mesh_network.open_place(bytes(16), "a")
-    assert place.discovery.status == "not started"
+    assert place.discoveries[0].status == "not started"
     announce(place, bytes(16), [])
-    assert place.discovery.status == "nodes of the same in-memory network"
+    assert place.discoveries[0].status == "nodes of the same in-memory network"
 
 
 def test_nodes_are_closed_newest_first_and_all_of_them() -> None:

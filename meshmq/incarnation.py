@@ -1,0 +1,231 @@
+"""Who a node is, and how it is opened: from arguments to an engine that runs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from random import Random, SystemRandom
+from typing import Protocol
+
+from meshmq.codecs.base import Codec
+from meshmq.codecs.msgpack import MsgpackCodec
+from meshmq.consumer import Consumer
+from meshmq.core.outbox import Outbox
+from meshmq.core.participant import Participant
+from meshmq.discovery.base import Found
+from meshmq.drivers.base import Driver
+from meshmq.errors import ClosedError, ConfigError, Undelivered
+from meshmq.links.engine import Engine
+from meshmq.links.interrupts import install_signals
+from meshmq.names import NodeId, check_name
+from meshmq.settings import Settings
+from meshmq.whereabouts import Place, Whereabouts, program, variable
+
+
+class Closable(Protocol):
+    """A receiver, as its node holds it."""
+
+    def close(self) -> None:
+        """Stop pulling."""
+
+
+class Incarnation:
+    """One incarnation of a node: who it is, and how it is opened; see ``BaseNode``."""
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        mesh: str | None = None,
+        secret: str | None = None,
+        insecure: bool = False,
+        peers: Sequence[str] = (),
+        port: int | None = None,
+        journal: str | os.PathLike[str] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self.name: str = check_name("node", name) if name else variable("MESHMQ_NAME", _node_name) or program()
+        self.mesh: str = check_name("mesh", mesh) if mesh else variable("MESHMQ_MESH", _mesh_name) or "default"
+        self.settings: Settings = settings or Settings()
+        if journal is not None or os.environ.get("MESHMQ_JOURNAL"):
+            raise ConfigError("a journal is not there yet: leave journal= and MESHMQ_JOURNAL out")
+        self._whereabouts = Whereabouts.read(secret, insecure, peers, port)
+        self._codec: Codec = MsgpackCodec(limit=self.settings.message_bytes)
+        self._id = NodeId(secrets.token_bytes(16))
+        self._engine: Engine | None = None
+        self._dropped_by_links: Mapping[str, int] = {}
+        self._participant: Participant | None = None
+        self._driver: Driver | None = None
+        self._quick: dict[str, Outbox] = {}
+        self._now: Callable[[], float] = time.monotonic
+        self._receivers: dict[str, set[Closable]] = {}
+        self._consumers: weakref.WeakSet[Consumer] = weakref.WeakSet()
+        self._opening = threading.RLock()
+        self._leaving = False
+        self._closed = False
+        self._left: Undelivered | None = None
+        self._looked = False
+        self._opened_with: Place | None = None
+        #: What to be opened with, where it is not what the whereabouts say: the seam for in-memory networks.
+        self._place: Place | None = None
+        self._take_back: Callable[[], None] = _nothing
+        _nodes.add(self)
+
+    def __repr__(self) -> str:
+        kind = type(self).__name__
+        if self._participant is None:
+            return f"<{kind} {self.name!r} not opened>" if not self._closed else f"<{kind} {self.name!r} closed>"
+        if self._closed or (self._engine is not None and self._engine.closed):
+            return f"<{kind} {self.name!r} closed>"
+        count = len(self._participant.roster)
+        return f"<{kind} {self.name!r} in {self.mesh!r}, {count} {'peer' if count == 1 else 'peers'}>"
+
+    @property
+    def id(self) -> str:
+        """The node's id in hex, random for every incarnation."""
+        return self._id.hex()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the node was closed, or broke."""
+        return self._closed or (self._engine is not None and self._engine.closed)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where the node's control link is bound; empty until it is open."""
+        return self._participant.presence.card.control if self._participant is not None else ()
+
+    # -- opening and closing ---------------------------------------------------------------------
+
+    def _opened(self) -> tuple[Engine, Participant]:
+        """Return the engine and the participant; opens the node at its first use."""
+        if self._engine is None or self._participant is None:
+            self._open()
+        assert self._engine is not None
+        assert self._participant is not None
+        if self._closed or self._engine.forked:
+            self._engine.check()
+            raise ClosedError(f"node {self.name!r} is closed")
+        return self._engine, self._participant
+
+    def _participating(self) -> Participant:
+        """Return the participant; opens the node at its first use."""
+        return self._opened()[1]
+
+    def _open(self) -> None:
+        with self._opening:
+            if self._closed:
+                raise ClosedError(f"node {self.name!r} is closed")
+            if self._engine is not None:
+                return
+            install_signals()
+            with ExitStack() as undo:
+                self._open_all(undo)
+                undo.pop_all()
+
+    def _check_fork(self) -> None:
+        if self._engine is not None and self._engine.forked:
+            self._engine.check()
+
+    def _forked(self) -> None:
+        """Know in a child that what is open is the parent's; not opened yet, be another incarnation."""
+        self._quick = {}  # what lies there would never be looked at
+        for consumer in self._consumers:
+            consumer.left = True  # what it has in hand is the parent's to do
+        self._opening = threading.RLock()  # a thread of the parent may hold the other for ever
+        if self._engine is None:
+            self._id = NodeId(secrets.token_bytes(16))
+
+    def _open_all(self, undo: ExitStack) -> None:
+        place = self._open_place()
+        undo.callback(place.links.close, 0.0)
+        for discovery in place.discoveries:
+            undo.callback(discovery.close)
+        participant = Participant(
+            node_id=self._id,
+            name=self.name,
+            mesh=self.mesh,
+            settings=self.settings,
+            random=Random(SystemRandom().getrandbits(128)),
+            control=place.links.bound.control,
+            direct=place.links.bound.direct,
+            now=place.clock(),
+        )
+        engine = Engine(participant, place.links, clock=place.clock, name=self.name)
+        self._dropped_by_links = getattr(place.links, "counts", {})
+        participant.each_minute = self._refresh
+        driver = self._make_driver(engine)
+        driver.attach()
+        undo.callback(self._forget_engine)
+        self._participant, self._driver, self._engine = participant, driver, engine
+        self._opened_with, self._now = place, place.clock
+        place.announce(self._id, self.name, self.mesh, self._found)
+        # What was found at once is posted, too: only after it are there rumours to wait for.
+        engine.post(self._note_looked)
+        self._arrange_exit()
+
+    def _open_place(self) -> Place:
+        return self._place or self._whereabouts.open(self.mesh, self._id, self.settings, self._stranger)
+
+    def _forget_engine(self) -> None:
+        engine, driver = self._engine, self._driver
+        self._participant = self._driver = self._engine = None
+        if engine is not None and driver is not None:
+            engine.close(0.0)
+            driver.detach()
+
+    def _note_looked(self) -> None:
+        self._looked = True
+
+    def _refresh(self) -> None:
+        for discovery in self._opened_with.discoveries if self._opened_with is not None else ():
+            discovery.refresh()
+
+    def _found(self, found: Found) -> None:
+        engine, participant = self._engine, self._participant
+        if engine is not None and participant is not None:
+            given = found.source == "addresses"
+            work = partial(participant.found, found.addresses, found.source, found.node_id, given=given)
+            engine.post(lambda: work(now=engine.now()))
+
+    def _stranger(self, name: str, address: str, tag: bytes) -> None:
+        engine, participant = self._engine, self._participant
+        if engine is not None and participant is not None:
+            reason = self._whereabouts.reason(tag)
+            engine.post(lambda: participant.presence.tell_refused(reason, f"{name} at {address}"))
+
+    def _arrange_exit(self) -> None:
+        """Have the interpreter close the node at exit, if nobody did."""
+
+    def _make_driver(self, engine: Engine) -> Driver:
+        raise AssertionError("a face says who drives it")
+
+
+def _node_name(text: str) -> str:
+    return check_name("node", text)
+
+
+def _mesh_name(text: str) -> str:
+    return check_name("mesh", text)
+
+
+def _nothing() -> None:
+    return None
+
+
+_nodes: weakref.WeakSet[Incarnation] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for node in list(_nodes):
+        node._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,159 @@
+"""What can be waited for, each as a ``Wish``; both faces wait for the same."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from meshmq.core.outbox import Outbox
+from meshmq.core.participant import Participant
+from meshmq.core.roster import Event
+from meshmq.errors import ClosedError, ConfigError, NoPeersError, WouldBlock
+from meshmq.names import check_name
+from meshmq.seeing import PeerView, peer_views
+from meshmq.waiting import Wish
+
+ResultT = TypeVar("ResultT")
+
+
+def pushed(participant: Participant, queue: str, push: Callable[[float], int], patience: float) -> Wish[int]:
+    """Wish for room in an outbox that is full; ``push(now)`` tries."""
+
+    def attempt(now: float, since: float) -> int:
+        try:
+            return push(now)
+        except WouldBlock:
+            pulled = participant.presence.roster.pullers(queue) or queue in participant.inboxes
+            if not pulled and now - since >= patience:
+                raise NoPeersError(
+                    f"nobody has pulled {queue!r} for {patience:g} s and its outbox is full: "
+                    f"start a node that pulls it; {_pulled(participant)}"
+                ) from None
+            raise
+
+    def words() -> str:
+        outbox = participant.outboxes.get(queue)
+        depth = outbox.depth if outbox is not None else 0
+        pullers = [peer.card.name for peer in participant.presence.roster.pullers(queue)]
+        who = f"pulled by {', '.join(sorted(pullers))}" if pullers else f"nobody pulls it; {_pulled(participant)}"
+        return f"queue {queue!r} is full at {depth:,}; {who}"
+
+    return Wish(("outbox", queue), attempt, words, retry=1.0)
+
+
+def flushed(participant: Participant, queue: str | None) -> Wish[None]:
+    """Wish that every job pushed into ``queue``, or into any, is confirmed."""
+
+    def attempt(now: float, since: float) -> None:
+        participant.clear_trays(now)
+        participant.work(now)
+        if any(outbox.depth for outbox in _outboxes(participant, queue)):
+            raise WouldBlock
+
+    def words() -> str:
+        left = {outbox.queue: outbox.depth for outbox in _outboxes(participant, queue) if outbox.depth}
+        listed = ", ".join(f"{depth:,} jobs of {name!r}" for name, depth in left.items())
+        return f"acks of {listed}; {_pulled(participant)}"
+
+    return Wish(("progress",), attempt, words)
+
+
+def left(participant: Participant, hard: float | None, drain: float) -> Wish[None]:
+    """Wish to have left: nothing is owed, or the time for it is over.
+
+    That is ``hard`` seconds from now, else ``drain`` seconds from the last progress: an ack, or a job
+    in the hands of a living worker.
+    """
+    latest = 0.0
+
+    def attempt(now: float, since: float) -> None:
+        nonlocal latest
+        latest = max(latest, since, participant.progress_at, now if participant.at_work() else 0.0)
+        participant.work(now)
+        if not participant.owes(now):
+            return
+        limit = since + hard if hard is not None else latest + drain
+        if now < limit:
+            raise WouldBlock
+
+    return Wish(("progress",), attempt, flushed(participant, None).words, retry=0.05)
+
+
+def pullers(participant: Participant, queue: str, count: int) -> Wish[list[PeerView]]:
+    """Wish for ``count`` nodes that pull a queue, this one included.
+
+    Raises:
+        ConfigError: ``queue`` is no name, or ``count`` no whole number from 1.
+    """
+    check_name("queue", queue)
+    if type(count) is not int or count < 1:
+        raise ConfigError(f"wait_for(count={count!r}): it is a whole number from 1")
+
+    def attempt(now: float, since: float) -> list[PeerView]:
+        here = [view for view in peer_views(participant, now) if queue in view.pulls and view.state == "up"]
+        if len(here) + (queue in participant.inboxes) < count:
+            raise WouldBlock
+        return here
+
+    return Wish(("roster",), attempt, lambda: f"{count} to pull {queue!r}; {_pulled(participant)}")
+
+
+def event(participant: Participant, seen: list[int]) -> Wish[Event]:
+    """Wish for the next event of the roster; ``seen`` holds how many the caller has had."""
+    roster = participant.presence.roster
+
+    def attempt(now: float, since: float) -> Event:
+        behind = roster.happened - seen[0]
+        if behind <= 0:
+            raise WouldBlock
+        kept = min(behind, len(roster.events))
+        seen[0] = roster.happened - kept + 1
+        return roster.events[-kept]
+
+    return Wish(("roster",), attempt, lambda: "an event of the roster", level=logging.INFO)
+
+
+def settled(participant: Participant, looked: Callable[[], bool], settle: float) -> Wish[None]:
+    """Wish that discovery has had its first answers; ``looked()`` tells whether it has begun."""
+
+    def attempt(now: float, since: float) -> None:
+        answered = not participant.presence.rumours.unanswered
+        if not looked() or not answered or now < participant.opened_at + settle:
+            raise WouldBlock
+
+    return Wish(("roster",), attempt, lambda: "discovery to settle", retry=0.05)
+
+
+def jobs(participant: Participant, queue: str, attempt: Callable[[float, float], ResultT]) -> Wish[ResultT]:
+    """Wish for jobs of a queue; ``attempt`` takes them."""
+
+    def words() -> str:
+        return f"a job of {queue!r}; {len(participant.roster)} peers are here"
+
+    return Wish(("inbox", queue), attempt, words, level=logging.INFO)
+
+
+def job_here(participant: Participant, queue: str, is_closed: Callable[[], bool]) -> Wish[None]:
+    """Wish that a job of a queue is here, without taking it."""
+
+    def attempt(now: float, since: float) -> None:
+        inbox = participant.inboxes.get(queue)
+        if inbox is None or is_closed():
+            raise ClosedError(f"the receiver of {queue!r} is closed")
+        if not inbox.waiting:
+            participant.look(queue, now)
+            raise WouldBlock
+
+    return jobs(participant, queue, attempt)
+
+
+def _outboxes(participant: Participant, queue: str | None) -> Sequence[Outbox]:
+    return [outbox for outbox in participant.outboxes.values() if queue in (None, outbox.queue)]
+
+
+def _pulled(participant: Participant) -> str:
+    names = sorted({queue for peer in participant.roster.values() for queue in peer.card.pulls})
+    if not participant.roster:
+        return "no peers are here"
+    return f"peers pull: {', '.join(names[:10]) or 'nothing'}"
