@@ -31,7 +31,7 @@ HEAD_BYTES: Final = _HEAD.size
 
 #: The longest pause that a nack may ask for.
 DELAY_LIMIT: Final = 365 * 86_400.0
-_GROUPS_LIMIT: Final = 1_000
+GROUPS_LIMIT: Final = 1_000
 #: Epochs count the sessions of a pair; nobody gets near.
 EPOCHS: Final = 2**32
 _REASON: Final = re.compile(r"[a-z][a-z -]{0,39}")
@@ -185,7 +185,7 @@ def pack_acks(queue: str, jobs: int, size: int, done: Iterable[tuple[bytes, int,
     for origin, begun, ranges in done:
         for start in range(0, max(1, len(ranges)), RANGES_LIMIT):
             part = ranges[start : start + RANGES_LIMIT]
-            if len(part) > room or len(groups) == _GROUPS_LIMIT:
+            if len(part) > room or len(groups) == GROUPS_LIMIT:
                 bodies.append(pack_plain([queue, jobs, size, groups]))
                 groups, room = [], RANGES_LIMIT
             groups.append([origin, begun, flat(part)])
@@ -202,7 +202,7 @@ def unpack_acks(body: bytes) -> Acks:
         ProtocolError: it is none.
     """
     queue, jobs, size, groups = read_fields(body, str, int, int, list)
-    if len(groups) > _GROUPS_LIMIT:
+    if len(groups) > GROUPS_LIMIT:
         raise ProtocolError("an ACKS with too many groups")
     done = []
     count = 0

@@ -1,0 +1,70 @@
+"""Programs that know ZeroMQ, MessagePack and PROTOCOL.md alone share out jobs with a node."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import meshmq.wire
+from meshmq import Node
+from tests.network.conftest import Spawn
+
+TEXT = (Path(meshmq.wire.__file__).parent / "PROTOCOL.md").read_text()
+MOST_LINES = 30
+
+
+def program(name: str) -> str:
+    """Return the program that stands in PROTOCOL.md under this name."""
+    found = re.search(rf"<!-- {name}: .*?-->\n```python\n(.*?)```", TEXT, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def direct_address(runtime_directory: Path) -> str:
+    (socket,) = runtime_directory.glob("*/*.d")
+    return f"ipc://{socket}"
+
+
+@pytest.mark.parametrize("name", ["push", "pull"])
+def test_a_plain_program_is_short(name: str) -> None:
+    assert len([line for line in program(name).splitlines() if line]) <= MOST_LINES
+    assert set(re.findall(r"^import (.*)$", program(name), re.MULTILINE)) == {"struct, sys", "msgpack, zmq"}
+
+
+def test_a_plain_program_pushes_to_a_node(spawn: Spawn, runtime_directory: Path) -> None:
+    with Node("worker") as node:
+        receiver = node.pull("jobs")
+        child = spawn(program("push"), direct_address(runtime_directory))
+        message = receiver.receive(timeout=20)
+        assert (message.data, message.attempt) == ({"n": 1}, 1)
+        message.ack()
+        assert child.wait(20) == 0
+        assert child.rest() == ["done"]
+        receiver.close()
+
+
+def test_a_plain_program_pulls_from_a_node(spawn: Spawn, runtime_directory: Path) -> None:
+    with Node("pusher") as node:
+        node.push("jobs", {"n": 7, "what": "plain"})
+        child = spawn(program("pull"), direct_address(runtime_directory))
+        node.flush(timeout=20)
+        assert child.wait(20) == 0
+        assert child.rest() == ["{'n': 7, 'what': 'plain'}"]
+        assert node.stats()["queues"]["jobs"]["push"]["acked"] == 1
+
+
+def test_a_job_of_a_plain_program_that_is_killed_comes_back(spawn: Spawn, runtime_directory: Path) -> None:
+    with Node("pusher") as node:
+        node.push("jobs", 1)
+        # Takes the job, shows it, and waits for ever where it should ack.
+        thief = program("pull").replace("        acks =", "        sys.stdin.read()\n        acks =")
+        child = spawn(thief, direct_address(runtime_directory))
+        child.line(20)
+        child.kill()
+        with Node("worker") as worker, worker.pull("jobs") as receiver:
+            message = receiver.receive(timeout=20)
+            assert (message.data, message.attempt) == (1, 2)
+            message.ack()
+            node.flush(timeout=20)

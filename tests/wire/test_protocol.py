@@ -1,0 +1,98 @@
+"""PROTOCOL.md says what the code does: its kinds, words, verdicts, reasons and limits."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import meshmq.wire
+from meshmq.codecs import tree
+from meshmq.codecs.scalars import KINDS
+from meshmq.core import stream
+from meshmq.names import NAME_BYTES
+from meshmq.wire import batches, card, chunks, fields, frames
+from meshmq.wire.card import Word
+from meshmq.wire.frames import NUMBERED, Kind, Verdict
+from tests.wire.golden_frames import FRAMES
+
+TEXT = (Path(meshmq.wire.__file__).parent / "PROTOCOL.md").read_text()
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the cells of the table that has this heading."""
+    lines = TEXT.split(heading, 1)[1].splitlines()[2:]
+    table = lines[: next((number for number, line in enumerate(lines) if not line.startswith("|")), len(lines))]
+    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in table]
+
+
+def test_the_kinds_are_those_of_the_code() -> None:
+    table = rows("| kind | name | numbered | body |")
+    assert {(int(code), name): numbered == "yes" for code, name, numbered, _ in table} == {
+        (int(kind), kind.name): kind in NUMBERED for kind in Kind
+    }
+
+
+def test_the_words_are_those_of_the_code() -> None:
+    assert {(int(code), name) for code, name, _ in rows("| kind | name | keys |")} == {(int(w), w.name) for w in Word}
+
+
+def test_the_verdicts_are_those_of_the_code() -> None:
+    table = rows("| verdict | name | meaning |")
+    assert {(int(code), name) for code, name, _ in table} == {(int(verdict), verdict.name) for verdict in Verdict}
+
+
+def test_the_keys_of_a_card_are_those_of_the_code() -> None:
+    _, sent = card.unpack_body(FRAMES["session_card"].ours[frames.HEAD_BYTES :])
+    assert [key for key, *_ in rows("| key | type | what |")] == list(sent)
+
+
+def test_the_reasons_of_a_goodbye_are_those_of_the_code() -> None:
+    core = Path(meshmq.wire.__file__).parents[1] / "core"
+    source = "\n".join(path.read_text() for path in core.glob("*.py"))
+    said = set(re.findall(r'(?:_turn_away|_say_bye|expel|close)\([^()]*"([a-z]+)"', source)) | {"left"}
+    assert {reason for reason, *_ in rows("| reason | meaning | then |")} == said
+
+
+LIMITS = {
+    "a name of a node, mesh or queue, bytes of UTF-8": NAME_BYTES,
+    "whole numbers in bodies are below": fields.NUMBERS,
+    "epochs are below": frames.EPOCHS,
+    "bytes of a body that is an array": fields.BODY_LIMIT,
+    "bytes of a body on the control link": card.BODY_LIMIT,
+    "ranges in one ACKS or SETTLE": fields.RANGES_LIMIT,
+    "origins in one ACKS": frames.GROUPS_LIMIT,
+    "queues on a card": card.QUEUES_LIMIT,
+    "addresses of one node, of each link": card.ADDRESSES_LIMIT,
+    "characters of an address": card.STRING_LIMIT,
+    "peers in one PEERS": card.PEERS_LIMIT,
+    "jobs in a batch": batches.JOBS_LIMIT,
+    "bytes of the extras of a batch": batches.EXTRAS_LIMIT,
+    "bytes of a chunk": chunks.CHUNK_BYTES,
+    "bytes uncovered": stream.WINDOW,
+    "transfers unfinished": stream.TRANSFERS,
+}
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    assert {name: int(value) for name, value in rows("| limit | value |")} == LIMITS
+
+
+def test_the_kinds_of_values_are_those_of_the_code() -> None:
+    containers = [int(code) for code, *_ in rows("| code | value | the rest of the array |")]
+    assert containers == [
+        tree.TUPLE, tree.SET, tree.FROZENSET, tree.MAPPING, tree.REGISTERED, tree.ARRAY, tree.NUMBER, tree.EXTENSION,
+    ]  # fmt: skip
+    assert [int(code) for code, *_ in rows("| code | value | bytes |")] == list(range(16, 16 + len(KINDS)))
+
+
+@pytest.mark.parametrize(
+    ("heading", "size"), [("starts with the **head**, 20 bytes:\n\n| bytes | what |", frames.HEAD_BYTES)]
+)
+def test_the_bytes_of_the_head_add_up(heading: str, size: int) -> None:
+    assert sum(int(count) for count, _ in rows(heading)) == size
+
+
+def test_the_version_is_that_of_the_code() -> None:
+    assert TEXT.startswith(f"# The MeshMQ protocol, version {frames.VERSION}\n")
