@@ -17,10 +17,8 @@ all who wait are woken, and every later call raises ``ClosedError`` from it.
 from __future__ import annotations
 
 import logging
-import os
 import time
 import traceback
-import weakref
 from collections import deque
 from collections.abc import Callable, Hashable
 from math import inf
@@ -29,6 +27,7 @@ from typing import Any
 from meshmq.errors import ClosedError, ForkedError, InUseError, MeshError
 from meshmq.links.base import Decider, Links
 from meshmq.links.carry import carry
+from meshmq.links.forks import tell_in_child
 from meshmq.links.gate import FORKED, Gate
 from meshmq.links.nest import Nest
 from meshmq.links.room import WaitingRoom
@@ -61,7 +60,7 @@ class Engine:
         self._stepping = False
         self._helm_taken = False
         self._nest = Nest(links.fileno())
-        _engines.add(self)
+        tell_in_child(self._forked)
 
     def __repr__(self) -> str:
         state = "broken" if self._cause else "closed" if self.closed else "open"
@@ -294,15 +293,3 @@ class Engine:
 
 def _moment(deadline: float | None) -> float:
     return inf if deadline is None else deadline
-
-
-_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for engine in list(_engines):
-        engine._forked()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
