@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from meshmq.core.inbox import Inbox
-from meshmq.core.outbox import Outbox, Run
+from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
+from meshmq.core.runs import Run
 from meshmq.core.session import Session
 from meshmq.core.stream import WINDOW
 from meshmq.testing import SimulatedNode
@@ -15,7 +16,7 @@ def runs(outbox: Outbox) -> list[Run]:
     return [
         *outbox._ready,
         *outbox._alone,
-        *(item[2] for item in outbox._later),
+        *outbox._pauses.runs,
         *(run for route in outbox.routes.values() for run in route.flights),
     ]
 
@@ -46,8 +47,8 @@ def audit_outbox(outbox: Outbox) -> None:
     numbers = {number for run in held for number in range(run.first, run.last + 1)}
     assert len(numbers) == outbox.depth, "a job stands in two places"
     assert outbox.waiting == sum(len(run.bodies) for run in [*outbox._ready, *outbox._alone]), "waiting"
-    assert outbox.size == sum(outbox._bytes(run) for run in held), "size"
-    assert set(outbox._buffers) <= numbers, "buffers of jobs that are gone"
+    assert outbox.size == sum(outbox._cargo.size(run) for run in held), "size"
+    assert set(outbox._cargo.buffers) <= numbers, "buffers of jobs that are gone"
     for route in outbox.routes.values():
         assert route.in_flight == sum(len(run.bodies) for run in route.flights), "in flight"
         assert route.in_flight <= route.jobs_sent, "sent"

@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from meshmq.core.outbox import RUN_SPAN, Outbox
+from meshmq.core.outbox import Outbox
+from meshmq.core.runs import RUN_SPAN
 from meshmq.settings import Settings
 
 PEER = b"w" * 16

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from meshmq.core.inbox import Hand, Inbox
-from meshmq.core.outbox import Outbox, Route
+from meshmq.core.outbox import Outbox
 from meshmq.core.presence import Presence
+from meshmq.core.routes import Route
 from meshmq.core.session import Session
 from meshmq.core.stream import Stream
 from meshmq.testing import SimulationFailed, simulate

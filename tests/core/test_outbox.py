@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshmq.core.outbox import BATCH_BYTES
+from meshmq.core.cargo import BATCH_BYTES
 from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.frames import Verdict

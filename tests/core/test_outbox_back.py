@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from meshmq.core.outbox import Outbox
 from meshmq.settings import Settings
 from meshmq.wire.frames import Verdict
@@ -171,7 +173,6 @@ def test_who_has_jobs_is_working() -> None:
 
 
 def test_an_outbox_of_another_base_numbers_from_there() -> None:
-    pusher = Pusher()
-    box = Outbox("other", b"o" * 16, 1 << 40, Settings(), pusher.box._random)
+    box = Outbox("other", b"o" * 16, 1 << 40, Settings(), Random(1))
     assert box.add(b"", (), None, 0.0) == 1 << 40
     assert box.pushed == 1

@@ -1,0 +1,81 @@
+"""Cargo: what some jobs carry beside their body (buffers, headers), and how much fits into one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from meshmq.core.runs import Run
+from meshmq.wire.batches import EXTRAS_LIMIT, Headers, headers_bytes
+
+BATCH_BYTES: Final = 64 * 1024
+
+
+class Cargo:
+    """Buffers and headers of the jobs of one outbox, by number; most jobs have none."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[int, tuple[bytes, ...]] = {}
+        self.headers: dict[int, Headers] = {}
+
+    def load(self, number: int, buffers: Sequence[bytes], headers: Headers | None) -> None:
+        """Keep what a job carries."""
+        if buffers:
+            self.buffers[number] = tuple(buffers)
+        if headers:
+            self.headers[number] = headers
+
+    def drop(self, run: Run) -> None:
+        """Forget what the jobs of a run carried."""
+        if self.buffers or self.headers:
+            for number in range(run.first, run.last + 1):
+                self.buffers.pop(number, None)
+                self.headers.pop(number, None)
+
+    def size(self, run: Run) -> int:
+        """Return the bytes of a run, buffers included."""
+        size = sum(map(len, run.bodies))
+        if self.buffers:
+            for number in range(run.first, run.last + 1):
+                size += sum(map(len, self.buffers.get(number, ())))
+        return size
+
+    def of(self, run: Run) -> tuple[tuple[bytes, ...], dict[int, Headers] | None]:
+        """Return the buffers of a run (of its only job) and its headers by index."""
+        buffers = self.buffers.get(run.first, ()) if self.buffers else ()
+        if not self.headers:
+            return buffers, None
+        numbers = enumerate(range(run.first, run.last + 1))
+        return buffers, {index: self.headers[number] for index, number in numbers if number in self.headers}
+
+    def fitting(self, run: Run, most: int) -> int:
+        """Return how many jobs of a run go into one batch, at most ``most``, at least one."""
+        if self.buffers:
+            most = self._up_to_buffers(run, most)
+        if self.headers:
+            most = self._up_to_headers(run, most)
+        if most > 1:
+            size = 0
+            for index in range(most):
+                size += len(run.bodies[index])
+                if size > BATCH_BYTES:
+                    return max(1, index)
+        return most
+
+    def _up_to_buffers(self, run: Run, most: int) -> int:
+        """A job with buffers goes alone in its batch; returns where to cut."""
+        for index in range(most):
+            if run.first + index in self.buffers:
+                return max(1, index)
+        return most
+
+    def _up_to_headers(self, run: Run, most: int) -> int:
+        """The headers of one batch are bounded together; returns where to cut."""
+        size = 0
+        for index in range(most):
+            headers = self.headers.get(run.first + index)
+            if headers:
+                size += headers_bytes(headers)
+                if size > EXTRAS_LIMIT:
+                    return max(1, index)
+        return most

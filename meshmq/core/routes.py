@@ -1,0 +1,54 @@
+"""Routes: the workers of one queue as its outbox sees them, and which of them comes next."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from meshmq.core.runs import Run
+
+
+@dataclass(slots=True)
+class Route:
+    """One worker, as this outbox sees it: absolute limits granted, and what is with it."""
+
+    peer: bytes
+    jobs_limit: int = 0
+    bytes_limit: int = 0
+    jobs_sent: int = 0
+    bytes_sent: int = 0
+    flights: deque[Run] = field(default_factory=deque)
+    in_flight: int = 0
+    begun: int = -1
+    used: int = 0
+    alone: bool = False
+    told_backlog: int = -1
+
+    @property
+    def free(self) -> int:
+        """How many more jobs may be sent."""
+        return self.jobs_limit - self.jobs_sent if self.bytes_sent < self.bytes_limit else 0
+
+
+def choose(routes: Iterable[Route], room: Callable[[bytes], bool], *, ready: bool, alone: bool) -> Route | None:
+    """Return the route to use next: most free credit, then least recently used.
+
+    ``ready`` and ``alone`` say what waits: jobs for anybody, and jobs that go to an empty worker alone.
+    """
+    open_routes = [route for route in routes if not route.alone and room(route.peer)]
+    # A worker that has nothing and asks for nothing is none, least of all for a job that goes alone.
+    serving = [route for route in open_routes if route.in_flight or route.free > 0] if alone else []
+    if serving:
+        # One worker is kept empty for jobs that go out alone; the others go on.
+        lonely = min(serving, key=lambda route: (route.in_flight, route.used))
+        if not lonely.in_flight:
+            return lonely
+        open_routes.remove(lonely)
+    if not ready:
+        return None
+    return max(
+        (route for route in open_routes if route.free > 0),
+        key=lambda route: (route.free, -route.used),
+        default=None,
+    )

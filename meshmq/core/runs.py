@@ -1,0 +1,113 @@
+"""Runs: jobs with consecutive numbers that share one history, and ways to cut numbers out of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from meshmq.wire.fields import Ranges
+
+RUN_JOBS: Final = 512
+#: Jobs of one run count as pushed in one moment; without this a full outbox's one run would grow for ever.
+RUN_SPAN: Final = 0.005
+
+
+class Run:
+    """Jobs with consecutive numbers and one history."""
+
+    __slots__ = ("attempts", "bodies", "failures", "first", "since")
+
+    def __init__(self, first: int, bodies: list[bytes], since: float, attempts: int = 0, failures: int = 0) -> None:
+        self.first, self.bodies, self.since = first, bodies, since
+        self.attempts, self.failures = attempts, failures
+
+    @property
+    def last(self) -> int:
+        """The highest number in the run."""
+        return self.first + len(self.bodies) - 1
+
+    def cut(self, start: int, end: int) -> Run:
+        """Return a part of the run, by index."""
+        return Run(self.first + start, self.bodies[start:end], self.since, self.attempts, self.failures)
+
+    @property
+    def untried(self) -> bool:
+        """Whether nothing is held against it, so that fresh jobs may join it."""
+        return not self.attempts and not self.failures
+
+
+def count_jobs(runs: Iterable[Run]) -> int:
+    """Return how many jobs runs hold together."""
+    return sum(len(run.bodies) for run in runs)
+
+
+def suspects(back: Iterable[Run], begun: int) -> list[Run]:
+    """Return runs in order, with the job that was last begun cut out and blamed."""
+    pieces: list[Run] = []
+    for run in sorted(back, key=lambda run: run.first):
+        if not run.first <= begun <= run.last:
+            pieces.append(run)
+            continue
+        index = begun - run.first
+        blamed = run.cut(index, index + 1)
+        blamed.failures += 1
+        pieces += (run.cut(0, index), blamed, run.cut(index + 1, len(run.bodies)))
+    return [piece for piece in pieces if piece.bodies]
+
+
+def carve(runs: deque[Run], first: int, last: int) -> list[Run]:
+    """Take the numbers ``first`` to ``last`` out of ``runs``, cutting where they stand in part."""
+    taken: list[Run] = []
+    while runs and first <= runs[0].first and runs[0].last <= last:
+        taken.append(runs.popleft())
+    if not any(run.first <= last and first <= run.last for run in runs):
+        return taken
+    left: list[Run] = []
+    for run in runs:
+        start = max(first - run.first, 0)
+        end = min(last - run.first + 1, len(run.bodies))
+        if start >= end:
+            left.append(run)
+            continue
+        taken.append(run.cut(start, end))
+        if start > 0:
+            left.append(run.cut(0, start))
+        if end < len(run.bodies):
+            left.append(run.cut(end, len(run.bodies)))
+    runs.clear()
+    runs.extend(left)
+    return taken
+
+
+def sift(runs: deque[Run], spans: Ranges) -> list[Run]:
+    """Take the numbers of all ``spans``, which are sorted and apart, out of ``runs`` in one go."""
+    firsts, lasts = [first for first, _ in spans], [last for _, last in spans]
+    taken: list[Run] = []
+    left: list[Run] = []
+    for run in runs:
+        place = 0
+        for first, last in spans[bisect_left(lasts, run.first) : bisect_right(firsts, run.last)]:
+            start, end = max(first - run.first, 0), min(last - run.first + 1, len(run.bodies))
+            if start > place:
+                left.append(run.cut(place, start))
+            taken.append(run.cut(start, end))
+            place = end
+        if place < len(run.bodies):
+            left.append(run.cut(place, len(run.bodies)) if place else run)
+    if taken:
+        runs.clear()
+        runs.extend(left)
+    return taken
+
+
+def merged(ranges: Ranges) -> list[tuple[int, int]]:
+    """Return the same numbers as spans that are sorted and apart."""
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return merged
