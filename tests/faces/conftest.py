@@ -1,4 +1,4 @@
-"""Each test here is a coroutine and runs on both faces, in memory and over ipc."""
+"""Each test here is a coroutine and runs on both faces: one in memory, one over ipc; crosswise under stress."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from meshmq.testing import Network
 from tests.faces.stage import Face, Stage
 
 
-@pytest.fixture(params=["blocking-memory", "blocking-ipc", "aio-memory", "aio-ipc"])
+@pytest.fixture(
+    params=[
+        "blocking-ipc",
+        "aio-memory",
+        pytest.param("blocking-memory", marks=pytest.mark.stress),
+        pytest.param("aio-ipc", marks=pytest.mark.stress),
+    ]
+)
 def stage(request: pytest.FixtureRequest, mesh_name: str) -> Iterator[Stage]:
     """Where the nodes of a test meet."""
     face: Face = "blocking" if request.param.startswith("blocking") else "aio"
