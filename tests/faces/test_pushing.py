@@ -170,6 +170,17 @@ async def test_large_value_does_not_hold_up_small_jobs(stage: Stage) -> None:
     assert max(waits) < 1.0
 
 
+async def test_large_job_keeps_its_place_among_small_ones(stage: Stage) -> None:
+    pusher, worker = await stage.pair()
+    receiver = await worker.pull("jobs", prefetch=100)
+    with pytest.raises(meshmq.TimedOut):
+        await receiver.receive(0)
+    await pusher.wait_for(pull="jobs", timeout=10)
+    sizes = [5_000_000 if number % 5 == 0 else number for number in range(20)]
+    await (await pusher.queue("jobs")).push_many(map(bytes, sizes))
+    assert [len((await receiver.receive(10)).data) for _ in sizes] == sizes
+
+
 async def test_job_that_cannot_be_decoded_is_refused_and_counted_and_the_next_one_comes(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
