@@ -63,7 +63,18 @@ IMPURE_MODULES: Final = {
 PURE_PARTS: Final = {"random": {"Random"}, "logging": {"DEBUG", "INFO", "WARNING", "ERROR"}}
 
 #: Who in core/ may import its sisters, each with its reason.
-JOINERS: Final = {"participant": "joins all machines to one that decides for a node"}
+JOINERS: Final = {
+    "participant": "joins all machines to one that decides for a node",
+    "exchange": "the part of it that joins outboxes and inboxes to sessions",
+    "meeting": "the part of it that joins sessions to presence",
+    "presence": "the roster and the rumours are its two lists",
+    "session": "stands on its stream",
+    "inbox": "grants what credit allows",
+    "outbox": "keeps runs: on routes, in pauses, with their cargo",
+    "routes": "holds runs in flight",
+    "pauses": "holds runs that wait",
+    "cargo": "belongs to runs",
+}
 
 #: What the recipes, which show the public API, may import of us.
 PUBLIC: Final = {"meshmq", "meshmq.errors", "meshmq.testing"}

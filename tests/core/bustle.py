@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from meshmq.core.exchange import QUEUE_SHIFT
 from meshmq.core.outbox import Outbox
-from meshmq.core.participant import QUEUE_SHIFT, Participant
+from meshmq.core.participant import Participant
 from meshmq.core.routes import Route
 from meshmq.errors import WouldBlock
 from meshmq.links.base import Decider

@@ -1,0 +1,254 @@
+"""How jobs go to and fro: outboxes and inboxes of a node, joined to its sessions."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from random import Random
+from typing import Final
+
+from meshmq.core.inbox import Inbox
+from meshmq.core.meeting import Meeting
+from meshmq.core.outbox import Outbox
+from meshmq.core.session import Session
+from meshmq.errors import ProtocolError
+from meshmq.settings import Settings
+from meshmq.wire.batches import unpack_batch
+from meshmq.wire.card import Card, read_card, unpack_body
+from meshmq.wire.frames import (
+    Kind,
+    Verdict,
+    pack_offer,
+    unpack_acks,
+    unpack_grant,
+    unpack_offer,
+    unpack_settle,
+)
+
+QUEUE_SHIFT: Final = 40
+
+
+class Exchange(Meeting):
+    """A node that gives jobs to those who ask for them, and asks for jobs itself."""
+
+    def __init__(self, card: Card, settings: Settings, random: Random, now: float) -> None:
+        super().__init__(card, settings, random, now)
+        self.outboxes: dict[str, Outbox] = {}
+        self.inboxes: dict[str, Inbox] = {}
+        #: Of queues that we pulled once: what was granted and done in the sessions that stand still counts.
+        self._shut: dict[str, Inbox] = {}
+        self.progress_at = self.opened_at
+        self._origin = self._random.randbytes(16)
+        self._local: deque[tuple[Kind, Sequence[bytes]]] = deque()
+        self._busy_inboxes: dict[str, None] = {}
+        self._busy_outboxes: dict[str, None] = {}
+        self._working = False
+        self._left = False
+
+    def clear_trays(self, now: float, *, close: bool = False) -> None:
+        """Take in what pushes have laid on their trays; with ``close`` nothing more may be laid there."""
+        for outbox in self.outboxes.values():
+            if close:
+                outbox.tray_open = False  # before the last look: who lays a job there looks at it after
+            if outbox.clear_tray(now):
+                self._busy_outboxes[outbox.queue] = None
+
+    def _open_outbox(self, queue: str) -> Outbox:
+        base = (len(self.outboxes) << QUEUE_SHIFT) + 1
+        outbox = self.outboxes[queue] = Outbox(queue, self._origin, base, self.settings, self._random)
+        self._seeking = True
+        return outbox
+
+    # -- what sessions bring ---------------------------------------------------------------------
+
+    def session_ended(self, session: Session, reason: str, now: float) -> None:
+        """Take back what was with a peer."""
+        clean = reason.endswith("left")
+        for outbox in self.outboxes.values():
+            lost = outbox.lose(session.peer, now, clean=clean)
+            if lost and not self._left:  # what leaving gives up is told by whoever leaves
+                words = f"{lost:,} jobs of {outbox.queue!r} come back from {session.name}: {reason}"
+                self.say(logging.WARNING, "meshmq.jobs", words)
+            self._busy_outboxes[outbox.queue] = None
+        for inbox in (*self.inboxes.values(), *self._shut.values()):
+            inbox.lost(session.peer)
+        self._shut = {queue: inbox for queue, inbox in self._shut.items() if inbox.has_pushers}
+        super().session_ended(session, reason, now)
+
+    def _read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
+        if kind is Kind.JOBS:
+            batch = unpack_batch(frames)
+            inbox = self._inbox(batch.queue)
+            if inbox is None:
+                raise ProtocolError(f"jobs of {batch.queue!r}, which nobody asked for")
+            if inbox.receive(peer, batch, now):
+                self.woken.append((("inbox", batch.queue), batch.count))
+            self._answer(inbox)
+            return
+        body = frames[0]
+        if kind is Kind.ACKS:
+            acks = unpack_acks(body)
+            outbox = self.outboxes.get(acks.queue)
+            if outbox is not None:
+                outbox.grant(peer, acks.jobs, acks.size)
+                for origin, begun, ranges in acks.done:
+                    if origin == self._origin:
+                        self._freed(outbox, outbox.settle(peer, begun, ranges, now), now)
+                self._busy_outboxes[acks.queue] = None
+        elif kind is Kind.GRANT:
+            queue, jobs, size = unpack_grant(body)
+            outbox = self.outboxes.get(queue)
+            if outbox is not None:
+                outbox.grant(peer, jobs, size)
+                self._busy_outboxes[queue] = None
+        elif kind is Kind.OFFER:
+            queue, backlog = unpack_offer(body)
+            inbox = self._inbox(queue)
+            if inbox is not None:
+                inbox.offered(peer, backlog)
+                self._busy_inboxes[queue] = None
+        elif kind is Kind.SETTLE:
+            queue, verdict, origin, ranges, delay = unpack_settle(body)
+            outbox = self.outboxes.get(queue)
+            if outbox is not None and origin == self._origin:
+                depth = outbox.depth
+                outbox.give_back(peer, verdict, ranges, delay, now)
+                if verdict is Verdict.UNREADABLE:
+                    self.say(logging.ERROR, "meshmq.jobs", f"a worker of {queue!r} cannot decode a job; it is dropped")
+                self._freed(outbox, depth - outbox.depth, now)
+                self._busy_outboxes[queue] = None
+        elif kind is Kind.CARD:
+            _, fields = unpack_body(body)
+            card = read_card(fields)
+            if card.node_id != peer:
+                raise ProtocolError("a card of somebody else")
+            self.presence.heard_by_session(card, now)
+
+    def _inbox(self, queue: str) -> Inbox | None:
+        """Return the inbox of a queue, also where it is shut: what comes then goes back."""
+        return self.inboxes.get(queue) or self._shut.get(queue)
+
+    def _freed(self, outbox: Outbox, count: int, now: float) -> None:
+        if count:
+            self.progress_at = now
+            # Who waits for room is woken when there is some to speak of: else each ack wakes a pusher that
+            # fills it up at once, and the two threads hand the interpreter to and fro.
+            if outbox.depth <= self.settings.outbox_jobs * 3 // 4:
+                self.woken.append((("outbox", outbox.queue), 1_000))
+            self.woken.append((("progress",), 1_000))
+
+    # -- what goes to them -----------------------------------------------------------------------
+
+    def work(self, now: float) -> None:
+        """Answer pushers, seek workers, send what may be sent."""
+        if self._working:
+            return
+        self._working = True
+        try:
+            open_work = True
+            while open_work:
+                while self._seeking or self._busy_inboxes or self._busy_outboxes or self._local:
+                    self._work_off(now)
+                open_work = self._send_pending(now)
+        finally:
+            self._working = False
+        self._left = False
+
+    def _work_off(self, now: float) -> None:
+        if self._seeking:
+            self._seeking = False
+            for outbox in self.outboxes.values():
+                if outbox.depth:
+                    self._seek(outbox, now)
+        busy, self._busy_inboxes = self._busy_inboxes, {}
+        for queue in busy:
+            inbox = self._inbox(queue)
+            if inbox is not None:
+                self._answer(inbox)
+        outboxes, self._busy_outboxes = self._busy_outboxes, {}
+        for queue in outboxes:
+            self._pump(self.outboxes[queue], now)
+        while self._local:
+            kind, frames = self._local.popleft()
+            self._read(self.node_id, kind, frames, now)
+
+    def _send_pending(self, now: float) -> bool:
+        """Send what sessions still hold; whether a large job has gone for which others of its queue had to wait."""
+        gone = False
+        for session in self.sessions.values():
+            if session.pending:
+                carried = session.carries()
+                session.pump(now, _nothing)
+                gone = gone or (carried and not session.carries())
+                self._soon_of(session)
+                if session.settled:
+                    self.woken.append((("progress",), 1_000))
+        if gone:
+            self._busy_outboxes.update((queue, None) for queue, outbox in self.outboxes.items() if outbox.waiting)
+        return bool(self._busy_outboxes)
+
+    def _put(self, peer: bytes, kind: Kind, body: bytes) -> None:
+        if peer == self.node_id:
+            self._local.append((kind, [body]))
+            return
+        session = self.sessions.get(peer)
+        if session is not None and session.live:
+            session.put(kind, body)
+
+    def _answer(self, inbox: Inbox) -> None:
+        for peer, kind, body in inbox.answers():
+            self._put(peer, kind, body)
+        moment = inbox.deadline
+        if moment is not None:
+            self._soon(moment)
+
+    def _seek(self, outbox: Outbox, now: float) -> None:
+        """Open a way to every worker of a queue that has jobs."""
+        if outbox.queue in self.inboxes:
+            self._offer(outbox, self.node_id)
+        for peer in self.presence.roster.pullers(outbox.queue):
+            session = self._session(peer.id)
+            if session.live:
+                self._offer(outbox, peer.id)
+            else:
+                session.want(now)
+                self._soon(now)
+
+    def _offer(self, outbox: Outbox, peer: bytes) -> None:
+        route = outbox.open(peer)
+        if route.told_backlog < 0 or (outbox.waiting and route.free <= 0 and not route.told_backlog):
+            route.told_backlog = outbox.waiting
+            self._put(peer, Kind.OFFER, pack_offer(outbox.queue, outbox.waiting))
+
+    def _pump(self, outbox: Outbox, now: float) -> None:
+        room = partial(self._has_room, outbox.queue)
+        while (route := outbox.best(room)) is not None:
+            if route.peer == self.node_id:
+                self._local.append((Kind.JOBS, outbox.next_batch(route, now)))
+                continue
+            session = self.sessions[route.peer]
+            session.pump(now, partial(self._next_jobs, outbox, route.peer, now), outbox.queue)
+            self._soon_of(session)
+        if outbox.waiting:
+            for route in outbox.routes.values():
+                self._offer(outbox, route.peer)
+        if outbox.deadline is not None:
+            self._soon(outbox.deadline)
+
+    def _next_jobs(self, outbox: Outbox, peer: bytes, now: float) -> tuple[Kind, Sequence[bytes]] | None:
+        route = outbox.best(partial(self._has_room, outbox.queue))
+        if route is None or route.peer != peer:
+            return None
+        return Kind.JOBS, outbox.next_batch(route, now)
+
+    def _has_room(self, queue: str, peer: bytes) -> bool:
+        if peer == self.node_id:
+            return True
+        session = self.sessions.get(peer)
+        return session is not None and session.room and not session.carries(queue)
+
+
+def _nothing() -> None:
+    return None

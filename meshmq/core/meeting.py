@@ -1,0 +1,277 @@
+"""Whom a node meets: connections, the sessions above them, and presence; what sessions bring is not known here."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from random import Random
+
+from meshmq.core.presence import Presence
+from meshmq.core.roster import Peer
+from meshmq.core.session import Session
+from meshmq.errors import ProtocolError
+from meshmq.settings import Settings
+from meshmq.wire.card import Card, pack_card
+from meshmq.wire.frames import (
+    HEAD_BYTES,
+    Hello,
+    Kind,
+    VersionMismatch,
+    pack_bye,
+    pack_head,
+    pack_hello,
+    unpack_bye,
+    unpack_head,
+    unpack_hello,
+)
+
+
+class Meeting:
+    """A node among its peers. A hook reads what comes; ``_seeking`` says that somebody new may be of use."""
+
+    def __init__(self, card: Card, settings: Settings, random: Random, now: float) -> None:
+        self.node_id, self.settings = card.node_id, settings
+        self.outputs: list[tuple[object, ...]] = []
+        self.woken: list[tuple[Hashable, int]] = []
+        self.words: list[tuple[int, str, str]] = []
+        self.connections: dict[int, Session] = {}
+        self.sessions: dict[bytes, Session] = {}
+        self.counts: Counter[str] = Counter()
+        self.opened_at = now
+        #: Called about every minute, inside the lock: it must not wait.
+        self.each_minute: Callable[[], object] = _nothing
+        self._random = random
+        self.presence = Presence(card, self, settings, random, now)
+        self._last_connection = 0
+        self._seeking = False
+        self._deadline: float | None = now
+
+    @property
+    def roster(self) -> dict[bytes, Peer]:
+        """All peers whose card we hold, by id."""
+        return self.presence.roster.peers
+
+    # -- what links tell -------------------------------------------------------------------------
+
+    def receive(self, connection: int, frames: Sequence[bytes], now: float) -> None:
+        """Take one message of a direct connection."""
+        self._notice(now)
+        session = self.connections.get(connection)
+        taken = False
+        try:
+            kind, number, received = unpack_head(frames[0])
+            body = frames[0][HEAD_BYTES:]
+            if kind is Kind.HELLO:
+                self._hear_hello(connection, session, unpack_hello(body), received, now)
+            elif session is None:
+                self._turn_away(connection, "unknown")  # a session that we have ended, if it is one of ours
+                raise ProtocolError("a frame before HELLO")
+            elif kind is Kind.BYE:
+                session.bye(connection, *unpack_bye(body), now)
+            elif session.accept(connection, kind, number, received, sum(map(len, frames)), now):
+                taken = True
+                if kind is Kind.CHUNK:
+                    whole = session.assemble(memoryview(body), self.settings.message_bytes)
+                    if whole is not None:
+                        self._read(session.peer, *whole, now)
+                else:
+                    self._read(session.peer, kind, [body, *frames[1:]], now)
+                if session.crowded:
+                    session.expel("slow", now)
+        except VersionMismatch as error:
+            self._send_foreign_away(connection, session, now, taken=taken)
+            self.presence.tell_refused("version", "a caller", str(error.version))
+        except ProtocolError as error:
+            self._send_foreign_away(connection, session, now, taken=taken)
+            self.counts["foreign frames"] += 1
+            if self.counts["foreign frames"] in (1, 10, 100, 1_000, 10_000):
+                who = session.name if session else "a stranger"
+                self.say(logging.WARNING, "meshmq.links", f"dropped a frame of {who}: {error}")
+        self._deadline = now
+
+    def _hear_hello(self, connection: int, session: Session | None, hello: Hello, received: int, now: float) -> None:
+        if hello.mesh != self.presence.card.mesh:
+            self.presence.tell_refused("mesh", hello.name, hello.mesh)
+            self._turn_away(connection, "mesh")
+        elif session is not None and connection % 2 == 0:
+            session.answered(connection, hello, received, now)
+        elif session is not None:
+            raise ProtocolError("a second HELLO on one connection")
+        elif hello.node_id == self.node_id or connection % 2 == 0:
+            self.outputs.append(("hang_up", connection))
+        elif hello.node_id not in self.sessions and len(self.sessions) >= self.settings.peers:
+            self._turn_away(connection, "busy")
+        else:
+            self._session(hello.node_id).welcome(connection, hello, received, now)
+
+    def _turn_away(self, connection: int, reason: str) -> None:
+        self.outputs.append(("send", connection, [pack_head(Kind.BYE, 0, 0) + pack_bye(reason)]))
+        self.outputs.append(("hang_up", connection))
+
+    def _send_foreign_away(self, connection: int, session: Session | None, now: float, *, taken: bool) -> None:
+        """Part with a connection that brought bytes which are none of ours.
+
+        A frame that was *taken* would not come again in the same session, and what was in it is not
+        done: the session ends, so that both ends know. Before that the connection alone is to blame.
+        """
+        if session is not None and taken:
+            session.expel("protocol", now)
+            return
+        if session is not None:
+            session.ended(connection, now)
+        self.outputs.append(("hang_up", connection))
+
+    def hear(self, connection: int, frames: Sequence[bytes], now: float) -> None:
+        """Take one message of a control link."""
+        self._notice(now)
+        self.presence.hear(connection, frames, now)
+        self._deadline = now
+
+    def claim(self, string: bytes, present: bool, now: float) -> None:
+        """Learn of a subscription to our control link."""
+        self.presence.claim(string, present, now)
+        self._deadline = now
+
+    def found(
+        self, addresses: tuple[str, ...], source: str, node_id: bytes | None, now: float, *, given: bool = False
+    ) -> None:
+        """Take a rumour from discovery."""
+        self.presence.found(addresses, source, node_id, now, given=given)
+        self._deadline = now
+
+    def reached(self, connection: int, address: str, now: float) -> None:
+        """Learn which address of a dial answered."""
+        self.presence.reached(connection, address, now)
+
+    def refused(self, connection: int, reason: str, address: str, now: float) -> None:
+        """Learn that a dial failed."""
+        session = self.connections.get(connection)
+        if session is not None:
+            session.refused(connection, reason == "refused", now)
+        else:
+            self.presence.refused(connection, reason, address, now)
+        self._deadline = now
+
+    def ended(self, connection: int, now: float) -> None:
+        """Learn that a connection is gone."""
+        session = self.connections.get(connection)
+        if session is not None:
+            session.ended(connection, now)
+        else:
+            self.presence.refused(connection, "refused", "", now)
+        self._deadline = now
+
+    def turned_away(self, reason: str, address: str, now: float) -> None:
+        """Learn that somebody from outside could not get in."""
+        self.counts["turned away"] += 1
+        self.presence.tell_refused(reason, address)
+
+    # -- what sessions and presence ask ----------------------------------------------------------
+
+    def next_connection(self) -> int:
+        """Return a number for a connection that we dial: even ones are ours."""
+        self._last_connection += 2
+        return self._last_connection
+
+    def dial_direct(self, session: Session, now: float) -> int | None:
+        """Dial a peer's direct link."""
+        if not session.addresses:
+            return None
+        connection = self.next_connection()
+        self.outputs.append(("dial", connection, "direct", session.addresses, ()))
+        return connection
+
+    def hello(self, session_id: bytes, epoch: int, resumed: bool) -> bytes:
+        """Return the body of our HELLO."""
+        card = self.presence.card
+        return pack_hello(Hello(self.node_id, card.name, card.mesh, session_id, epoch, resumed))
+
+    def session_up(self, session: Session, now: float) -> None:
+        """Begin to work with a peer."""
+        peer = self.roster.get(session.peer)
+        if peer is not None and peer.one_way:
+            session.put(Kind.CARD, pack_card(self.presence.card))
+        self._seeking = True
+
+    def session_ended(self, session: Session, reason: str, now: float) -> None:
+        """Look what the end of a session says of its peer."""
+        self.presence.session_ended(session.peer, now)
+        self._seeking = True
+
+    def peer_joined(self, peer: Peer, now: float) -> None:
+        """Look whether a new card offers what we seek."""
+        session = self.sessions.get(peer.id)
+        if session is not None:
+            session.name, session.addresses = peer.card.name, peer.card.direct
+        self._seeking = True
+
+    def peer_doubted(self, peer: Peer, now: float) -> None:
+        """See whether the session of a silent peer still answers."""
+        session = self.sessions.get(peer.id)
+        if session is not None:
+            session.suspect(now)
+
+    def peer_one_way(self, peer: Peer, now: float) -> None:
+        """Open the session to a peer that cannot dial us."""
+        session = self._session(peer.id)
+        session.want(now)
+        if session.live:
+            session.put(Kind.CARD, pack_card(self.presence.card))
+
+    def peer_alive(self, node_id: bytes) -> bool:
+        """Whether the session with a peer answers."""
+        session = self.sessions.get(node_id)
+        return session is not None and session.answering
+
+    def roster_changed(self) -> None:
+        """Wake who waits for peers or events."""
+        self.woken.append((("roster",), 1_000_000))
+
+    def say(self, level: int, logger: str, sentence: str) -> None:
+        """Log, once the lock is released."""
+        self.words.append((level, logger, sentence))
+
+    def minute(self) -> None:
+        """Have discovery announce again."""
+        self.each_minute()
+
+    def _session(self, node_id: bytes) -> Session:
+        session = self.sessions.get(node_id)
+        if session is None:
+            session = Session(self.node_id, node_id, self, self._random, self.settings.grace)
+            self.sessions[node_id] = session
+            peer = self.roster.get(node_id)
+            if peer is not None:
+                session.name, session.addresses = peer.card.name, peer.card.direct
+        return session
+
+    # -- time ------------------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float | None:
+        """The next moment at which ``tick`` has something to do."""
+        return self._deadline
+
+    def _soon(self, moment: float) -> None:
+        if self._deadline is None or moment < self._deadline:
+            self._deadline = moment
+
+    def _soon_of(self, session: Session) -> None:
+        moment = session.deadline
+        if moment is not None:
+            self._soon(moment)
+
+    # -- what those who know more make of it -------------------------------------------------------
+
+    def _read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
+        """Take what a session brought, whole and in order."""
+        raise NotImplementedError
+
+    def _notice(self, now: float) -> None:
+        """Notice how long this process stood still."""
+        raise NotImplementedError
+
+
+def _nothing() -> None:
+    return None
