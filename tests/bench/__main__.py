@@ -1,0 +1,47 @@
+"""Speed, as ratios to what people write by hand: run by ``make bench``, under three minutes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+from tests.bench.meeting import meetings
+from tests.bench.rounds import PACES, Case, compare
+from tests.bench.table import show
+
+
+def cases(size: float) -> list[Case]:
+    """Return what is compared; ``size`` 1 is what takes about half a second each."""
+
+    def jobs(count: int) -> int:
+        return max(20, int(count * size))
+
+    return [
+        Case("sync 1:1", "ipc", jobs(300_000), jobs(150_000)),
+        Case("sync 1:1", "tcp", jobs(300_000), jobs(150_000)),
+        Case("sync 1:4", "ipc", jobs(300_000), jobs(150_000), workers=4),
+        Case("asyncio 1:1", "ipc", jobs(150_000), jobs(15_000), face=" async"),
+        Case("asyncio 1:1", "tcp", jobs(150_000), jobs(15_000), face=" async"),
+        Case("workers of 1, 10, 100 ms", "ipc", jobs(2_220), jobs(111), paces=PACES),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=120.0, help="after which no further round begins")
+    parser.add_argument("--size", type=float, default=1.0, help="of each run")
+    parser.add_argument("--only", default="", help="only the cases whose title or transport holds this word")
+    arguments = parser.parse_args()
+    chosen = [case for case in cases(arguments.size) if arguments.only in f"{case.title} {case.transport}"]
+    show(compare(chosen, arguments.rounds, arguments.seconds) if chosen else [])
+    if not arguments.only or "discovery".startswith(arguments.only):
+        meetings(arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""The bench runs, with counts too small to mean anything."""
+
+from __future__ import annotations
+
+from tests.architecture import ROOT
+from tests.network.children import python
+from tests.network.conftest import Start, start
+
+__all__ = ["start"]
+
+
+def test_bench_prints_its_table(start: Start) -> None:
+    bench = start(python(ROOT / "tests" / "bench", "--rounds", 1, "--size", 0.001))
+    lines = bench.rest(50.0)
+    assert bench.wait() == 0, bench.stderr
+    for row in ("sync 1:1", "sync 1:4", "asyncio 1:1", "workers of", "same host", "killed peer", "zeroconf"):
+        assert any(line.startswith(row) for line in lines), row
