@@ -41,7 +41,8 @@ class Options:
     def control_client(self, subscriptions: tuple[bytes, ...]) -> zmq.SyncSocket:
         """Return the SUB that hears one peer; libzmq reconnects it."""
         socket = self._client(zmq.SUB)
-        socket.setsockopt(zmq.IMMEDIATE, 1)
+        # With 1 libzmq throws away, when the other end closes, what has arrived and was not read: the goodbye.
+        socket.setsockopt(zmq.IMMEDIATE, 0)
         socket.setsockopt(zmq.SNDHWM, 0)  # F 20
         socket.setsockopt(zmq.RCVHWM, 0)  # F 33: with a heartbeat and a full pipe libzmq aborts
         socket.setsockopt(zmq.RECONNECT_IVL, 100)
