@@ -37,6 +37,8 @@ BEAT_EVERY: Final = 5.0
 PING_EVERY_BEATS: Final = 6
 MINUTE_BEATS: Final = 12
 SILENT_BEATS: Final = 3
+#: The goodbye of a peer comes on our own subscription, and may be read after the end of its subscription to us.
+LAST_WORDS: Final = 0.02
 CARD_PAUSE: Final = 0.2
 PEERS_TOLD: Final = 1_000
 TOLD_ONCE: Final = 1_000
@@ -158,12 +160,13 @@ class Presence:
             if peer is None and addresses:
                 self.found(addresses, "its own call", node_id, now)
             elif peer is not None:
+                peer.doubt_at = None
                 self._ping(peer, now)
         elif gone:
             self._strings.pop(node_id, None)
             if peer is not None:
                 peer.one_way_at = now + ONE_WAY_AFTER
-                self._doubt(peer, now)
+                peer.doubt_at = now + LAST_WORDS
 
     def _introduce(self, newcomer: Peer) -> None:
         """Tell a peer that calls us, and whose card we have, whom else we reached.
@@ -321,6 +324,7 @@ class Presence:
         self._tell(logging.WARNING, "refused", None, address, sentence)
 
     def _doubt(self, peer: Peer, now: float) -> None:
+        peer.doubt_at = None
         if peer.verify_by is not None:
             return
         old = self.roster.unbind(peer)
@@ -397,6 +401,8 @@ class Presence:
         for rumour in self.rumours.due(now):
             self.rumours.dialled(rumour, self._dial(rumour.addresses), now)
         for peer in list(self.roster.peers.values()):
+            if peer.doubt_at is not None and now >= peer.doubt_at:
+                self._doubt(peer, now)
             if peer.verify_by is not None and now >= peer.verify_by:
                 if self._host.peer_alive(peer.id):
                     peer.verify_by = None

@@ -47,6 +47,7 @@ class Peer:
     address: str
     since: float
     connection: int | None
+    doubt_at: float | None = None
     verify_by: float | None = None
     one_way: bool = False
     one_way_at: float | None = None
@@ -153,6 +154,9 @@ class Roster:
     def deadline(self) -> float | None:
         """The next moment at which a peer has to be judged."""
         moments = [
-            moment for peer in self.peers.values() for moment in (peer.verify_by, peer.one_way_at) if moment is not None
+            moment
+            for peer in self.peers.values()
+            for moment in (peer.doubt_at, peer.verify_by, peer.one_way_at)
+            if moment is not None
         ]
         return min(moments, default=None)

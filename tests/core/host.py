@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from meshmq.core.presence import Presence
+from meshmq.core.presence import LAST_WORDS, Presence
 from meshmq.core.roster import Peer
 from meshmq.settings import Settings
 from meshmq.wire.card import (
@@ -132,6 +132,9 @@ class World:
     def claim(self, name: str, *, present: bool = True) -> None:
         """Let a peer subscribe to us, or withdraw."""
         self.presence.claim(own_string(name.encode() * 16, (f"memory://{name}/c",)), present, self.now)
+        if not present:  # its goodbye is waited for, for a moment
+            self.now += LAST_WORDS
+            self.presence.tick(self.now)
 
     def meet(self, name: str, **fields: object) -> int:
         """Let a peer be found, show its card and subscribe; returns our connection to it."""
