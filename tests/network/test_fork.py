@@ -13,6 +13,7 @@ import meshmq
 from meshmq.errors import TimedOut
 from tests.network.children import LIMIT, Child
 from tests.network.conftest import Spawn
+from tests.scale import scale
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 ENDS: Final = {"exception": 1}
@@ -36,7 +37,7 @@ def test_a_forked_child_is_refused_and_its_parent_is_undisturbed(spawn: Spawn, m
         ("left", "parent"),
     ]
     assert ("joined", "child") in happened
-    # multiprocessing and os._exit end a child so soon that its goodbye may stay behind; its end does not.
+    # os._exit ends a child so soon that its goodbye may stay behind; its end does not.
     assert ("left", "child") in happened or ("lost", "child") in happened
 
 
@@ -107,4 +108,37 @@ child = os.fork()
 if child:
     print(child, flush=True)
 signal.pause()
+"""
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn", "forkserver"])
+def test_what_a_child_of_multiprocessing_left_open_is_delivered(spawn: Spawn, mesh_name: str, way: str) -> None:
+    with meshmq.Node("worker", mesh=mesh_name) as node:
+        jobs = node.pull("jobs")
+        parent = spawn(PROGRAMS / "careless.py", way, env={"MESHMQ_MESH": mesh_name})
+        got = []
+        for _ in range(100):
+            message = jobs.receive(LIMIT)
+            got.append(message.data)
+            message.ack()
+        assert parent.wait() == 0, parent.stderr
+    assert got == list(range(100))
+    assert parent.stderr == ""
+
+
+def test_the_goodbye_of_a_process_comes_before_its_end(spawn: Spawn, mesh_name: str) -> None:
+    with meshmq.Node("seer", mesh=mesh_name) as node:
+        children = [spawn(BRIEF, env={"MESHMQ_MESH": mesh_name}) for _ in range(scale(4, 30))]
+        events = (event.kind for event in node.events(timeout=LIMIT) if event.kind != "changed")
+        assert [next(events) for _ in children] == ["joined"] * len(children)
+        for child in children:
+            child.say("leave")
+        assert [next(events) for _ in children] == ["left"] * len(children)
+        assert [child.wait() for child in children] == [0] * len(children)
+
+
+BRIEF: Final = """
+import sys, meshmq
+with meshmq.Node("brief"):
+    sys.stdin.readline()
 """
