@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final
 
 from meshmq.codecs.base import Codec
-from meshmq.core.inbox import Hand
+from meshmq.core.hands import Hand
 from meshmq.core.participant import Participant
 from meshmq.errors import ClosedError, ConfigError, DecodeError
 from meshmq.links.engine import Engine

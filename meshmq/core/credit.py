@@ -6,7 +6,11 @@ the rate at which it works.
 
 from __future__ import annotations
 
+from typing import Final
+
 from meshmq.settings import Settings
+
+HAND_WORK: Final = 0.005
 
 
 class Pace:
@@ -39,6 +43,12 @@ class Pace:
             return 1
         wanted = int(self._settings.prefetch_work / self.service) * max(1, consumers)
         return max(1, min(wanted, self._settings.prefetch_jobs, 2 * self.done))
+
+    def handful(self, consumers: int) -> int:
+        """Return how many jobs to give one consumer at once: more than one where they are quick and it is alone."""
+        if consumers > 1 or not self.done:
+            return 1
+        return max(1, int(HAND_WORK / self.service))
 
 
 class Ranges:

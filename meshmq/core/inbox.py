@@ -7,82 +7,22 @@ acks. Below ``floor`` all is done, ``floor`` to ``position`` is begun, the rest 
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Hashable
 from typing import Final
 
-from meshmq.core.credit import Pace, Ranges
+from meshmq.core.credit import Pace
+from meshmq.core.hands import Hand
+from meshmq.core.receipts import Receipts
+from meshmq.core.sources import Source, Sources
 from meshmq.errors import ProtocolError, WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.batches import Batch
 from meshmq.wire.frames import Kind, Verdict, pack_acks, pack_grant, pack_settle
 
-ORIGINS_KEPT: Final = 1_000
-HAND_WORK: Final = 0.005
 TELL_AFTER: Final = 0.002
 COLLECT_AFTER: Final = 0.01
 IDLE_AFTER: Final = 1.0
-
-
-@dataclass(slots=True, eq=False)
-class Source:
-    """One pusher, as this inbox sees it: what came in this session, and what it may send."""
-
-    peer: bytes
-    received: int = 0
-    received_bytes: int = 0
-    finished: int = 0
-    finished_bytes: int = 0
-    limit: int = 0
-    limit_bytes: int = 0
-    most: int = 0
-    most_bytes: int = 0
-    backlog: int = 0
-    round_trip: float = 0.0
-    gone: bool = False
-    dirty: bool = False
-
-    def told(self, limit: int, limit_bytes: int) -> None:
-        """Note that the pusher is told of these limits."""
-        self.limit, self.limit_bytes, self.dirty = limit, limit_bytes, False
-        self.most, self.most_bytes = max(self.most, limit), max(self.most_bytes, limit_bytes)
-
-
-@dataclass(slots=True, eq=False)
-class Hand:
-    """Jobs ``floor`` to ``end`` (indices of ``batch``) in the hands of one consumer."""
-
-    batch: Batch
-    source: Source
-    arrived: float
-    floor: int
-    end: int
-    consumer: Hashable
-    taken_at: float = 0.0
-    start: int = 0
-    position: int = -1
-    told: int = 0
-    tell_at: float = 0.0
-    said: dict[int, Verdict | None] = field(default_factory=dict)
-    ahead: Iterator[int] = field(default_factory=lambda: iter(()))
-
-    def step(self) -> int:
-        """Begin the next job, the one before is done; returns its index, -1 where there is none.
-
-        Needs no lock: an iterator gives each index once, to the consumer or to who recalls the hand.
-        """
-        index = next(self.ahead, -1)
-        if index >= 0:
-            self.position = self.floor = index
-        return index
-
-    def recall(self) -> tuple[int, int]:
-        """Take away what is not begun; returns its start and end."""
-        end, rest = self.end, list(self.ahead)
-        if rest:
-            self.end = rest[0]
-        return self.end, end
 
 
 class Inbox:
@@ -95,11 +35,10 @@ class Inbox:
         self._waiting: deque[tuple[Batch, Source, float, int, int]] = deque()
         self.waiting = 0
         self._hands: dict[Hand, None] = {}
-        self._sources: dict[bytes, Source] = {}
+        self._sources = Sources()
+        self._receipts = Receipts()
         self._askers: set[Hashable] = set()
         self._idle_at: dict[Hashable, float] = {}
-        self._done: OrderedDict[bytes, Ranges] = OrderedDict()
-        self._acks: dict[bytes, dict[bytes, tuple[int, Ranges]]] = {}
         self._frames: deque[tuple[bytes, Kind, bytes]] = deque()
         self._collect_at: float | None = None
         self.stayed = 0.0
@@ -110,16 +49,9 @@ class Inbox:
 
     # -- what arrives ----------------------------------------------------------------------------
 
-    def opened(self, peer: bytes) -> Source:
-        """Return the pusher ``peer``, as of this session."""
-        source = self._sources.get(peer)
-        if source is None:
-            source = self._sources[peer] = Source(peer)
-        return source
-
     def offered(self, peer: bytes, backlog: int) -> None:
         """Learn how many jobs a pusher has waiting."""
-        source = self.opened(peer)
+        source = self._sources.opened(peer)
         source.backlog, source.dirty = backlog, True
 
     def receive(self, peer: bytes, batch: Batch, now: float) -> int:
@@ -128,13 +60,9 @@ class Inbox:
         Raises:
             ProtocolError: it is more than was ever granted.
         """
-        source = self.opened(peer)
-        # A limit may have sunk while the batch was on its way. The last one may go beyond the bytes.
-        if source.received + batch.count > source.most or source.received_bytes >= source.most_bytes:
+        source = self._sources.opened(peer)
+        if not source.take(batch):
             raise ProtocolError(f"more jobs of {self.queue!r} than it was granted ({source.most:,})")
-        source.received += batch.count
-        source.received_bytes += batch.size
-        source.backlog, source.dirty = batch.backlog, True
         self.received += batch.count
         if batch.attempt > 1:
             return sum(self._wait(batch, source, now, start, end) for start, end in self._new(batch, source))
@@ -149,29 +77,20 @@ class Inbox:
 
     def _new(self, batch: Batch, source: Source) -> list[tuple[int, int]]:
         """Tell repeats from jobs to do: what was done here is confirmed again, what is in hand waits."""
-        done = self._done.get(batch.origin)
         spans: list[tuple[int, int]] = []
         for index in range(batch.count):
             number = batch.first + index
-            if done is not None and number in done:
+            if self._receipts.knows(batch.origin, number):
                 self._note(source, batch.origin, number, number)
-            elif not self._in_hand(batch.origin, number):
+            elif not any(hand.holds(batch.origin, number) for hand in self._hands):
                 if spans and spans[-1][1] == index:
                     spans[-1] = (spans[-1][0], index + 1)
                 else:
                     spans.append((index, index + 1))
                 continue
             self.repeats += 1
-            self._finish(source, batch, index, index + 1)
+            source.finish(batch, index, index + 1)
         return spans
-
-    def _in_hand(self, origin: bytes, number: int) -> bool:
-        # A job that was given back by word is not: its next delivery may come before its hand is done.
-        return any(
-            hand.floor <= (index := number - hand.batch.first) < hand.end and index not in hand.said
-            for hand in self._hands
-            if hand.batch.origin == origin
-        )
 
     def lost(self, peer: bytes) -> None:
         """Forget what a pusher sent and nobody has begun: it sends it elsewhere."""
@@ -179,7 +98,7 @@ class Inbox:
         if source is None:
             return
         source.gone = True
-        self._acks.pop(peer, None)
+        self._receipts.forget(peer)
         self._frames = deque(frame for frame in self._frames if frame[0] != peer)
         kept = [item for item in self._waiting if item[1] is not source]
         self.waiting = sum(end - start for *_, start, end in kept)
@@ -198,12 +117,12 @@ class Inbox:
         """
         if consumer not in self._askers:
             self._askers.add(consumer)
-            self._touch()
+            self._sources.touch()
         self._idle_at.pop(consumer, None)
         if not self._waiting:
             raise WouldBlock
         batch, source, arrived, start, end = self._waiting.popleft()
-        most = limit if limit is not None else self._hand_size()
+        most = limit if limit is not None else self.pace.handful(len(self._askers))
         if end - start > most:
             self._waiting.appendleft((batch, source, arrived, start + most, end))
             end = start + most
@@ -222,13 +141,8 @@ class Inbox:
         """Ask for jobs without taking one; the asking ends by itself after a while."""
         if self not in self._askers:
             self._askers.add(self)
-            self._touch()
+            self._sources.touch()
         self._idle_at[self] = now + IDLE_AFTER
-
-    def _hand_size(self) -> int:
-        if len(self._askers) > 1 or not self.pace.done:
-            return 1
-        return max(1, int(HAND_WORK / self.pace.service))
 
     def progress(self, hand: Hand, now: float) -> None:
         """Note what a consumer has done of a hand so far."""
@@ -250,7 +164,7 @@ class Inbox:
         self.stayed += (now - hand.arrived) * (done - hand.start)
         self._confirm(hand, done)
         self._give_back(hand, done, end, Verdict.RETURNED)
-        self._touch()
+        self._sources.touch()
 
     def leave(self, consumer: Hashable) -> None:
         """Take back everything from a consumer that left without a word."""
@@ -267,7 +181,7 @@ class Inbox:
         self._idle_at.pop(consumer, None)
         if not self._askers:
             self._return_waiting()
-        self._touch()
+        self._sources.touch()
 
     def rest(self, consumer: Hashable, now: float) -> None:
         """Note that a consumer stopped asking for now; unless it asks again soon its jobs go back."""
@@ -276,59 +190,36 @@ class Inbox:
     def say(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None = None) -> None:
         """Tell the pusher of an explicit ack (``None``) or nack, which the consumer noted in ``said``."""
         if verdict is None:
-            self._confirm_one(hand, index)
+            self._done_now(hand, index, index + 1)
         else:
             self._give_back(hand, index, index + 1, verdict, delay)
 
     # -- answers ---------------------------------------------------------------------------------
 
     def _begin(self, hand: Hand) -> None:
-        if hand.source.gone:
-            return
-        origins = self._acks.setdefault(hand.source.peer, {})
-        _, ranges = origins.get(hand.batch.origin) or (-1, Ranges(10_000))
-        origins[hand.batch.origin] = (hand.batch.first + hand.position, ranges)
+        if not hand.source.gone:
+            self._receipts.begin(hand.source.peer, hand.batch.origin, hand.batch.first + hand.position)
 
     def _confirm(self, hand: Hand, up_to: int) -> None:
         start, hand.told = hand.told, max(hand.told, up_to)
-        if up_to <= start:
-            return
-        if not hand.said:
+        if up_to > start and not hand.said:
             self._done_now(hand, start, up_to)
-            return
-        for index in range(start, up_to):
-            if index not in hand.said:
-                self._confirm_one(hand, index)
-
-    def _confirm_one(self, hand: Hand, index: int) -> None:
-        self._done_now(hand, index, index + 1)
+        elif up_to > start:
+            for index in range(start, up_to):
+                if index not in hand.said:
+                    self._done_now(hand, index, index + 1)
 
     def _done_now(self, hand: Hand, start: int, end: int) -> None:
-        batch = hand.batch
-        first, last = batch.first + start, batch.first + end - 1
-        ranges = self._done.get(batch.origin)
-        if ranges is None:
-            ranges = self._done[batch.origin] = Ranges()
-            if len(self._done) > ORIGINS_KEPT:
-                self._done.popitem(last=False)
-        ranges.add(first, last)
+        first, last = hand.batch.first + start, hand.batch.first + end - 1
+        self._receipts.remember(hand.batch.origin, first, last)
         self.done += end - start
-        self._note(hand.source, batch.origin, first, last)
-        self._finish(hand.source, batch, start, end)
+        self._note(hand.source, hand.batch.origin, first, last)
+        hand.source.finish(hand.batch, start, end)
 
     def _note(self, source: Source, origin: bytes, first: int, last: int) -> None:
-        peer = source.peer
-        if source.gone and peer not in self._sources:
-            return  # its session is over; should it send the job again, it is confirmed then
-        origins = self._acks.setdefault(peer, {})
-        begun, ranges = origins.get(origin) or (-1, Ranges(10_000))
-        ranges.add(first, last)
-        origins[origin] = (begun, ranges)
-
-    def _finish(self, source: Source, batch: Batch, start: int, end: int) -> None:
-        source.finished += end - start
-        source.finished_bytes += batch.size if end - start == batch.count else batch.offsets[end] - batch.offsets[start]
-        source.dirty = True
+        # When its session is over nobody is told; should it send the job again, it is confirmed then.
+        if not source.gone or source.peer in self._sources:
+            self._receipts.confirm(source.peer, origin, first, last)
 
     def _give_back(self, hand: Hand, start: int, end: int, verdict: Verdict, delay: float | None = None) -> None:
         if start < end:
@@ -343,22 +234,17 @@ class Inbox:
             self.unreadable += end - start
         else:
             self.returned += end - start
-        self._finish(source, batch, start, end)
-        current = self._sources.get(source.peer)
-        if current is not None:
-            pair = (batch.first + start, batch.first + end - 1)
-            body = pack_settle(self.queue, verdict, batch.origin, [pair], delay)
+        source.finish(batch, start, end)
+        if source.peer in self._sources:  # else its session is over, and it knows
+            ranges = [(batch.first + start, batch.first + end - 1)]
+            body = pack_settle(self.queue, verdict, batch.origin, ranges, delay)
             self._frames.append((source.peer, Kind.SETTLE, body))
 
     def _return_waiting(self) -> None:
         while self._waiting:
             batch, source, _, start, end = self._waiting.pop()
+            self.waiting -= end - start
             self._send_back(batch, source, start, end, Verdict.RETURNED)
-        self.waiting = 0
-
-    def _touch(self) -> None:
-        for source in self._sources.values():
-            source.dirty = True
 
     # -- credit and time -------------------------------------------------------------------------
 
@@ -366,11 +252,6 @@ class Inbox:
     def has_pushers(self) -> bool:
         """Whether a session stands in which credit was asked for."""
         return bool(self._sources)
-
-    @property
-    def asking(self) -> bool:
-        """Whether somebody iterates, receives or handles."""
-        return bool(self._askers)
 
     @property
     def deadline(self) -> float | None:
@@ -388,8 +269,9 @@ class Inbox:
                 self._confirm(hand, hand.floor)
                 self._begin(hand)
         for consumer in [consumer for consumer, moment in self._idle_at.items() if moment <= now]:
-            del self._idle_at[consumer]
-            if not any(hand.consumer == consumer for hand in self._hands):
+            if any(hand.consumer == consumer for hand in self._hands):
+                self._idle_at[consumer] = now + IDLE_AFTER  # it may finish, and still ask for nothing
+            else:
                 self.leave(consumer)
 
     def forget_unbegun(self) -> None:
@@ -401,41 +283,16 @@ class Inbox:
     def answers(self) -> list[tuple[bytes, Kind, bytes]]:
         """Return the frames that are due to pushers: settlements, acks, grants."""
         frames, self._frames = list(self._frames), deque()
-        if self._acks:
-            acks, self._acks = self._acks, {}
-            for peer, origins in acks.items():
-                source = self._sources.get(peer)
-                if source is None:
-                    continue
-                limit, limit_bytes = self._limits(source)
-                source.told(limit, limit_bytes)
-                done = [(origin, begun, ranges.pairs()) for origin, (begun, ranges) in origins.items()]
-                frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, limit, limit_bytes, done))
-        for source in self._sources.values():
-            if source.dirty:
+        window = self.pace.window(len(self._askers)) if self._askers else 0
+        due = self._receipts.due()
+        for peer, source in self._sources.items():
+            if source.dirty or peer in due:
                 source.dirty = False
-                limit, limit_bytes = self._limits(source)
-                if self._worth_telling(source, limit, limit_bytes):
-                    source.told(limit, limit_bytes)
-                    frames.append((source.peer, Kind.GRANT, pack_grant(self.queue, limit, limit_bytes)))
+                limits = self._sources.limits(source, window, self._settings.prefetch_bytes)
+                if peer in due:
+                    source.told(*limits)
+                    frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, *limits, due[peer]))
+                elif source.worth_telling(limits[0]):
+                    source.told(*limits)
+                    frames.append((peer, Kind.GRANT, pack_grant(self.queue, *limits)))
         return frames
-
-    def _limits(self, source: Source) -> tuple[int, int]:
-        if not self._askers:
-            return source.received, source.received_bytes
-        busy = sum(1 for other in self._sources.values() if other.backlog)
-        if busy and not source.backlog:
-            share, sharing = 1, len(self._sources)
-        else:
-            sharing = busy or len(self._sources)
-            share = max(1, self.pace.window(len(self._askers)) // sharing)
-        limit = source.finished + share
-        if not busy:
-            limit = max(limit, source.limit)  # nobody else needs it: what was granted stays granted
-        return limit, source.finished_bytes + self._settings.prefetch_bytes // sharing
-
-    def _worth_telling(self, source: Source, limit: int, limit_bytes: int) -> bool:
-        if limit <= source.limit:
-            return limit < source.limit
-        left = source.limit - source.received
-        return left <= (limit - source.finished) // 2 or source.limit_bytes <= source.received_bytes

@@ -12,7 +12,8 @@ from dataclasses import replace
 from random import Random
 
 from meshmq.core.exchange import Exchange
-from meshmq.core.inbox import Hand, Inbox
+from meshmq.core.hands import Hand
+from meshmq.core.inbox import Inbox
 from meshmq.errors import ConfigError
 from meshmq.names import short
 from meshmq.settings import Settings

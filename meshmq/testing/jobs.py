@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from meshmq.core.inbox import Hand
+from meshmq.core.hands import Hand
 from meshmq.core.participant import Participant
 from meshmq.errors import WouldBlock
 from meshmq.links.base import Decider

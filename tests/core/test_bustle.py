@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from meshmq.core.inbox import Hand, Inbox
+from meshmq.core.hands import Hand
+from meshmq.core.inbox import Inbox
 from meshmq.core.outbox import Outbox
 from meshmq.core.presence import Presence
 from meshmq.core.routes import Route
@@ -103,11 +104,10 @@ def send_beyond_the_grant(patch: pytest.MonkeyPatch) -> None:
 
 
 def hold_what_was_refused(patch: pytest.MonkeyPatch) -> None:
-    def in_hand(self: Inbox, origin: bytes, number: int) -> bool:
-        hands = [hand for hand in self._hands if hand.batch.origin == origin]
-        return any(hand.floor <= number - hand.batch.first < hand.end for hand in hands)
+    def holds(self: Hand, origin: bytes, number: int) -> bool:
+        return self.batch.origin == origin and self.floor <= number - self.batch.first < self.end
 
-    patch.setattr(Inbox, "_in_hand", in_hand)
+    patch.setattr(Hand, "holds", holds)
 
 
 def doubt_nobody(patch: pytest.MonkeyPatch) -> None:

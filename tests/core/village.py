@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from meshmq.core.inbox import Hand
+from meshmq.core.hands import Hand
 from meshmq.core.participant import Participant
 from meshmq.errors import WouldBlock
 from meshmq.links.base import Decider
@@ -109,7 +109,7 @@ class Village:
 
     def push(self, index: int, *bodies: bytes, queue: str = "jobs", buffers: tuple[bytes, ...] = ()) -> None:
         for body in bodies:
-            self.do(index, lambda node, now, body=body: node.push(queue, body, buffers, None, now))  # type: ignore[misc]
+            self.do(index, lambda node, now, body=body: node.push(queue, body, buffers, None, now))  # type: ignore[misc]  # mypy cannot infer a default
 
     def open(self, index: int, prefetch: int | None = None, queue: str = "jobs") -> None:
         self.do(index, lambda node, now: node.open_queue(queue, prefetch, now))
@@ -153,3 +153,13 @@ class Village:
             done.append((bytes(hand.batch.body(hand.position)), hand.batch.attempt))
             self.finish(index, hand, queue)
         return done
+
+
+def numbered(count: int) -> list[bytes]:
+    """Return so many bodies: 0, 1, 2 ..."""
+    return [b"%d" % number for number in range(count)]
+
+
+def body(hand: Hand) -> bytes:
+    """Return the body of the job a hand begins with."""
+    return bytes(hand.batch.body(hand.position))

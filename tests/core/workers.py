@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from meshmq.core.inbox import Hand
+from meshmq.core.hands import Hand
 from meshmq.core.participant import Participant
 from meshmq.errors import WouldBlock
 from meshmq.links.base import Decider

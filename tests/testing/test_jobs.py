@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from meshmq.core.inbox import Hand
+from meshmq.core.hands import Hand
 from meshmq.core.participant import Participant
 from meshmq.links.base import Decider
 from meshmq.settings import Settings

@@ -1,0 +1,52 @@
+"""Hands: jobs of one batch that one consumer has, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+
+from meshmq.core.sources import Source
+from meshmq.wire.batches import Batch
+from meshmq.wire.frames import Verdict
+
+
+@dataclass(slots=True, eq=False)
+class Hand:
+    """Jobs ``floor`` to ``end`` (indices of ``batch``) in the hands of one consumer."""
+
+    batch: Batch
+    source: Source
+    arrived: float
+    floor: int
+    end: int
+    consumer: Hashable
+    taken_at: float = 0.0
+    start: int = 0
+    position: int = -1
+    told: int = 0
+    tell_at: float = 0.0
+    said: dict[int, Verdict | None] = field(default_factory=dict)
+    ahead: Iterator[int] = field(default_factory=lambda: iter(()))
+
+    def step(self) -> int:
+        """Begin the next job, the one before is done; returns its index, -1 where there is none.
+
+        Needs no lock: an iterator gives each index once, to the consumer or to who recalls the hand.
+        """
+        index = next(self.ahead, -1)
+        if index >= 0:
+            self.position = self.floor = index
+        return index
+
+    def recall(self) -> tuple[int, int]:
+        """Take away what is not begun; returns its start and end."""
+        end, rest = self.end, list(self.ahead)
+        if rest:
+            self.end = rest[0]
+        return self.end, end
+
+    def holds(self, origin: bytes, number: int) -> bool:
+        """Whether the job is here and nothing was said of it: it is done, or left, when the hand is."""
+        # A job that was given back by word is not: its next delivery may come before its hand is done.
+        index = number - self.batch.first
+        return self.batch.origin == origin and self.floor <= index < self.end and index not in self.said

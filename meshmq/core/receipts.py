@@ -1,0 +1,57 @@
+"""Receipts: what is to be confirmed to pushers next, and what was done here, so that repeats are known."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from meshmq.core.credit import Ranges
+
+ORIGINS_KEPT: Final = 1_000
+
+
+class Receipts:
+    """Jobs done, by origin; and for each pusher the last job begun and the ranges to confirm."""
+
+    def __init__(self) -> None:
+        self._done: OrderedDict[bytes, Ranges] = OrderedDict()
+        self._due: dict[bytes, dict[bytes, tuple[int, Ranges]]] = {}
+
+    def remember(self, origin: bytes, first: int, last: int) -> None:
+        """Note that jobs were done here."""
+        ranges = self._done.get(origin)
+        if ranges is None:
+            ranges = self._done[origin] = Ranges()
+            if len(self._done) > ORIGINS_KEPT:
+                self._done.popitem(last=False)
+        ranges.add(first, last)
+
+    def knows(self, origin: bytes, number: int) -> bool:
+        """Whether a job was done here."""
+        done = self._done.get(origin)
+        return done is not None and number in done
+
+    def begin(self, peer: bytes, origin: bytes, number: int) -> None:
+        """Have a pusher told of the last job begun."""
+        origins = self._due.setdefault(peer, {})
+        _, ranges = origins.get(origin) or (-1, Ranges(10_000))
+        origins[origin] = (number, ranges)
+
+    def confirm(self, peer: bytes, origin: bytes, first: int, last: int) -> None:
+        """Have a pusher told that jobs are done."""
+        origins = self._due.setdefault(peer, {})
+        begun, ranges = origins.get(origin) or (-1, Ranges(10_000))
+        ranges.add(first, last)
+        origins[origin] = (begun, ranges)
+
+    def forget(self, peer: bytes) -> None:
+        """Tell a pusher nothing: its session is over."""
+        self._due.pop(peer, None)
+
+    def due(self) -> dict[bytes, list[tuple[bytes, int, list[tuple[int, int]]]]]:
+        """Return, and forget, what each pusher is to be told: origin, last job begun, ranges done."""
+        due, self._due = self._due, {}
+        return {
+            peer: [(origin, begun, ranges.pairs()) for origin, (begun, ranges) in origins.items()]
+            for peer, origins in due.items()
+        }

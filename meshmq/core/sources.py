@@ -1,0 +1,84 @@
+"""Sources: the pushers of one queue as its inbox sees them, and how much each of them may send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from meshmq.wire.batches import Batch
+
+
+@dataclass(slots=True, eq=False)
+class Source:
+    """One pusher, as this inbox sees it: what came in this session, and what it may send."""
+
+    peer: bytes
+    received: int = 0
+    received_bytes: int = 0
+    finished: int = 0
+    finished_bytes: int = 0
+    limit: int = 0
+    limit_bytes: int = 0
+    most: int = 0
+    most_bytes: int = 0
+    backlog: int = 0
+    gone: bool = False
+    dirty: bool = False
+
+    def take(self, batch: Batch) -> bool:
+        """Count a batch in; ``False`` where it is more than was ever granted."""
+        # A limit may have sunk while the batch was on its way. The last one may go beyond the bytes.
+        if self.received + batch.count > self.most or self.received_bytes >= self.most_bytes:
+            return False
+        self.received += batch.count
+        self.received_bytes += batch.size
+        self.backlog, self.dirty = batch.backlog, True
+        return True
+
+    def finish(self, batch: Batch, start: int, end: int) -> None:
+        """Count jobs of a batch out: done, given back, or repeats."""
+        self.finished += end - start
+        self.finished_bytes += batch.size if end - start == batch.count else batch.offsets[end] - batch.offsets[start]
+        self.dirty = True
+
+    def told(self, limit: int, limit_bytes: int) -> None:
+        """Note that the pusher is told of these limits."""
+        self.limit, self.limit_bytes = limit, limit_bytes
+        self.most, self.most_bytes = max(self.most, limit), max(self.most_bytes, limit_bytes)
+
+    def worth_telling(self, limit: int) -> bool:
+        """Whether a new limit in jobs is news: it sinks, or half of what was granted is used up."""
+        if limit <= self.limit:
+            return limit < self.limit
+        left = self.limit - self.received
+        return left <= (limit - self.finished) // 2 or self.limit_bytes <= self.received_bytes
+
+
+class Sources(dict[bytes, Source]):
+    """All pushers of a queue in the sessions that stand, by id; those with a backlog share the window."""
+
+    def opened(self, peer: bytes) -> Source:
+        """Return a pusher, as of this session."""
+        source = self.get(peer)
+        if source is None:
+            source = self[peer] = Source(peer)
+        return source
+
+    def touch(self) -> None:
+        """Look at everybody's limits again."""
+        for source in self.values():
+            source.dirty = True
+
+    def limits(self, source: Source, window: int, size: int) -> tuple[int, int]:
+        """Return what a pusher may send of a window in jobs and of ``size`` bytes; nothing more at window 0."""
+        if not window:
+            return source.received, source.received_bytes
+        busy = sum(1 for other in self.values() if other.backlog)
+        if busy and not source.backlog:
+            share, sharing = 1, len(self)
+        else:
+            sharing = busy or len(self)
+            share = max(1, window // sharing)
+        limit = source.finished + share
+        if not busy:
+            limit = max(limit, source.limit)  # nobody else needs it: what was granted stays granted
+        return limit, source.finished_bytes + size // sharing

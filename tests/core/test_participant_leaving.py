@@ -1,0 +1,148 @@
+"""Workers that leave, die, stand still or are cut off lose nothing and repeat nothing unflagged."""
+
+from __future__ import annotations
+
+from tests.core.village import Village, body, numbered
+
+
+def test_break_gives_back_the_job_in_hand_flagged_and_the_rest_unflagged() -> None:
+    village = Village(3)
+    village.open(1, prefetch=20)
+    village.take(1)
+    village.push(0, *numbered(20))
+    village.run(0.5)
+    for _ in range(6):
+        village.finish(1, village.next(1))
+    village.next(1)
+    village.leave(1)
+    village.open(2)
+    assert sorted(village.work_off(2)) == sorted([(b"6", 2), *((name, 1) for name in numbered(20)[7:])])
+
+
+def test_a_killed_worker_loses_nothing_and_what_it_had_is_flagged() -> None:
+    village = Village(3)
+    village.open(1, prefetch=5)
+    village.take(1)
+    village.push(0, *numbered(10))
+    village.run(0.5)
+    village.next(1)
+    village.open(2)
+    village.sim.crash(village.sim.nodes[1])
+    done = village.work_off(2)
+    assert sorted(name for name, _ in done) == sorted(numbered(10))
+    assert sorted(name for name, attempt in done if attempt == 2) == numbered(5)
+    assert any("5 jobs of 'jobs' come back from n1" in sentence for sentence in village.said)
+    assert "n1 lost: its process is gone" in village.said
+
+
+def test_a_job_that_kills_its_worker_takes_no_neighbour_along_twice() -> None:
+    village = Village(4)
+    for index in (1, 2, 3):
+        village.open(index, prefetch=50)
+        village.take(index)
+    village.push(0, *numbered(120))
+    attempts: dict[bytes, int] = {}
+    for index in (1, 2):
+        village.run(0.2)
+        for _ in range(400):
+            hand = village.take(index)
+            if hand is None:
+                village.run(0.01)
+                continue
+            attempts[body(hand)] = hand.batch.attempt
+            if body(hand) == b"60":
+                village.sim.crash(village.sim.nodes[index])
+                break
+            village.finish(index, hand)
+    for name, attempt in village.work_off(3):
+        attempts[name] = max(attempts.get(name, 0), attempt)
+    assert len(attempts) == 120
+    assert max(attempt for name, attempt in attempts.items() if name != b"60") <= 2
+
+
+def test_goodbye_leaves_no_suspicion_and_no_peer() -> None:
+    village = Village(3)
+    village.open(1, prefetch=5)
+    village.take(1)
+    village.push(0, *numbered(5))
+    village.run(0.5)
+    village.leave(1)
+    village.do(1, lambda node, now: node.farewell(now))
+    village.run(0.5)
+    assert [peer.card.name for peer in village[0].roster.values()] == ["n2"]
+    assert "n1 left" in village.said
+    village.open(2)
+    assert village.work_off(2) == [(name, 1) for name in numbered(5)]
+
+
+def test_who_drains_gets_no_new_work() -> None:
+    village = Village(3)
+    village.open(1)
+    village.take(1)
+    village.do(1, lambda node, now: node.drain(now))
+    village.run(0.5)
+    village.push(0, *numbered(5))
+    village.run(0.5)
+    assert village.take(1) is None
+    village.open(2)
+    assert len(village.work_off(2)) == 5
+
+
+def test_a_cut_connection_loses_nothing_and_repeats_nothing() -> None:
+    village = Village(2)
+    village.open(1, prefetch=20)
+    done: list[tuple[bytes, int]] = []
+    village.push(0, *numbered(100))
+    for _ in range(100):
+        hand = village.next(1)
+        done.append((body(hand), hand.batch.attempt))
+        if len(done) % 20 == 5:
+            for wire in list(village.sim.ether.directs.values()):
+                village.sim.storm.reset(wire)
+        village.finish(1, hand)
+    village.run(5)
+    assert done == [(name, 1) for name in numbered(100)]
+    assert village[0].outboxes["jobs"].depth == 0
+    assert not [sentence for sentence in village.said if "come back" in sentence]
+
+
+def test_what_is_owed_counts_what_was_told_and_not_yet_received() -> None:
+    village = Village(2)
+    village.open(1)
+    village.push(0, b"one")
+    village.finish(1, village.next(1))
+    assert village.do(1, lambda node, now: node.owes(now))
+    village.run(0.1)
+    assert not village.do(1, lambda node, now: node.owes(now))
+    assert not village.do(0, lambda node, now: node.owes(now))
+
+
+def test_a_living_worker_with_a_job_is_at_work_and_a_dead_one_is_not() -> None:
+    village = Village(2)
+    village.open(1)
+    village.push(0, b"one")
+    village.next(1)
+    village.run(0.1)
+    assert village[0].at_work()
+    village.sim.crash(village.sim.nodes[1])
+    village.run(3)
+    assert not village[0].at_work()
+    assert village[0].outboxes["jobs"].waiting == 1
+
+
+def test_who_stood_still_gives_back_what_it_has_not_begun() -> None:
+    village = Village(3)
+    village.open(1, prefetch=10)
+    village.take(1)
+    village.push(0, *numbered(10))
+    village.run(0.5)
+    held = village.next(1)
+    village.sim.stall(village.sim.nodes[1])
+    village.run(8)
+    village.open(2)
+    village.sim.resume(village.sim.nodes[1])
+    done = village.work_off(2)
+    village.finish(1, held)
+    village.run(1)
+    assert sorted(name for name, _ in done) == numbered(10)[1:]
+    assert village[0].outboxes["jobs"].depth == 0
