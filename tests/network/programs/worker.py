@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.0, help="of work for each job")
     parser.add_argument("--prefetch", type=int)
     parser.add_argument("--fail", type=int, default=0, help="raise at the first attempt of every n-th job")
-    parser.add_argument("--poison", type=int, default=-1, help="the job that kills its worker")
+    parser.add_argument("--poison", type=int, help="the job that kills its worker")
     parser.add_argument("--silence", type=float, default=4.0)
     parser.add_argument("--insecure", action="store_true")
     arguments = parser.parse_args()
