@@ -68,14 +68,11 @@ JOINERS: Final = {
     "exchange": "the part of it that joins outboxes and inboxes to sessions",
     "meeting": "the part of it that joins sessions to presence",
     "presence": "the roster and the rumours are its two lists",
-    "session": "stands on its stream",
+    "session": "is a line that is redialled",
+    "line": "keeps up a stream, with a pulse",
     "inbox": "gives hands out of sources, and receipts for them, as credit allows",
-    "hands": "hold jobs of sources",
-    "receipts": "keep ranges",
     "outbox": "keeps runs: on routes, in pauses, with their cargo",
-    "routes": "holds runs in flight",
-    "pauses": "holds runs that wait",
-    "cargo": "belongs to runs",
+    **dict.fromkeys(("hands", "receipts", "routes", "pauses", "cargo"), "a part of an inbox or outbox, made of others"),
 }
 
 #: What the recipes, which show the public API, may import of us.

@@ -14,6 +14,7 @@ from meshmq.core.hands import Hand
 from meshmq.core.inbox import Inbox
 from meshmq.core.outbox import Outbox
 from meshmq.core.presence import Presence
+from meshmq.core.pulse import Pulse
 from meshmq.core.routes import Route
 from meshmq.core.session import Session
 from meshmq.core.stream import Stream
@@ -115,7 +116,7 @@ def doubt_nobody(patch: pytest.MonkeyPatch) -> None:
 
 
 def ping_nobody(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Session, "_ping_due", property(lambda session: 1e18))
+    patch.setattr(Pulse, "deadline", lambda self, uncovered_since: 1e18)
 
 
 def simulate_many(seeds: range) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from meshmq.core.session import DIAL_LIMIT, REDIAL_LIMIT
+from meshmq.core.redial import REDIAL_LIMIT
+from meshmq.core.session import DIAL_LIMIT
 from tests.core.pair import Pair
 
 

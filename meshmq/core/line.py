@@ -1,0 +1,173 @@
+"""A line: one ordered stream in each direction, kept up over whatever connection there is just now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from meshmq.core.pulse import Pulse
+from meshmq.core.stream import Source, Stream
+from meshmq.errors import ProtocolError
+from meshmq.wire.frames import Kind, pack_bye, pack_head
+
+if TYPE_CHECKING:
+    from meshmq.core.session import Session
+
+
+class Host(Protocol):
+    """What a session asks of the participant it belongs to."""
+
+    outputs: list[tuple[object, ...]]
+    connections: dict[int, Session]
+
+    def dial_direct(self, session: Session, now: float) -> int | None:
+        """Dial the session's peer; ``None`` when no address is known."""
+
+    def hello(self, session_id: bytes, epoch: int, resumed: bool) -> bytes:
+        """Return the body of our HELLO."""
+
+    def session_up(self, session: Session, now: float) -> None:
+        """Learn that a new session stands."""
+
+    def session_ended(self, session: Session, reason: str, now: float) -> None:
+        """Learn that the session is over; what was not covered is lost."""
+
+
+class Line:
+    """What is sent and received in a session, and the connection under it."""
+
+    def __init__(self, peer: bytes, host: Host, grace: float) -> None:
+        self.peer = peer
+        self.epoch = 0
+        self.id: bytes | None = None
+        self.connection: int | None = None
+        self.replayed = 0
+        self._host, self._grace = host, grace
+        self._reset()
+
+    @property
+    def live(self) -> bool:
+        """Whether a session stands, with or without a connection just now."""
+        return self.id is not None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the peer has everything that was put."""
+        return self._stream.settled
+
+    @property
+    def pending(self) -> bool:
+        """Whether something waits to be sent and could be."""
+        return self.connection is not None and self._stream.pending
+
+    @property
+    def room(self) -> bool:
+        """Whether another batch may be sent now."""
+        return self.connection is not None and self._stream.room
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the peer asks for more answers than it takes."""
+        return self._stream.crowded
+
+    @property
+    def answering(self) -> bool:
+        """Whether it stands on a connection that is not in doubt."""
+        return self.connection is not None and not self._pulse.doubtful
+
+    def put(self, kind: Kind, body: bytes) -> None:
+        """Queue a small frame; these go before everything else. Only on a live session."""
+        self._stream.put(kind, body)
+
+    def carries(self, name: str | None = None) -> bool:
+        """Whether a large message (of this name) is under way: what follows it in order has to wait."""
+        return self._stream.carries(name)
+
+    def pump(self, now: float, source: Source, name: str = "") -> None:
+        """Send what may be sent: small frames first, then chunks and batches (of ``name``) in turns."""
+        while self.connection is not None and (found := self._stream.next(source, name)) is not None:
+            kind, frames = found
+            self._send(kind, self._stream.keep(kind, frames, now), frames)
+
+    def _send(self, kind: Kind, number: int = 0, frames: Sequence[bytes] = (b"",)) -> None:
+        head = self._stream.head(kind, number)
+        self._host.outputs.append(("send", self.connection, [head + frames[0], *frames[1:]]))
+
+    def accept(self, connection: int, kind: Kind, number: int, received: int, size: int, now: float) -> bool:
+        """Take note of a frame; whether its body is new and for the participant to read."""
+        if connection != self.connection:
+            return False
+        if received > self._stream.sent:
+            raise ProtocolError("it covers frames that were never sent")
+        self._pulse.heard(now)
+        self._cover(received, now, answered=kind is Kind.COVER)
+        if kind is Kind.PING:
+            self._send(Kind.COVER)
+        if number == 0:
+            return False
+        verdict = self._stream.take(number, size, now)
+        if verdict == "hole":
+            self._break(now)  # frames between are lost: this connection lied
+        return verdict == "new"
+
+    def assemble(self, body: memoryview, limit: int) -> tuple[Kind, list[bytes]] | None:
+        """Add a chunk of a large message; returns the message it completes.
+
+        Raises:
+            ProtocolError: it does not fit what came before.
+        """
+        return self._stream.assemble(body, limit)
+
+    def _cover(self, received: int, now: float, *, answered: bool) -> None:
+        progress = self._stream.cover(received, now)
+        if progress or (answered and not self._stream.kept):
+            self._pulse.calm()
+
+    def suspect(self, now: float) -> None:
+        """Doubt that the peer lives: it has to answer within ``grace``."""
+        if self.connection is not None and self._pulse.ask(now, self._grace):
+            self._send(Kind.PING)
+
+    def hurry(self) -> None:
+        """Have the peer say at once what it has received."""
+        if self.connection is not None and self._stream.kept:
+            self._send(Kind.PING)
+
+    def _reset(self) -> None:
+        self._stream = Stream()
+        self._pulse = Pulse()
+
+    def _take_over(self, connection: int, received: int, now: float, *, answer: bool) -> None:
+        """Go on over a fresh connection: what the peer has not received is sent again."""
+        if self.connection is not None and self.connection != connection:
+            self._forget(self.connection)
+        self.connection = connection
+        if answer:
+            self._say_hello(connection, self.id or b"", resumed=True)
+        self._pulse.calm()
+        self._pulse.heard(now)
+        self._stream.cover(received, now)
+        for number, kind, frames, _ in self._stream.kept:
+            self.replayed += 1
+            self._send(kind, number, frames)
+        self._stream.uncovered_since = now if self._stream.kept else None
+
+    def _forget(self, connection: int) -> None:
+        self._host.connections.pop(connection, None)
+        self._host.outputs.append(("hang_up", connection))
+
+    def _say_bye(self, connection: int, reason: str) -> None:
+        body = pack_bye(reason, self.epoch)
+        self._host.outputs.append(("send", connection, [pack_head(Kind.BYE, 0, self._stream.received) + body]))
+
+    def _turn_away(self, connection: int, reason: str) -> None:
+        self._say_bye(connection, reason)
+        self._host.outputs.append(("hang_up", connection))
+
+    def _say_hello(self, connection: int, session_id: bytes, *, resumed: bool) -> None:
+        body = self._host.hello(session_id, self.epoch, resumed)
+        self._host.outputs.append(("send", connection, [pack_head(Kind.HELLO, 0, self._stream.received) + body]))
+
+    def _break(self, now: float) -> None:
+        """Give up the connection, and go on over another."""
+        raise NotImplementedError
