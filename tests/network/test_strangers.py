@@ -1,0 +1,144 @@
+"""Who has got to a node's sockets and is no node: the node goes on, and does not grow."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+import zmq
+
+from meshmq import Node
+from meshmq.wire.card import own_string
+from meshmq.wire.frames import Hello, Kind, pack_head, pack_hello
+from tests.memory import resident
+from tests.scale import scale
+
+ODD_ADDRESSES = [
+    "foo://x",
+    "x",
+    "tcp://",
+    "tcp://a",
+    "tcp://:0",
+    "tcp://*:5555",
+    "tcp://127.0.0.1:99999",
+    "tcp://127.0.0.1:-1",
+    "tcp://256.256.256.256:5555",
+    "tcp://[::1",
+    "tcp://[::1]:1;tcp://127.0.0.1:1",
+    "tcp://127.0.0.1:1/../..",
+    "tcp://" + "a" * 300 + ":1",
+    "tcp://" + "a." * 200 + ":1",
+    "tcp://ä:1",
+    "ipc://",
+    "ipc://*",
+    "ipc://@abstract",
+    "ipc:///" + "x" * 400,
+    "ipc:///etc/passwd",
+    "ipc:///tmp",
+    "ipc://../../x",
+    "inproc://x",
+    "udp://127.0.0.1:1",
+    "pgm://127.0.0.1:1",
+    "vmci://1:1",
+]
+
+
+@pytest.fixture
+def context() -> Iterator[zmq.SyncContext]:
+    context: zmq.SyncContext = zmq.Context()
+    yield context
+    context.destroy(linger=0)
+
+
+def bound(runtime_directory: Path, link: str) -> str:
+    (path,) = runtime_directory.glob(f"*/*.{link}")
+    return f"ipc://{path}"
+
+
+def works(node: Node) -> None:
+    """Assert that a node does its work."""
+    node.push("still.here", 1)
+    with node.pull("still.here") as receiver:
+        message = receiver.receive(timeout=20)
+        message.ack()
+        assert message.data == 1
+    assert node.peers() == []
+
+
+def test_claims_of_odd_addresses_lead_nowhere(context: zmq.SyncContext, runtime_directory: Path) -> None:
+    with Node("node", mesh="m") as node, context.socket(zmq.SUB) as subscriber:
+        random = Random(1)
+        for address in ODD_ADDRESSES:
+            subscriber.setsockopt(zmq.SUBSCRIBE, own_string(random.randbytes(16), [address]))
+            subscriber.setsockopt(zmq.SUBSCRIBE, own_string(random.randbytes(16), [address, "ipc:///nobody/here"]))
+        heard = own_string(random.randbytes(16), [])
+        subscriber.setsockopt(zmq.SUBSCRIBE, heard)
+        subscriber.connect(bound(runtime_directory, "c"))
+        while subscriber.poll(20_000):
+            topic, _ = subscriber.recv_multipart()
+            if topic == heard:
+                break
+        node.settle(timeout=20)
+        works(node)
+
+
+def test_a_flood_of_what_is_none_of_ours_is_let_through_to_nobody(
+    context: zmq.SyncContext, runtime_directory: Path
+) -> None:
+    with Node("node", mesh="m") as node:
+        random = Random(2)
+        before = resident()
+        for turn in range(scale(test=100, stress=2_000)):
+            dealer = context.socket(zmq.DEALER)
+            dealer.setsockopt(zmq.LINGER, 0)
+            dealer.connect(bound(runtime_directory, "d"))
+            hello = Hello(random.randbytes(16), f"name{turn}", "m" if turn % 2 else "other", bytes(8), 0, False)
+            greeting = pack_head(Kind.HELLO, 0, 0) + pack_hello(hello)
+            dealer.send(greeting if turn % 4 < 2 else random.randbytes(40))
+            for _ in range(50):
+                dealer.send_multipart([random.choice((greeting, random.randbytes(99))), b"more"])
+            dealer.poll(5 if turn % 4 >= 2 else 5_000)
+            dealer.close()
+        works(node)
+        assert resident() - before < 50_000_000
+
+
+@pytest.mark.parametrize("link", ["c", "d"])
+def test_bytes_that_are_no_zmtp_are_cut_off(runtime_directory: Path, link: str) -> None:
+    with Node("node", mesh="m") as node:
+        random = Random(3)
+        address = bound(runtime_directory, link).removeprefix("ipc://")
+        for start in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" + bytes(8) + b"\x7f\x03", b"", b"\x00" * 64):
+            with socket.socket(socket.AF_UNIX) as stranger:
+                stranger.settimeout(20)
+                stranger.connect(address)
+                try:
+                    stranger.sendall(start + random.randbytes(100_000))
+                    while stranger.recv(65_536):
+                        pass
+                except (BrokenPipeError, ConnectionResetError):
+                    pass
+        works(node)
+
+
+@pytest.mark.stress
+def test_who_asks_for_ever_and_never_reads_is_cut_off(context: zmq.SyncContext, runtime_directory: Path) -> None:
+    with Node("node", mesh="m") as node, context.socket(zmq.DEALER) as dealer:
+        dealer.setsockopt(zmq.LINGER, 0)
+        dealer.setsockopt(zmq.RCVHWM, 1)
+        dealer.setsockopt(zmq.RECONNECT_IVL, -1)
+        dealer.connect(bound(runtime_directory, "d"))
+        hello = Hello(bytes(range(16)), "deaf", "m", b"sessions", 0, False)
+        dealer.send(pack_head(Kind.HELLO, 0, 0) + pack_hello(hello))
+        before = resident()
+        ping = pack_head(Kind.PING, 0, 0)
+        sent = 0
+        while sent < 3_000_000 and dealer.poll(2_000, zmq.POLLOUT):
+            dealer.send(ping)
+            sent += 1
+        assert sent < 3_000_000
+        works(node)
+        assert resident() - before < 50_000_000
