@@ -61,7 +61,7 @@ class Exchange(Meeting):
         self._seeking = True
         return outbox
 
-    # -- what sessions bring ---------------------------------------------------------------------
+    # -- what sessions bring -----------------------------------------------------------------------
 
     def session_ended(self, session: Session, reason: str, now: float) -> None:
         """Take back what was with a peer."""
@@ -139,7 +139,7 @@ class Exchange(Meeting):
                 self.woken.append((("outbox", outbox.queue), 1_000))
             self.woken.append((("progress",), 1_000))
 
-    # -- what goes to them -----------------------------------------------------------------------
+    # -- what goes to them -------------------------------------------------------------------------
 
     def work(self, now: float) -> None:
         """Answer pushers, seek workers, send what may be sent."""

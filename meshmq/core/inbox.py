@@ -47,7 +47,7 @@ class Inbox:
     def __repr__(self) -> str:
         return f"<Inbox {self.queue!r} {self.waiting} waiting, {len(self._hands)} in hand>"
 
-    # -- what arrives ----------------------------------------------------------------------------
+    # -- what arrives ------------------------------------------------------------------------------
 
     def offered(self, peer: bytes, backlog: int) -> None:
         """Learn how many jobs a pusher has waiting."""
@@ -107,7 +107,7 @@ class Inbox:
             if hand.source is source:
                 hand.recall()
 
-    # -- consumers -------------------------------------------------------------------------------
+    # -- consumers ---------------------------------------------------------------------------------
 
     def take(self, consumer: Hashable, now: float, *, limit: int | None = None) -> Hand:
         """Give jobs to a consumer; all of them are begun when ``limit`` is given, else one at a time.
@@ -194,7 +194,7 @@ class Inbox:
         else:
             self._give_back(hand, index, index + 1, verdict, delay)
 
-    # -- answers ---------------------------------------------------------------------------------
+    # -- answers -----------------------------------------------------------------------------------
 
     def _begin(self, hand: Hand) -> None:
         if not hand.source.gone:
@@ -246,7 +246,7 @@ class Inbox:
             self.waiting -= end - start
             self._send_back(batch, source, start, end, Verdict.RETURNED)
 
-    # -- credit and time -------------------------------------------------------------------------
+    # -- credit and time ---------------------------------------------------------------------------
 
     @property
     def has_pushers(self) -> bool:

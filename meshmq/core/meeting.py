@@ -52,7 +52,7 @@ class Meeting:
         """All peers whose card we hold, by id."""
         return self.presence.roster.peers
 
-    # -- what links tell -------------------------------------------------------------------------
+    # -- what links tell ---------------------------------------------------------------------------
 
     def receive(self, connection: int, frames: Sequence[bytes], now: float) -> None:
         """Take one message of a direct connection."""
@@ -167,7 +167,7 @@ class Meeting:
         self.counts["turned away"] += 1
         self.presence.tell_refused(reason, address)
 
-    # -- what sessions and presence ask ----------------------------------------------------------
+    # -- what sessions and presence ask ------------------------------------------------------------
 
     def next_connection(self) -> int:
         """Return a number for a connection that we dial: even ones are ours."""
@@ -246,7 +246,7 @@ class Meeting:
                 session.name, session.addresses = peer.card.name, peer.card.direct
         return session
 
-    # -- time ------------------------------------------------------------------------------------
+    # -- time --------------------------------------------------------------------------------------
 
     @property
     def deadline(self) -> float | None:

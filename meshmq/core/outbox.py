@@ -60,7 +60,7 @@ class Outbox:
     def __repr__(self) -> str:
         return f"<Outbox {self.queue!r} {self.depth} jobs, {self.depth - self.waiting} in flight>"
 
-    # -- in --------------------------------------------------------------------------------------
+    # -- in ----------------------------------------------------------------------------------------
 
     @property
     def pushed(self) -> int:
@@ -154,7 +154,7 @@ class Outbox:
         """The workers that have jobs of ours."""
         return [route.peer for route in self.routes.values() if route.in_flight]
 
-    # -- out -------------------------------------------------------------------------------------
+    # -- out ---------------------------------------------------------------------------------------
 
     def best(self, room: Callable[[bytes], bool]) -> Route | None:
         """Return the route to use next: most free credit, then least recently used."""
@@ -205,7 +205,7 @@ class Outbox:
             run = run.cut(0, most)
         return run
 
-    # -- answers ---------------------------------------------------------------------------------
+    # -- answers -----------------------------------------------------------------------------------
 
     def grant(self, peer: bytes, jobs: int, size: int) -> None:
         """Take the limits a worker grants; they are absolute and may also sink."""

@@ -47,7 +47,7 @@ class Participant(Exchange):
         card = self.presence.card
         return f"<Participant {card.name!r} {short(self.node_id)} in {card.mesh!r}, {card.state}>"
 
-    # -- what users do ---------------------------------------------------------------------------
+    # -- what users do -----------------------------------------------------------------------------
 
     def push(self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
         """Put a job into a queue's outbox; returns its number.
@@ -188,7 +188,7 @@ class Participant(Exchange):
                 session.put(Kind.CARD, pack_card(changed))
         self._soon(now)
 
-    # -- time ------------------------------------------------------------------------------------
+    # -- time --------------------------------------------------------------------------------------
 
     def _notice(self, now: float) -> None:
         """Notice that this process stood still: others hold us for lost, what we fetched is theirs."""

@@ -10,17 +10,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from random import Random
-from typing import Final, Protocol
+from typing import Final
 
-from meshmq.core.roster import ONE_WAY_AFTER, EventKind, Peer, Roster
-from meshmq.core.rumours import ANSWER_LIMIT_REACHED, LONGEST_PAUSE_LOST, Rumour, Rumours
+from meshmq.core.doubts import TOLD_ONCE, Doubts, Host
+from meshmq.core.roster import ONE_WAY_AFTER, Peer
+from meshmq.core.rumours import Rumour
 from meshmq.errors import ProtocolError
 from meshmq.settings import Settings
 from meshmq.wire.card import (
     CARD_TOPIC,
     Card,
     Word,
-    own_string,
     pack_beat,
     pack_card,
     pack_peers,
@@ -41,71 +41,21 @@ SILENT_BEATS: Final = 3
 LAST_WORDS: Final = 0.02
 CARD_PAUSE: Final = 0.2
 PEERS_TOLD: Final = 1_000
-TOLD_ONCE: Final = 1_000
-
-#: What a refusal means in words, and what repairs it.
-REASONS: Final[dict[str, str]] = {
-    "refused": "nobody listens there; start the other node, or correct the address",
-    "unreachable": "no answer; check the address, the network and the firewall",
-    "unresolved": "the host name has no address; correct it, or give an IP address",
-    "wrong_secret": "its secret is another one; give both nodes the same MESHMQ_SECRET",
-    "no_secret": "it has no secret and this node has one; set MESHMQ_SECRET there too",
-    "secret_needed": "it has a secret and this node has none; set MESHMQ_SECRET here too",
-    "not_meshmq": "what answers there does not speak MeshMQ; correct the address",
-    "mesh": "it belongs to mesh {detail!r}; start both with the same mesh= or MESHMQ_MESH",
-    "version": "it speaks protocol version {detail} and this node another; install the same MeshMQ on both",
-    "full": "the roster is full; raise Settings(peers=...)",
-}
 
 
-class Host(Protocol):
-    """What presence asks of the participant it belongs to."""
-
-    outputs: list[tuple[object, ...]]
-
-    def next_connection(self) -> int:
-        """Return a number for a connection that we dial."""
-
-    def say(self, level: int, logger: str, sentence: str) -> None:
-        """Log, once the lock is released."""
-
-    def peer_joined(self, peer: Peer, now: float) -> None:
-        """Learn that a peer came, or that its card changed."""
-
-    def peer_doubted(self, peer: Peer, now: float) -> None:
-        """Learn that a peer's control link fell silent."""
-
-    def peer_one_way(self, peer: Peer, now: float) -> None:
-        """Learn that a peer whose card we hold cannot dial us."""
-
-    def peer_alive(self, node_id: bytes) -> bool:
-        """Whether a session with the peer stands on a connection that answers."""
-
-    def roster_changed(self) -> None:
-        """Learn that somebody may wait for this."""
-
-    def minute(self) -> None:
-        """Learn that a minute has gone by."""
-
-
-class Presence:
+class Presence(Doubts):
     """The control link of one node."""
 
     def __init__(self, card: Card, host: Host, settings: Settings, random: Random, now: float) -> None:
+        super().__init__(card, host, settings, random)
         self.card = card
-        self.roster = Roster(settings.peers)
-        self.rumours = Rumours(random)
-        self._host, self._settings = host, settings
-        self._own = own_string(card.node_id, card.control)
         self._strings: dict[bytes, bytes] = {}
-        self._told: set[tuple[str, str]] = set()
         self._card_at: float | None = None
         self._card_published = now - CARD_PAUSE
         self._beat_at = now + BEAT_EVERY * (0.5 + random.random() / 2)
         self._beats = 0
-        self.strangers = 0
 
-    # -- ourselves -------------------------------------------------------------------------------
+    # -- ourselves ---------------------------------------------------------------------------------
 
     def change(self, card: Card, now: float, *, at_once: bool = False) -> None:
         """Take our new card; it is published at most five times a second."""
@@ -119,7 +69,7 @@ class Presence:
         self._card_at, self._card_published = None, now
         self._host.outputs.append(("publish", [CARD_TOPIC, pack_card(self.card)]))
 
-    # -- finding ---------------------------------------------------------------------------------
+    # -- finding -----------------------------------------------------------------------------------
 
     def found(
         self, addresses: tuple[str, ...], source: str, node_id: bytes | None, now: float, *, given: bool = False
@@ -183,12 +133,7 @@ class Presence:
         if string is not None and others:
             self._host.outputs.append(("publish", [string, pack_peers(others[:PEERS_TOLD])]))
 
-    def _dial(self, addresses: Sequence[str]) -> int:
-        connection = self._host.next_connection()
-        self._host.outputs.append(("dial", connection, "control", tuple(addresses), (CARD_TOPIC, self._own)))
-        return connection
-
-    # -- hearing ---------------------------------------------------------------------------------
+    # -- hearing -----------------------------------------------------------------------------------
 
     def hear(self, connection: int, frames: Sequence[bytes], now: float) -> None:
         """Take a message published by the peer behind one of our control dials."""
@@ -273,81 +218,6 @@ class Presence:
         if string is not None:
             self._host.outputs.append(("publish", [string, pack_word(Word.PING, int(now * 1e6))]))
 
-    # -- refusals and doubts ---------------------------------------------------------------------
-
-    def reached(self, connection: int, address: str, now: float) -> None:
-        """Note which address of a dial answered."""
-        peer, rumour = self.roster.of(connection), self.rumours.of(connection)
-        if peer is not None:
-            peer.address = address
-            if peer.verify_by is not None:  # its sockets live; its card may take longer than ``grace``
-                peer.verify_by = max(peer.verify_by, now + ANSWER_LIMIT_REACHED)
-        elif rumour is not None:
-            rumour.reached = address
-
-    def refused(self, connection: int, reason: str, address: str, now: float) -> bool:
-        """Learn that a control dial failed; whether it was one of ours."""
-        peer = self.roster.of(connection)
-        if peer is not None:
-            self.roster.unbind(peer)
-            if peer.verify_by is None:
-                self._doubt(peer, now)
-            elif reason == "refused" and not self._host.peer_alive(peer.id):
-                self._gone(peer, "lost", "its process is gone", now)
-            return True
-        rumour = self.rumours.failed(connection, reason, now)
-        if rumour is not None:
-            lasting = reason not in ("refused", "unreachable")  # the others may just not be there yet
-            if lasting or (rumour.given and rumour.failures == 3):
-                self.tell_refused(reason, address or rumour.addresses[0])
-        return rumour is not None
-
-    def _turn_down(self, connection: int, reason: str, detail: str, now: float) -> None:
-        peer, rumour = self.roster.of(connection), self.rumours.of(connection)
-        address = rumour.addresses[0] if rumour else peer.address if peer else ""
-        self._host.outputs.append(("hang_up", connection))
-        self.rumours.failed(connection, reason, now)
-        if peer is not None:
-            self.roster.unbind(peer)
-            self._doubt(peer, now)
-        self.tell_refused(reason, address, detail)
-
-    def tell_refused(self, reason: str, address: str, detail: str = "") -> None:
-        """Tell that somebody was refused, once for each address and reason."""
-        if (reason, address) in self._told:
-            return
-        if len(self._told) >= TOLD_ONCE:
-            self.strangers += 1
-            return  # somebody invents names; from the next minute on they are told again
-        self._told.add((reason, address))
-        sentence = REASONS.get(reason, reason).format(detail=detail)
-        self._tell(logging.WARNING, "refused", None, address, sentence)
-
-    def _doubt(self, peer: Peer, now: float) -> None:
-        peer.doubt_at = None
-        if peer.verify_by is not None:
-            return
-        old = self.roster.unbind(peer)
-        if old is not None:
-            self._host.outputs.append(("hang_up", old))
-        peer.verify_by = now + self._settings.grace
-        self.roster.bind(peer, self._dial(peer.card.control))
-        self._host.peer_doubted(peer, now)
-
-    def _gone(self, peer: Peer, kind: EventKind, reason: str, now: float, *, silent: bool = False) -> None:
-        old = self.roster.unbind(peer)
-        if old is not None:
-            self._host.outputs.append(("hang_up", old))
-        self.roster.remove(peer.id)
-        self.rumours.revive(now)
-        if silent or (kind == "lost" and self.roster.claims[peer.id]):
-            # It may be cut off only, or its subscription says it lives: nobody else would dial it again.
-            self.rumours.add(peer.card.control, peer.source, peer.id, now, longest=LONGEST_PAUSE_LOST)
-        self._tell(logging.INFO, kind, peer.card, peer.address, reason)
-        if kind == "lost":
-            self._host.peer_doubted(peer, now)
-        self._host.roster_changed()
-
     def heard_by_session(self, card: Card, now: float) -> None:
         """Take the card of a peer that only its session brings (it is one-way from its side)."""
         if card.mesh == self.card.mesh and not self.roster.full(card.node_id):
@@ -367,7 +237,7 @@ class Presence:
         elif peer is not None and not self.roster.claims[node_id]:
             self._doubt(peer, now)
 
-    # -- time ------------------------------------------------------------------------------------
+    # -- time --------------------------------------------------------------------------------------
 
     @property
     def deadline(self) -> float:
@@ -376,7 +246,7 @@ class Presence:
         return min(moment for moment in moments if moment is not None)
 
     def tick(self, now: float) -> None:
-        """Dial what is due, publish, judge the doubted."""
+        """Publish what is due, dial, judge the doubted."""
         if self._card_at is not None and now >= self._card_at:
             self._publish_card(now)
         if now >= self._beat_at:
@@ -395,25 +265,4 @@ class Presence:
             if self._beats % PING_EVERY_BEATS == 0:
                 for peer in self.roster.peers.values():
                     self._ping(peer, now)
-        for connection in self.rumours.silent(now):
-            self._host.outputs.append(("hang_up", connection))
-            self.refused(connection, "unreachable", "", now)
-        for rumour in self.rumours.due(now):
-            self.rumours.dialled(rumour, self._dial(rumour.addresses), now)
-        for peer in list(self.roster.peers.values()):
-            if peer.doubt_at is not None and now >= peer.doubt_at:
-                self._doubt(peer, now)
-            if peer.verify_by is not None and now >= peer.verify_by:
-                if self._host.peer_alive(peer.id):
-                    peer.verify_by = None
-                    self._doubt(peer, now)
-                else:
-                    self._gone(peer, "lost", f"no answer for {self._settings.grace:g} s", now, silent=True)
-            elif peer.one_way_at is not None and now >= peer.one_way_at:
-                peer.one_way, peer.one_way_at = True, None
-                self._host.peer_one_way(peer, now)
-
-    def _tell(self, level: int, kind: EventKind, card: Card | None, address: str, reason: str) -> None:
-        event = self.roster.tell(kind, card=card, address=address, reason=reason)
-        self._host.say(level, "meshmq.peers", str(event))
-        self._host.roster_changed()
+        self._judge(now)

@@ -64,7 +64,7 @@ class Session(Line):
                 moments.append(self._redial.at)
         return min((moment for moment in moments if moment is not None), default=None)
 
-    # -- connections -----------------------------------------------------------------------------
+    # -- connections -------------------------------------------------------------------------------
 
     def want(self, now: float) -> None:
         """Ask for a session: dial if there is none and none on its way."""
@@ -152,7 +152,7 @@ class Session(Line):
         elif connection == self.dialling:
             self.refused(connection, False, now)
 
-    # -- ends ------------------------------------------------------------------------------------
+    # -- ends --------------------------------------------------------------------------------------
 
     def close(self, now: float, reason: str = "left") -> None:
         """Say goodbye and end."""
@@ -188,7 +188,7 @@ class Session(Line):
         self._plan_dial(now)
         self._host.session_ended(self, reason, now)
 
-    # -- time ------------------------------------------------------------------------------------
+    # -- time --------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
         """Do what is due: cover, ping, drop, dial, give up."""

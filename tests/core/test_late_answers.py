@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from meshmq.core.participant import Participant
+from meshmq.core.presence import LAST_WORDS
 from meshmq.core.rumours import ANSWER_LIMIT, ANSWER_LIMIT_REACHED
 from meshmq.wire.card import CARD_TOPIC, Card, own_string, pack_card
 from tests.core.stranger import dialled, participant
@@ -30,6 +31,12 @@ def dialling() -> tuple[Participant, int]:
     node.found((ADDRESS,), "same host", PEER, 0.0)
     node.tick(0.0)
     return node, dialled(node)
+
+
+def doubt(node: Participant) -> None:
+    """Let the peer's subscription end, and nothing be heard of it."""
+    node.claim(STRING, False, 0.0)
+    node.tick(LAST_WORDS)
 
 
 def until(node: Participant, end: float, over: Callable[[], bool]) -> float:
@@ -78,7 +85,7 @@ def test_peer_that_keeps_us_waiting_is_not_waited_for_at_the_start() -> None:
 
 def test_doubted_peer_whose_sockets_answer_stays_here() -> None:
     node, _ = met()
-    node.claim(STRING, False, 0.0)
+    doubt(node)
     node.reached(dialled(node), ADDRESS, 0.5)
     assert until(node, 10.0, lambda: PEER not in node.roster) == 10.0
     node.hear(dialled(node), [CARD_TOPIC, CARD], 10.0)
@@ -87,13 +94,13 @@ def test_doubted_peer_whose_sockets_answer_stays_here() -> None:
 
 def test_doubted_peer_that_is_silent_is_lost_after_grace() -> None:
     node, _ = met()
-    node.claim(STRING, False, 0.0)
-    assert until(node, 60.0, lambda: PEER not in node.roster) == node.settings.grace
+    doubt(node)
+    assert until(node, 60.0, lambda: PEER not in node.roster) == node.settings.grace + LAST_WORDS
 
 
 def test_doubted_peer_that_refuses_is_lost_at_once() -> None:
     node, _ = met()
-    node.claim(STRING, False, 0.0)
+    doubt(node)
     node.reached(dialled(node), ADDRESS, 0.1)
     node.refused(dialled(node), "refused", ADDRESS, 0.2)
     assert PEER not in node.roster
