@@ -196,7 +196,7 @@ class Meeting:
 
     def session_ended(self, session: Session, reason: str, now: float) -> None:
         """Look what the end of a session says of its peer."""
-        self.presence.session_ended(session.peer, now)
+        self.presence.session_ended(session.peer, now, left=reason == "the peer said left")
         self._seeking = True
 
     def peer_joined(self, peer: Peer, now: float) -> None:

@@ -229,11 +229,11 @@ class Presence(Doubts):
             self._host.peer_joined(peer, now)
             self._host.roster_changed()
 
-    def session_ended(self, node_id: bytes, now: float) -> None:
+    def session_ended(self, node_id: bytes, now: float, *, left: bool = False) -> None:
         """Learn that a session ended: a peer that had nothing else is gone, one that never claimed is doubted."""
         peer = self.roster.peers.get(node_id)
         if peer is not None and peer.connection is None:
-            self._gone(peer, "lost", "its session ended", now)
+            self._gone(peer, "left" if left else "lost", "its session ended", now)
         elif peer is not None and not self.roster.claims[node_id]:
             self._doubt(peer, now)
 

@@ -51,6 +51,18 @@ def test_sessions_of_strangers_that_went_are_forgotten() -> None:
     assert not node.connections
 
 
+def test_a_peer_that_only_its_session_brought_leaves_by_its_goodbye_and_is_lost_without() -> None:
+    node = participant()
+    first, second = Stranger(node), Stranger(node, 3, b"T" * 16)
+    for stranger in (first, second):
+        stranger.hello()
+        stranger.card("jobs")
+    first.say(Kind.BYE, pack_bye("left"))
+    node.ended(second.connection, 0.0)
+    second.wait(3)
+    assert [event.kind for event in node.presence.roster.events] == ["joined", "joined", "left", "lost"]
+
+
 def test_another_mesh_is_turned_away_and_the_log_is_not_flooded() -> None:
     node = participant()
     for number in range(2_000):
