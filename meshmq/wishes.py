@@ -19,13 +19,16 @@ ResultT = TypeVar("ResultT")
 
 def pushed(participant: Participant, queue: str, push: Callable[[float], int], patience: float) -> Wish[int]:
     """Wish for room in an outbox that is full; ``push(now)`` tries."""
+    pulled_at = 0.0
 
     def attempt(now: float, since: float) -> int:
+        nonlocal pulled_at
         try:
             return push(now)
         except WouldBlock:
-            pulled = participant.presence.roster.pullers(queue) or queue in participant.inboxes
-            if not pulled and now - since >= patience:
+            if participant.presence.roster.pullers(queue) or queue in participant.inboxes:
+                pulled_at = now
+            elif now - max(since, pulled_at) >= patience:
                 raise NoPeersError(
                     f"nobody has pulled {queue!r} for {patience:g} s and its outbox is full: "
                     f"start a node that pulls it; {_pulled(participant)}"
@@ -39,7 +42,7 @@ def pushed(participant: Participant, queue: str, push: Callable[[float], int], p
         who = f"pulled by {', '.join(sorted(pullers))}" if pullers else f"nobody pulls it; {_pulled(participant)}"
         return f"queue {queue!r} is full at {depth:,}; {who}"
 
-    return Wish(("outbox", queue), attempt, words, retry=1.0)
+    return Wish(("outbox", queue), attempt, words, retry=min(1.0, patience / 4))
 
 
 def flushed(participant: Participant, queue: str | None) -> Wish[None]:

@@ -1,0 +1,52 @@
+"""What a call waits for, tried at moments that the test chooses."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from meshmq import wishes
+from meshmq.core.participant import Participant
+from meshmq.errors import NoPeersError, WouldBlock
+from meshmq.settings import Settings
+
+
+@pytest.fixture
+def participant() -> Participant:
+    return Participant(
+        node_id=bytes(16),
+        name="node",
+        mesh="m",
+        settings=Settings(),
+        random=Random(1),
+        control=("control",),
+        direct=("direct",),
+        now=0.0,
+    )
+
+
+def full(now: float) -> int:
+    raise WouldBlock
+
+
+def test_full_queue_that_nobody_pulls_tries_patience_from_the_call(participant: Participant) -> None:
+    wish = wishes.pushed(participant, "jobs", full, 30.0)
+    for now in (100.0, 129.9):
+        with pytest.raises(WouldBlock):
+            wish.attempt(now, 100.0)
+    with pytest.raises(NoPeersError, match="nobody has pulled 'jobs' for 30 s"):
+        wish.attempt(130.0, 100.0)
+
+
+def test_patience_counts_from_when_the_last_worker_left(participant: Participant) -> None:
+    wish = wishes.pushed(participant, "jobs", full, 30.0)
+    participant.open_queue("jobs", None, 100.0)
+    for now in (100.0, 150.0):
+        with pytest.raises(WouldBlock):
+            wish.attempt(now, 100.0)
+    participant.close_queue("jobs", 150.0)
+    with pytest.raises(WouldBlock):
+        wish.attempt(179.9, 100.0)
+    with pytest.raises(NoPeersError):
+        wish.attempt(180.0, 100.0)
