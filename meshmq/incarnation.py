@@ -53,7 +53,7 @@ class Incarnation:
         self.name: str = check_name("node", name) if name else variable("MESHMQ_NAME", _node_name) or program()
         self.mesh: str = check_name("mesh", mesh) if mesh else variable("MESHMQ_MESH", _mesh_name) or "default"
         self.settings: Settings = settings or Settings()
-        if journal is not None or os.environ.get("MESHMQ_JOURNAL"):
+        if journal is not None or os.environ.get("MESHMQ_JOURNAL", "").strip():
             raise ConfigError("a journal is not there yet: leave journal= and MESHMQ_JOURNAL out")
         self._whereabouts = Whereabouts.read(secret, insecure, peers, port)
         self._codec: Codec = MsgpackCodec(limit=self.settings.message_bytes)
@@ -158,6 +158,7 @@ class Incarnation:
             now=place.clock(),
         )
         engine = Engine(participant, place.links, clock=place.clock, name=self.name)
+        undo.callback(engine.close, 0.0)
         self._dropped_by_links = getattr(place.links, "counts", {})
         participant.each_minute = self._refresh
         driver = self._make_driver(engine)
