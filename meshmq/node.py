@@ -128,7 +128,7 @@ class BaseNode(Incarnation):
         engine = self._engine
         assert engine is not None
         with engine.gate:
-            withdrawn = outbox.withdraw(body)
+            withdrawn = outbox.tray.withdraw(body)
         if withdrawn:
             raise ClosedError(f"node {self.name!r} is closed")
 
@@ -203,7 +203,7 @@ class BaseNode(Incarnation):
     def _depth(self, queue: str) -> int:
         self._check_fork()
         outbox = self._participant.outboxes.get(queue) if self._participant is not None else None
-        return outbox.depth + len(outbox.tray) if outbox is not None else 0
+        return outbox.depth + len(outbox.tray.jobs) if outbox is not None else 0
 
 
 def _left_behind(participant: Participant) -> Undelivered | None:

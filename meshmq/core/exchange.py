@@ -51,7 +51,7 @@ class Exchange(Meeting):
         """Take in what pushes have laid on their trays; with ``close`` nothing more may be laid there."""
         for outbox in self.outboxes.values():
             if close:
-                outbox.tray_open = False  # before the last look: who lays a job there looks at it after
+                outbox.tray.open = False  # before the last look: who lays a job there looks at it after
             if outbox.clear_tray(now):
                 self._busy_outboxes[outbox.queue] = None
 

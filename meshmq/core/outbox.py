@@ -11,22 +11,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
-from typing import Final
 
 from meshmq.core.cargo import Cargo
 from meshmq.core.pauses import Pauses
 from meshmq.core.routes import Route, choose
-from meshmq.core.runs import RUN_JOBS, RUN_SPAN, Run, carve, count_jobs, merged, sift, suspects
+from meshmq.core.runs import Run, count_jobs, lengthen, merged, sift, suspects
+from meshmq.core.tray import TRAY_BYTES, TRAY_JOBS, Tray
 from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.batches import Headers, pack_batch
 from meshmq.wire.fields import Ranges
 from meshmq.wire.frames import Verdict
-
-#: While the line is busy a batch grows for at most this long, and pushes only lay their jobs on the tray.
-BATCH_WAIT: Final = 0.001
-TRAY_JOBS: Final = 256
-TRAY_BYTES: Final = 4 * 1024
 
 
 class Outbox:
@@ -41,12 +36,7 @@ class Outbox:
         self._alone: deque[Run] = deque()
         self._pauses = Pauses(settings, random)
         self._cargo = Cargo()
-        # Small jobs pushed while the line is busy lie on the tray until the next step: laying one there
-        # takes no lock (deque.append is whole), which halves the time of a push: 1.3 to 0.6 us.
-        self.tray: deque[bytes] = deque()
-        self.tray_room = 0
-        self.tray_due = 0.0
-        self.tray_open = True
+        self.tray = Tray()
         self.routes: dict[bytes, Route] = {}
         self.waiting = 0
         self.depth = 0
@@ -55,7 +45,6 @@ class Outbox:
         self._moved = False
         self.acked = self.redelivered = self.returned = self.refused = self.unreadable = 0
         self.waited = 0.0
-        self.progress_at = 0.0
 
     def __repr__(self) -> str:
         return f"<Outbox {self.queue!r} {self.depth} jobs, {self.depth - self.waiting} in flight>"
@@ -79,20 +68,8 @@ class Outbox:
         settings = self._settings
         if self.depth and (self.depth >= settings.outbox_jobs or self.size + size > settings.outbox_bytes):
             raise WouldBlock
-        number = self._next
-        self._next = number + 1
-        ready = self._ready
-        tail = ready[-1] if ready else None
-        if (
-            tail is not None
-            and tail.first + len(tail.bodies) == number
-            and len(tail.bodies) < RUN_JOBS
-            and now - tail.since < RUN_SPAN
-            and tail.untried
-        ):
-            tail.bodies.append(body)
-        else:
-            ready.append(Run(number, [body], now))
+        number, self._next = self._next, self._next + 1
+        lengthen(self._ready, number, [body], now)
         if buffers or headers:
             self._cargo.load(number, buffers, headers)
         self.waiting += 1
@@ -102,42 +79,24 @@ class Outbox:
 
     def clear_tray(self, now: float) -> bool:
         """Take in what lies on the tray; whether there was anything."""
-        count = len(self.tray)
-        if not count:
+        bodies = self.tray.take()
+        if not bodies:
             return False
-        bodies = [self.tray.popleft() for _ in range(count)]
-        self.waiting += count
-        self.depth += count
+        number, self._next = self._next, self._next + len(bodies)
+        lengthen(self._ready, number, bodies, now)
+        self.waiting += len(bodies)
+        self.depth += len(bodies)
         self.size += sum(map(len, bodies))
-        number, self._next = self._next, self._next + count
-        tail = self._ready[-1] if self._ready else None
-        if tail is not None and tail.last + 1 == number and tail.untried:
-            room = RUN_JOBS - len(tail.bodies)
-            tail.bodies += bodies[:room]
-            number += len(bodies[:room])
-            bodies = bodies[room:]
-        for start in range(0, len(bodies), RUN_JOBS):
-            self._ready.append(Run(number + start, bodies[start : start + RUN_JOBS], now))
         return True
 
     def set_tray(self, now: float) -> float | None:
         """Say how much may be laid on the tray, and until when; nothing while the line is idle."""
-        settings = self._settings
-        self.tray_room = 0
-        if self.depth > self.waiting or self.waiting >= TRAY_JOBS:
-            if self.size + TRAY_JOBS * TRAY_BYTES < settings.outbox_bytes:
-                self.tray_room = min(TRAY_JOBS, settings.outbox_jobs - self.depth)
-            self.tray_due = now + BATCH_WAIT
-            return self.tray_due
-        return None
-
-    def withdraw(self, body: bytes) -> bool:
-        """Take a job off the tray again; whether it was still there."""
-        for index, lying in enumerate(self.tray):
-            if lying is body:
-                del self.tray[index]
-                return True
-        return False
+        if self.depth == self.waiting < TRAY_JOBS:
+            self.tray.room = 0
+            return None
+        full = self.size + TRAY_JOBS * TRAY_BYTES >= self._settings.outbox_bytes
+        self.tray.set(0 if full else self._settings.outbox_jobs - self.depth, now)
+        return self.tray.due
 
     @property
     def untouched(self) -> int:
@@ -176,10 +135,7 @@ class Outbox:
             run = self._take(route)
         buffers, headers = self._cargo.of(run)
         count = len(run.bodies)
-        route.flights.append(run)
-        route.in_flight += count
-        route.jobs_sent += count
-        route.bytes_sent += self._cargo.size(run)
+        route.depart(run, self._cargo.size(run))
         self.waiting -= count
         self.redelivered += count if run.attempts else 0
         route.told_backlog = self.waiting
@@ -221,7 +177,7 @@ class Outbox:
         settled = 0
         elsewhere: list[tuple[int, int]] = []
         for first, last in ranges:
-            found = self._land(route, first, last) if route is not None else []
+            found = route.land(first, last) if route is not None else []
             settled += count_jobs(found)
             self._done(found, now)
             if self._moved and count_jobs(found) <= last - first:
@@ -230,8 +186,6 @@ class Outbox:
             found = self._gather(elsewhere)
             settled += count_jobs(found)
             self._done(found, now)
-        if settled:
-            self.progress_at = now
         return settled
 
     def _gather(self, ranges: Ranges) -> list[Run]:
@@ -239,7 +193,7 @@ class Outbox:
         spans = merged(ranges)
         found: list[Run] = []
         for route in self.routes.values():
-            found += self._landed(route, sift(route.flights, spans))
+            found += route.sift(spans)
         for waiting in (self._ready, self._alone):
             taken = sift(waiting, spans)
             self.waiting -= count_jobs(taken)
@@ -260,9 +214,8 @@ class Outbox:
         back: list[Run] = []
         alone = route.alone
         for first, last in ranges:
-            back += self._land(route, first, last)
+            back += route.land(first, last)
         self._moved = True
-        self.progress_at = now
         for run in back:
             if verdict is Verdict.UNREADABLE:
                 self.unreadable += len(run.bodies)
@@ -322,16 +275,6 @@ class Outbox:
         self.waiting += count
         self._alone.extend(suspects(back, route.begun))
         return count
-
-    def _land(self, route: Route, first: int, last: int) -> list[Run]:
-        return self._landed(route, carve(route.flights, first, last))
-
-    def _landed(self, route: Route, landed: list[Run]) -> list[Run]:
-        if landed:
-            route.in_flight -= count_jobs(landed)
-            if not route.in_flight:
-                route.alone = False
-        return landed
 
     def _to_front(self, runs: Iterable[Run]) -> None:
         """Put runs back where their numbers belong: what a worker gives back comes in several parts."""

@@ -221,7 +221,7 @@ class Participant(Exchange):
         moments += [session.deadline for session in self.sessions.values()]
         moments += [inbox.deadline for inbox in self.inboxes.values()]
         moments += [outbox.deadline for outbox in self.outboxes.values()]
-        moments += [outbox.tray_due for outbox in self.outboxes.values() if outbox.tray_due > now]
+        moments += [outbox.tray.due for outbox in self.outboxes.values() if outbox.tray.due > now]
         return min(moment for moment in moments if moment is not None)
 
     def _prune(self) -> None:

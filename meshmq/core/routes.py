@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from meshmq.core.runs import Run
+from meshmq.core.runs import Run, carve, count_jobs, sift
+from meshmq.wire.fields import Ranges
 
 
 @dataclass(slots=True)
@@ -29,6 +30,28 @@ class Route:
     def free(self) -> int:
         """How many more jobs may be sent."""
         return self.jobs_limit - self.jobs_sent if self.bytes_sent < self.bytes_limit else 0
+
+    def depart(self, run: Run, size: int) -> None:
+        """Note that a run is sent."""
+        self.flights.append(run)
+        self.in_flight += len(run.bodies)
+        self.jobs_sent += len(run.bodies)
+        self.bytes_sent += size
+
+    def land(self, first: int, last: int) -> list[Run]:
+        """Take the numbers ``first`` to ``last`` out of what is in flight."""
+        return self._landed(carve(self.flights, first, last))
+
+    def sift(self, spans: Ranges) -> list[Run]:
+        """Take the numbers of all ``spans``, which are sorted and apart, out of what is in flight."""
+        return self._landed(sift(self.flights, spans))
+
+    def _landed(self, landed: list[Run]) -> list[Run]:
+        if landed:
+            self.in_flight -= count_jobs(landed)
+            if not self.in_flight:
+                self.alone = False
+        return landed
 
 
 def choose(routes: Iterable[Route], room: Callable[[bytes], bool], *, ready: bool, alone: bool) -> Route | None:

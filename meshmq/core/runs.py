@@ -43,6 +43,17 @@ def count_jobs(runs: Iterable[Run]) -> int:
     return sum(len(run.bodies) for run in runs)
 
 
+def lengthen(runs: deque[Run], number: int, bodies: list[bytes], now: float) -> None:
+    """Append fresh jobs, to the last run where they continue it and are about as old."""
+    tail = runs[-1] if runs else None
+    if tail is not None and tail.last + 1 == number and tail.untried and now - tail.since < RUN_SPAN:
+        joined = bodies[: RUN_JOBS - len(tail.bodies)]
+        tail.bodies += joined
+        number, bodies = number + len(joined), bodies[len(joined) :]
+    for start in range(0, len(bodies), RUN_JOBS):
+        runs.append(Run(number + start, bodies[start : start + RUN_JOBS], now))
+
+
 def suspects(back: Iterable[Run], begun: int) -> list[Run]:
     """Return runs in order, with the job that was last begun cut out and blamed."""
     pieces: list[Run] = []

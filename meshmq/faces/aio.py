@@ -9,8 +9,8 @@ from typing import Self
 
 from meshmq import wishes
 from meshmq.consumer import check_timeout
-from meshmq.core.outbox import TRAY_BYTES
 from meshmq.core.roster import Event
+from meshmq.core.tray import TRAY_BYTES
 from meshmq.errors import ClosedError, ForkedError, TimedOut, WouldBlock
 from meshmq.faces.aio_receiving import AsyncReceiver
 from meshmq.faces.tasks import TURN_AFTER, TaskNode
@@ -99,10 +99,11 @@ class AsyncNode(TaskNode):
         outbox = self._quick.get(queue)
         if outbox is not None and headers is None:
             body, buffers = self._codec.encode(data)
-            room = len(outbox.tray) < outbox.tray_room
-            if room and len(body) <= TRAY_BYTES and not buffers and self._now() < outbox.tray_due:
-                outbox.tray.append(body)
-                if not outbox.tray_open:
+            tray = outbox.tray
+            room = len(tray.jobs) < tray.room
+            if room and len(body) <= TRAY_BYTES and not buffers and self._now() < tray.due:
+                tray.jobs.append(body)
+                if not tray.open:
                     self._look_for(outbox, body)
                 return
         else:

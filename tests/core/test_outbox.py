@@ -126,7 +126,6 @@ def test_an_ack_settles_and_a_second_one_is_no_news() -> None:
     assert pusher.ack("a", (1, 5)) == 3
     assert pusher.ack("a", (1, 5), (90, 2**63)) == 0
     assert (pusher.box.depth, pusher.box.acked, pusher.box.waited) == (0, 5, 10.0)
-    assert pusher.box.progress_at == 2.0
 
 
 def test_an_ack_of_any_delivery_settles_the_job_wherever_it_stands() -> None:
