@@ -6,7 +6,6 @@ Data goes to stdout, words to stderr. Exit codes: 0 fine; 1 what MeshMQ could no
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Sequence
 from typing import Final
@@ -57,7 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     install_signals()
     try:
         code: int = arguments.run(arguments)
-        sys.stdout.flush()
         return code
     except UsageError as error:
         return _failed(error, arguments.loud, 2)
@@ -69,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except MeshError as error:
         return _failed(error, arguments.loud, 1)
+    except OSError as error:
+        return _failed(MeshError(f"it cannot be written or started: {error.strerror or error}"), arguments.loud, 1)
     except Exception as error:
         words(f"this should not have happened ({type(error).__name__}); run it with -vv and report it")
         return _failed(error, arguments.loud, 1)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 from meshmq.errors import MeshError
+from meshmq.links.interrupts import shield
 
 #: Seconds a child has after SIGTERM.
 PATIENCE: Final = 5.0
@@ -29,11 +30,15 @@ def run_child(command: str, line: str, about: Mapping[str, str]) -> int:
     Raises:
         CannotRun: the shell cannot run it.
     """
-    child = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env={**os.environ, **about}, process_group=0)
+    child: subprocess.Popen[bytes] | None = None
+    environment = {**os.environ, **about}
     try:
+        with shield:  # a signal in the middle of Popen would leave us without the child's number
+            child = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env=environment, process_group=0)
         child.communicate(line.encode() + b"\n")  # one that does not read its job is welcome, too
     except BaseException:
-        _end(child)
+        if child is not None:
+            _end(child)
         raise
     if child.returncode in _CANNOT_RUN:
         raise CannotRun(f"{command!r} {_CANNOT_RUN[child.returncode]}; the job in hand goes back")

@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 def no_more_output() -> None:
     """Let what stdout still holds go nowhere if its reader has gone, so that the exit is quiet."""
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except OSError:
@@ -27,7 +29,7 @@ def when_nobody_reads(tell: Callable[[], object]) -> None:
     try:
         descriptor = sys.stdout.fileno()
         mode = os.fstat(descriptor).st_mode
-    except (OSError, ValueError):
+    except (AttributeError, OSError, ValueError):  # closed before we began, or no file at all
         return
     if not hasattr(select, "poll") or not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
         return

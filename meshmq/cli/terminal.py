@@ -21,7 +21,8 @@ def escape(text: str) -> str:
 
 def words(text: str) -> None:
     """Say something to whoever watches: a line on stderr, escaped."""
-    print(f"meshmq: {escape(text)}", file=sys.stderr, flush=True)
+    if sys.stderr is not None:  # print would take stdout instead
+        print(f"meshmq: {escape(text)}", file=sys.stderr, flush=True)
 
 
 def line(text: str) -> None:
@@ -30,6 +31,8 @@ def line(text: str) -> None:
     Raises:
         OSError: stdout does not take it; ``BrokenPipeError`` where nobody reads it any more.
     """
+    if sys.stdout is None:  # closed before we began
+        raise BrokenPipeError
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

@@ -1,0 +1,55 @@
+"""What is printed holds nothing that steers a terminal."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from meshmq.cli.peers import show
+from meshmq.cli.terminal import counted, escape, span, start_logging, stop_logging, table
+from meshmq.seeing import PeerView
+
+HOSTILE = "a\x1b[2J\r\nb\u202e\x9b\u200b\ud800"
+
+
+def test_text_for_people_stays() -> None:
+    assert escape("Küche, 厨房 λ \\ 'x'") == "Küche, 厨房 λ \\ 'x'"
+
+
+def test_what_steers_is_escaped() -> None:
+    assert escape(HOSTILE) == r"a\x1b[2J\r\nb\u202e\x9b\u200b\ud800"
+
+
+def test_table_has_columns() -> None:
+    assert table(("A", "LONG"), [("one", ""), ("2", "x y")]) == "A    LONG\none  -\n2    x y"
+
+
+def test_hostile_peer_does_not_steer_the_table() -> None:
+    peer = PeerView("00" * 16, HOSTILE, (HOSTILE,), 1.0, HOSTILE, None, (HOSTILE,), HOSTILE, False)
+    shown = show([peer])
+    assert shown.replace("\n", "").isprintable()
+    assert shown.count("\n") == 1
+
+
+def test_hostile_words_of_a_peer_do_not_steer_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = start_logging(0)
+    try:
+        logging.getLogger("meshmq.peers").warning("%s joined", HOSTILE)
+        logging.getLogger("meshmq.peers").info("quiet")
+    finally:
+        stop_logging(handler)
+    said = capsys.readouterr().err
+    assert said == "meshmq: a\\x1b[2J\\r\\nb\\u202e\\x9b\\u200b\\ud800 joined\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, ""), (0.0004, "0.4 ms"), (12.3, "12 s"), (180, "3 min"), (18_000, "5 h"), (172_800, "2 d")],
+)
+def test_span_is_told_in_its_unit(seconds: float | None, text: str) -> None:
+    assert span(seconds) == text
+
+
+def test_one_is_not_many() -> None:
+    assert [counted(number, "job") for number in (0, 1, 2000)] == ["0 jobs", "1 job", "2,000 jobs"]
