@@ -6,7 +6,7 @@ import logging
 import math
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, Literal
 
 from meshmq.codecs.base import Codec
 from meshmq.core.hands import Hand
@@ -20,6 +20,9 @@ from meshmq.wire.frames import Verdict
 _logger: Final = logging.getLogger("meshmq.jobs")
 
 
+#: When a job is acked: when it is done, or when it is handed out.
+Ack = Literal["done", "receipt"]
+
 #: Stands for a job that cannot be decoded.
 UNREADABLE: Final = object()
 
@@ -27,34 +30,36 @@ UNREADABLE: Final = object()
 class HandDelivery:
     """Says to its messages where they come from, and to the pusher what becomes of them."""
 
-    __slots__ = ("_consumer", "_hand", "attempt", "queue")
+    __slots__ = ("_consumer", "attempt", "hand", "queue", "values")
 
     def __init__(self, consumer: Consumer, hand: Hand) -> None:
-        self._consumer, self._hand = consumer, hand
+        self._consumer, self.hand = consumer, hand
+        #: What the jobs of the hand hold; empty until the first is opened.
+        self.values: list[object] = []
         self.queue, self.attempt = hand.batch.queue, hand.batch.attempt
 
     def identity(self, index: int) -> tuple[bytes, int]:
         """Return the origin and number of the job at ``index``."""
-        return self._hand.batch.origin, self._hand.batch.first + index
+        return self.hand.batch.origin, self.hand.batch.first + index
 
     def sender(self) -> str:
         """Return the name of the node that pushed."""
-        return self._consumer.name_of(self._hand.source.peer)
+        return self._consumer.name_of(self.hand.source.peer)
 
     def age(self) -> float:
         """Return the seconds since the job was pushed."""
-        hand = self._hand
+        hand = self.hand
         here = self._consumer.engine.now() - hand.arrived
         return hand.batch.held + self._consumer.round_trip(hand.source.peer) / 2 + here
 
     def headers(self, index: int) -> dict[str, str]:
         """Return the headers of the job at ``index``."""
-        return dict(self._hand.batch.headers.get(index, ()))
+        return dict(self.hand.batch.headers.get(index, ()))
 
     def say(self, index: int, *, acked: bool, delay: float | None = None) -> None:
         """Take an ack or nack; a second one is ignored."""
         check_delay(delay)
-        hand = self._hand
+        hand = self.hand
         if index < hand.floor or index in hand.said:
             return
         # Noted at once, so that asking for the next message cannot ack it first; told in the next step.
@@ -64,15 +69,21 @@ class HandDelivery:
 
 
 class Consumer:
-    """One user of one queue: a receiver, or one loop over it. Used by one thread or task at a time."""
+    """One user of one queue: a receiver, or one loop over it.
 
-    def __init__(self, engine: Engine, participant: Participant, codec: Codec, queue: str) -> None:
+    Threads that share one share the job in hand, too: each is given other jobs, and whoever asks for
+    the next acks those before.
+    """
+
+    def __init__(
+        self, engine: Engine, participant: Participant, codec: Codec, queue: str, *, receipt: bool = False
+    ) -> None:
         self.engine, self.queue = engine, queue
         self._participant, self._codec = participant, codec
-        self._hand: Hand | None = None
         self._delivery: HandDelivery | None = None
-        self._values: list[object] = []
+        self._quick: tuple[Hand, list[object], HandDelivery] | None = None
         self._now = engine.now
+        self._receipt = receipt
         self.left = False
 
     def __repr__(self) -> str:
@@ -98,16 +109,18 @@ class Consumer:
             ClosedError: the node or the receiver is closed.
         """
         while True:
-            hand = self._hand
-            # The quick way, without the lock: the inbox reads ``floor`` when it composes acks.
-            if hand is not None and not self.left and self._now() < hand.tell_at and (index := hand.step()) >= 0:
-                value = self._values[index - hand.start]
-                if value is not UNREADABLE:
-                    return Message(value, self._delivery, index)  # type: ignore[arg-type]  # there with its hand
-                continue
+            # The quick way, without the lock: the inbox reads ``floor`` when it composes acks. What it needs is
+            # read at once, for another thread may move on to the next hand meanwhile.
+            if (quick := self._quick) is not None and not self.left:
+                hand, values, delivery = quick
+                if self._now() < hand.tell_at and (index := hand.step()) >= 0:
+                    value = values[index - hand.start]
+                    if value is not UNREADABLE:
+                        return self._message(value, delivery, index)
+                    continue
             with self.engine.gate:
-                hand = self.advance()
-            message = self._open(hand, hand.position)
+                taken = self.advance()
+            message = self.open_one(taken)
             if message is not None:
                 return message
 
@@ -119,63 +132,72 @@ class Consumer:
             ClosedError: the node or the receiver is closed.
         """
         with self.engine.gate:
-            span = self.advance_many(limit)
-        return self.open_many(span)
+            taken = self.advance_many(limit)
+        return self.open_many(taken)
 
-    def advance_many(self, limit: int) -> tuple[Hand, int, int]:
+    def advance_many(self, limit: int) -> tuple[HandDelivery, list[int]]:
         """Move on to the next jobs, at most ``limit``; inside the gate. Returns what ``open_many`` takes.
 
         Raises:
             WouldBlock: nothing is here.
             ClosedError: the node or the receiver is closed.
         """
-        hand = self.advance()
-        first = hand.position
-        taken = list(islice(hand.ahead, limit - 1))
-        hand.position += len(taken)
-        return hand, first, hand.position + 1
+        delivery, first = self.advance()
+        hand = delivery.hand
+        indices = [first, *islice(hand.ahead, limit - 1)]
+        hand.position = indices[-1]
+        return delivery, indices
 
-    def open_many(self, span: tuple[Hand, int, int]) -> list[Message]:
+    def open_many(self, taken: tuple[HandDelivery, list[int]]) -> list[Message]:
         """Decode the jobs ``advance_many`` returned; those that cannot be are refused and left out."""
-        hand, first, end = span
-        opened = (self._open(hand, index) for index in range(first, end))
+        delivery, indices = taken
+        opened = (self.open_one((delivery, index)) for index in indices)
         return [message for message in opened if message is not None]
 
-    def open_one(self, hand: Hand) -> Message | None:
+    def open_one(self, taken: tuple[HandDelivery, int]) -> Message | None:
         """Decode the job ``advance`` moved to; ``None`` where it cannot be, and is refused."""
-        return self._open(hand, hand.position)
+        delivery, index = taken
+        value = (delivery.values or self._decode(delivery))[index - delivery.hand.start]
+        return None if value is UNREADABLE else self._message(value, delivery, index)
 
-    def advance(self) -> Hand:
+    def _message(self, value: object, delivery: HandDelivery, index: int) -> Message:
+        message = Message(value, delivery, index)
+        if self._receipt:
+            message.ack()
+        return message
+
+    def advance(self) -> tuple[HandDelivery, int]:
         """Move on by one job, into the next hand where this one is done; inside the gate.
 
         Raises:
             WouldBlock: nothing is here; more was asked for.
             ClosedError: the node or the receiver is closed.
         """
-        hand = self._hand
+        delivery = self._delivery
         self.engine.check()
         if self.left or self.queue not in self._participant.inboxes:
             raise ClosedError(f"the receiver of {self.queue!r} is closed")
         now = self.engine.now()
         try:
-            if hand is not None:
-                if hand.step() >= 0:
-                    self._participant.progress(self.queue, hand, now)
-                    return hand
-                self._hand = None
-                self._participant.finish(self.queue, hand, now)
-            hand = self._hand = self._participant.take(self.queue, self, now)
-            self._delivery, self._values = HandDelivery(self, hand), []
-            return hand
+            if delivery is not None:
+                index = delivery.hand.step()
+                if index >= 0:
+                    self._participant.progress(self.queue, delivery.hand, now)
+                    return delivery, index
+                self._delivery = self._quick = None
+                self._participant.finish(self.queue, delivery.hand, now)
+            hand = self._participant.take(self.queue, self, now)
+            delivery = self._delivery = HandDelivery(self, hand)
+            return delivery, hand.start
         finally:
             self.engine.flush()
 
     def settle(self) -> None:
         """Ack what is in hand, without asking for more."""
         with self.engine.gate:
-            hand, self._hand = self._hand, None
-            if hand is not None and not self.engine.closed:
-                self._participant.finish(self.queue, hand, self.engine.now())
+            delivery, self._delivery = self._delivery, None
+            if delivery is not None and not self.engine.closed:
+                self._participant.finish(self.queue, delivery.hand, self.engine.now())
                 self.engine.flush()
 
     def rest(self) -> None:
@@ -192,7 +214,7 @@ class Consumer:
             self.engine.post(partial(self._leave, self.queue))
 
     def _leave(self, queue: str) -> None:
-        self._hand = None
+        self._delivery = self._quick = None
         self._participant.leave(queue, self, self.engine.now())
 
     def tell(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
@@ -202,16 +224,9 @@ class Consumer:
     def _say(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
         self._participant.judge(self.queue, hand, index, verdict, delay, self.engine.now())
 
-    def _open(self, hand: Hand, index: int) -> Message | None:
-        delivery = self._delivery
-        assert delivery is not None
-        if not self._values:
-            self._values = self._decode(hand, delivery)
-        value = self._values[index - hand.start]
-        return None if value is UNREADABLE else Message(value, delivery, index)
-
-    def _decode(self, hand: Hand, delivery: HandDelivery) -> list[object]:
+    def _decode(self, delivery: HandDelivery) -> list[object]:
         """Decode a whole hand at once: it holds about 5 ms of work."""
+        hand = delivery.hand
         batch, decode = hand.batch, self._codec.decode
         payload, offsets, buffers = batch.payload, batch.offsets, batch.buffers
         start, end = hand.start, hand.end
@@ -222,10 +237,24 @@ class Consumer:
             except DecodeError as error:
                 sender = delivery.sender()
                 _logger.error("a job of %r from %s cannot be decoded and is refused: %s", self.queue, sender, error)
-                hand.said[index] = Verdict.UNREADABLE
-                self.tell(hand, index, Verdict.UNREADABLE, None)
+                if index not in hand.said:
+                    hand.said[index] = Verdict.UNREADABLE
+                    self.tell(hand, index, Verdict.UNREADABLE, None)
                 values.append(UNREADABLE)
+        delivery.values = values
+        self._quick = hand, values, delivery
         return values
+
+
+def check_ack(ack: object) -> bool:
+    """Return whether ``ack`` says that jobs are acked on arrival.
+
+    Raises:
+        ConfigError: it is neither ``"done"`` nor ``"receipt"``.
+    """
+    if ack not in ("done", "receipt"):
+        raise ConfigError(f"pull(ack={ack!r}): it is 'done' (acked when handled) or 'receipt' (acked on arrival)")
+    return ack == "receipt"
 
 
 def check_limit(limit: object) -> int:

@@ -153,7 +153,7 @@ class BaseNode(Incarnation):
 
     # -- receivers -------------------------------------------------------------------------------
 
-    def _open_receiver(self, receiver: Closable, queue: str, prefetch: int | None) -> Consumer:
+    def _open_receiver(self, receiver: Closable, queue: str, prefetch: int | None, *, receipt: bool) -> Consumer:
         if prefetch is not None:
             check_limit(prefetch)
         engine, participant = self._opened()
@@ -162,12 +162,12 @@ class BaseNode(Incarnation):
             participant.open_queue(queue, prefetch, engine.now())
             self._receivers.setdefault(queue, set()).add(receiver)
             engine.flush()
-        return self._new_consumer(queue)
+        return self._new_consumer(queue, receipt=receipt)
 
-    def _new_consumer(self, queue: str) -> Consumer:
+    def _new_consumer(self, queue: str, *, receipt: bool) -> Consumer:
         assert self._engine is not None
         assert self._participant is not None
-        consumer = Consumer(self._engine, self._participant, self._codec, queue)
+        consumer = Consumer(self._engine, self._participant, self._codec, queue, receipt=receipt)
         self._consumers.add(consumer)
         return consumer
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from meshmq import wishes
-from meshmq.consumer import Consumer, check_limit, check_timeout
+from meshmq.consumer import Ack, Consumer, check_ack, check_limit, check_timeout
 from meshmq.errors import ClosedError, ForkedError, TimedOut, WouldBlock
 from meshmq.faces.tasks import TURN_AFTER, TaskNode
 from meshmq.message import Message
@@ -26,9 +26,10 @@ class AsyncReceiver:
     cancelled wait takes nothing.
     """
 
-    def __init__(self, node: TaskNode, queue: str, prefetch: int | None, idle: float | None) -> None:
+    def __init__(self, node: TaskNode, queue: str, prefetch: int | None, ack: Ack, idle: float | None) -> None:
         self._node, self.queue, self._idle = node, queue, idle
-        self._consumer = node._open_receiver(self, queue, prefetch)
+        self._receipt = check_ack(ack)
+        self._consumer = node._open_receiver(self, queue, prefetch, receipt=self._receipt)
         self._loops: weakref.WeakSet[AsyncLoop] = weakref.WeakSet()
         self.closed = False
 
@@ -124,7 +125,7 @@ class AsyncLoop:
 
     def __init__(self, receiver: AsyncReceiver) -> None:
         self._receiver = receiver
-        self._consumer = receiver._node._new_consumer(receiver.queue)
+        self._consumer = receiver._node._new_consumer(receiver.queue, receipt=receiver._receipt)
         if receiver.closed:
             self._consumer.leave()
         receiver._loops.add(self)

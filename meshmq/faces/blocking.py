@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from meshmq import wishes
-from meshmq.consumer import check_timeout
+from meshmq.consumer import Ack, check_timeout
 from meshmq.core.roster import Event
 from meshmq.core.tray import TRAY_BYTES
 from meshmq.drivers.keeper import KeeperDriver
@@ -106,16 +106,19 @@ class Node(BaseNode):
         except WouldBlock:
             self._wait(self._push_wish(queue, body, buffers, headers), check_timeout(timeout))
 
-    def pull(self, queue: str, *, prefetch: int | None = None, idle: float | None = None) -> Receiver:
+    def pull(
+        self, queue: str, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None
+    ) -> Receiver:
         """Take jobs of ``queue`` from now on; iterate over what is returned, or call its ``receive``.
 
         ``prefetch`` fixes how many jobs are fetched ahead (default: about 0.1 s of work, as measured);
+        ``ack="receipt"`` acks each job when it is handed out, so that it is run at most once;
         ``idle`` ends the iteration after so many seconds without a job.
 
         Raises:
             ClosedError: the node is closed.
         """
-        return Receiver(self, check_name("queue", queue), prefetch, check_timeout(idle))
+        return Receiver(self, check_name("queue", queue), prefetch, ack, check_timeout(idle))
 
     def queue(self, queue: str) -> Queue:
         """Return the handle of a queue, for its options and for speed."""
@@ -206,13 +209,13 @@ class Queue:
             count += 1
         return count
 
-    def pull(self, *, prefetch: int | None = None, idle: float | None = None) -> Receiver:
+    def pull(self, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None) -> Receiver:
         """Take jobs; see ``Node.pull``.
 
         Raises:
             ClosedError: the node is closed.
         """
-        return self._node.pull(self.name, prefetch=prefetch, idle=idle)
+        return self._node.pull(self.name, prefetch=prefetch, ack=ack, idle=idle)
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until every job pushed into this queue is confirmed.

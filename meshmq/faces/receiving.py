@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from meshmq import wishes
-from meshmq.consumer import Consumer, check_limit, check_timeout
+from meshmq.consumer import Ack, Consumer, check_ack, check_limit, check_timeout
 from meshmq.errors import ClosedError, ForkedError, TimedOut, WouldBlock
 from meshmq.faces.threads import wait
 from meshmq.message import Message
@@ -24,9 +24,10 @@ class Receiver:
     go back at once, in order. Several threads may iterate at once; each has its own job in hand.
     """
 
-    def __init__(self, node: BaseNode, queue: str, prefetch: int | None, idle: float | None) -> None:
+    def __init__(self, node: BaseNode, queue: str, prefetch: int | None, ack: Ack, idle: float | None) -> None:
         self._node, self.queue, self._idle = node, queue, idle
-        self._consumer = node._open_receiver(self, queue, prefetch)
+        self._receipt = check_ack(ack)
+        self._consumer = node._open_receiver(self, queue, prefetch, receipt=self._receipt)
         self._loops: weakref.WeakSet[Loop] = weakref.WeakSet()
         self.closed = False
 
@@ -119,7 +120,7 @@ class Loop:
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
-        self._consumer = receiver._node._new_consumer(receiver.queue)
+        self._consumer = receiver._node._new_consumer(receiver.queue, receipt=receiver._receipt)
         self._next_nowait = self._consumer.next_nowait
         if receiver.closed:
             self._consumer.leave()

@@ -190,3 +190,20 @@ async def test_id_is_the_same_in_every_delivery_and_worker(stage: Stage) -> None
 
 async def has_acked(pusher: Actor, count: int) -> bool:
     return await acked(pusher) == count
+
+
+async def test_job_acked_on_arrival_is_not_given_back(stage: Stage) -> None:
+    pusher, worker = await stage.pair()
+    receiver = await worker.pull("jobs", ack="receipt")
+    await pusher.push("jobs", 1)
+    message = await receiver.receive(10)
+    await pusher.flush(10)
+    message.nack()
+    await receiver.close()
+    assert (await pusher.stats())["queues"]["jobs"]["push"]["depth"] == 0
+
+
+async def test_ack_that_is_no_word_of_ours_is_refused(stage: Stage) -> None:
+    _, worker = await stage.pair()
+    with pytest.raises(meshmq.ConfigError, match="receipt"):
+        await worker.pull("jobs", ack="never")
