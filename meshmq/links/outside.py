@@ -8,14 +8,13 @@ the monitor is read to its end before a new connection is noted down.
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
 import zmq
 
+from meshmq.links.accepted import cut, inode
 from meshmq.links.base import Connection, Decider
 from meshmq.links.door import Door, Refusals
 from meshmq.links.options import Options
@@ -37,7 +36,7 @@ class _Guest:
         self.identity = identity
         self.connection = connection
         self.fileno = fileno
-        self.inode = _inode(fileno)
+        self.inode = inode(fileno)
         self.muted = muted
         self.ends: float | None = None
 
@@ -135,7 +134,7 @@ class Outside:
         guest = _Guest(identity, self._next, fileno, muted=full)
         if full:
             self._count("crowded")
-            _cut(guest)
+            cut(guest.fileno, guest.inode)
             return guest
         self._next += 2
         self._by_identity[identity] = guest
@@ -148,7 +147,7 @@ class Outside:
         self._count(why)
         self._by_connection.pop(guest.connection, None)
         guest.muted = True
-        _cut(guest)
+        cut(guest.fileno, guest.inode)
 
     def _read_door(self, decider: Decider, now: float) -> None:
         for fileno in self.door.read(decider, now):
@@ -170,7 +169,7 @@ class Outside:
             self._ending.remove(guest)
             guest.ends = None
             if guest.muted and guest.fileno >= 0:
-                _cut(guest)  # the door will tell when it has come about
+                cut(guest.fileno, guest.inode)  # the door will tell when it has come about
                 continue
             self._by_identity.pop(guest.identity, None)
             if self._by_fileno.get(guest.fileno) is guest:
@@ -189,21 +188,3 @@ def _address(frame: zmq.Frame) -> str:
         return ""
     # Of a unix socket libzmq says "localhost:user:group:process".
     return f"process {address.rpartition(':')[2]}" if address.startswith("localhost:") else address
-
-
-def _inode(fileno: int) -> int:
-    with suppress(OSError):
-        return os.fstat(fileno).st_ino
-    return -1
-
-
-def _cut(guest: _Guest) -> None:
-    """Shut a connection down, if its descriptor is still the same connection."""
-    if guest.fileno < 0 or guest.inode < 0 or _inode(guest.fileno) != guest.inode:
-        return
-    with suppress(OSError):
-        accepted = socket.socket(fileno=guest.fileno)
-        try:
-            accepted.shutdown(socket.SHUT_RDWR)
-        finally:
-            accepted.detach()  # it is libzmq's
