@@ -16,7 +16,7 @@ from meshmq.links.sources import Sources
 
 _LONGEST_CLAIM: Final = 1024
 #: A node has two on each connection: to all cards, and to its own string.
-_MOST_CLAIMS: Final = 16
+MOST_CLAIMS: Final = 16
 
 
 class Published:
@@ -71,7 +71,7 @@ class Published:
         if standing is None or standing[0] != known:
             standing = self._standing[fileno] = [known, 0]
         standing[1] += 1 if present else -1
-        if standing[1] <= _MOST_CLAIMS:
+        if standing[1] <= MOST_CLAIMS:
             return True
         self._counts["claims"] = self._counts.get("claims", 0) + 1
         cut(fileno, known)

@@ -11,6 +11,7 @@ import meshmq.wire
 from meshmq.codecs import tree
 from meshmq.codecs.scalars import KINDS
 from meshmq.core import stream
+from meshmq.links import published
 from meshmq.names import NAME_BYTES
 from meshmq.wire import batches, card, chunks, fields, frames
 from meshmq.wire.card import Word
@@ -66,6 +67,7 @@ LIMITS = {
     "queues on a card": card.QUEUES_LIMIT,
     "addresses of one node, of each link": card.ADDRESSES_LIMIT,
     "characters of an address": card.STRING_LIMIT,
+    "subscriptions of one connection": published.MOST_CLAIMS,
     "peers in one PEERS": card.PEERS_LIMIT,
     "jobs in a batch": batches.JOBS_LIMIT,
     "bytes of the extras of a batch": batches.EXTRAS_LIMIT,
