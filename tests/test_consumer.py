@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 import pytest
 
 import meshmq
 from meshmq.testing import Network
+from tests.scale import scale
 
 
 class Clock:
@@ -80,6 +83,36 @@ def test_receiver_closed_between_two_steps_of_a_loop_gives_no_job_twice(node: me
     run = [message.data for message in loop]
     again = [message.data for message in rest_of(node, 20) if message.attempt == 1]
     assert sorted(run + again) == list(range(1, 20))
+
+
+def test_threads_that_share_a_receiver_are_given_different_jobs(node: meshmq.Node) -> None:
+    jobs, threads = scale(5_000, 100_000), 4
+    receiver = node.pull("jobs")
+    node.queue("jobs").push_many(range(jobs))
+    shares: list[list[object]] = [[] for _ in range(threads)]
+    failures: list[Exception] = []
+
+    def work(share: list[object]) -> None:
+        try:
+            while sum(map(len, shares)) < jobs:
+                share.append(receiver.receive(1).data)
+        except meshmq.TimedOut:
+            return
+        except Exception as failure:
+            failures.append(failure)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        workers = [threading.Thread(target=work, args=(share,)) for share in shares]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures == []
+    assert sorted(map(str, chain(*shares))) == sorted(map(str, range(jobs)))
 
 
 def warm_up(node: meshmq.Node) -> None:
