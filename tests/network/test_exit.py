@@ -193,6 +193,31 @@ def test_what_a_dead_worker_had_in_hand_is_told_apart_from_what_was_never_sent(s
     assert 1 <= facts["unconfirmed"] <= 7
 
 
+@pytest.mark.parametrize(
+    "way",
+    [
+        "async_nothing",
+        pytest.param("async_with", marks=pytest.mark.stress),
+        pytest.param("async_exception", marks=pytest.mark.stress),
+    ],
+)
+@pytest.mark.parametrize("loop", ["uvloop", "portable"])
+def test_another_loop_or_driver_leaves_in_the_same_way(spawn: Spawn, mesh_name: str, way: str, loop: str) -> None:
+    if loop == "uvloop":
+        pytest.importorskip("uvloop", reason="uvloop is not installed")
+    env = {"MESHMQ_MESH": mesh_name, "MESHMQ_PORTABLE": str(int(loop == "portable"))}
+    options = ["--jobs", 100, *(["--uvloop"] if loop == "uvloop" else [])]
+    leaver = spawn(PROGRAMS / "leaver.py", way, *options, env=env)
+    leaver.until("waiting")
+    worker = spawn(PROGRAMS / "worker.py", "jobs", env=env)
+    worker.until("event joined")
+    leaver.say("leave")
+    assert leaver.wait() == int(way == "async_exception")
+    worker.until("done 99")
+    check_words(leaver.stderr, Way("", "", 0, traceback="told to" if way == "async_exception" else ""))
+    assert "not sent" not in leaver.stderr
+
+
 @pytest.mark.parametrize("program", ["close", "with", "async_with"])
 def test_a_second_ctrl_c_ends_a_long_drain_at_once_and_what_is_left_is_logged(
     spawn: Spawn, mesh_name: str, program: str

@@ -7,7 +7,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 import meshmq
 
@@ -41,6 +41,15 @@ class Leaver:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
         self.settings = meshmq.Settings(drain=arguments.drain, heartbeat=0.25, silence=1.0)
+
+    def run(self, main: Coroutine[object, object, None]) -> None:
+        factory = None
+        if self.arguments.uvloop:
+            import uvloop
+
+            factory = uvloop.new_event_loop
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(main)
 
     def push(self) -> meshmq.Node:
         node = meshmq.Node("leaver", settings=self.settings)
@@ -98,14 +107,14 @@ class Leaver:
             async with await self.push_async():
                 await self.word()
 
-        asyncio.run(main())
+        self.run(main())
 
     def async_nothing(self) -> None:
         async def main() -> None:
             await self.push_async()
             await self.word()
 
-        asyncio.run(main())
+        self.run(main())
 
     def async_exception(self) -> None:
         async def main() -> None:
@@ -113,7 +122,7 @@ class Leaver:
                 await self.word()
                 raise RuntimeError("told to")
 
-        asyncio.run(main())
+        self.run(main())
 
     def async_cancelled(self) -> None:
         async def work() -> None:
@@ -132,7 +141,7 @@ class Leaver:
                 tell("cancelled")
 
         told = asyncio.Event()
-        asyncio.run(main())
+        self.run(main())
 
     def async_close_cancelled(self) -> None:
         async def main() -> None:
@@ -146,7 +155,7 @@ class Leaver:
             except asyncio.CancelledError:
                 tell("cancelled")
 
-        asyncio.run(main())
+        self.run(main())
 
 
 def main() -> None:
@@ -158,6 +167,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=100)
     parser.add_argument("--workers", type=int, default=0, help="to wait for before pushing")
     parser.add_argument("--drain", type=float, default=1.0)
+    parser.add_argument("--uvloop", action="store_true")
     arguments = parser.parse_args()
     try:
         ways[arguments.way](Leaver(arguments))
