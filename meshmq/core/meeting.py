@@ -56,6 +56,8 @@ class Meeting:
 
     def receive(self, connection: int, frames: Sequence[bytes], now: float) -> None:
         """Take one message of a direct connection."""
+        if self.presence.card.state == "left":
+            return  # we have said goodbye, and have no sessions any more that it could belong to
         self._notice(now)
         session = self.connections.get(connection)
         taken = False

@@ -146,3 +146,17 @@ def test_who_stood_still_gives_back_what_it_has_not_begun() -> None:
     village.run(1)
     assert sorted(name for name, _ in done) == numbered(10)[1:]
     assert village[0].outboxes["jobs"].depth == 0
+
+
+def test_what_comes_after_our_goodbye_is_no_foreign_frame() -> None:
+    village = Village(2)
+    village.open(1, prefetch=50)
+    village.take(1)
+    village.push(0, b"first")
+    village.run(0.5)
+    village.push(0, *numbered(30))
+    village.leave(1)
+    village.do(1, lambda node, now: node.farewell(now))
+    village.run(1)
+    assert not village[1].counts["foreign frames"]
+    assert not [sentence for sentence in village.said if "dropped a frame" in sentence]
