@@ -36,7 +36,8 @@ def audit(node: SimulatedNode) -> None:
         audit_inbox(inbox)
     for session in decider.sessions.values():
         audit_session(session)
-    audit_connections(node, decider)
+    if decider.presence.card.state != "left":  # who leaves lets its goodbyes go out, and closes
+        audit_connections(node, decider)
 
 
 def audit_outbox(outbox: Outbox) -> None:

@@ -17,6 +17,7 @@ from meshmq.core.exchange import QUEUE_SHIFT
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.core.routes import Route
+from meshmq.core.tray import TRAY_BYTES
 from meshmq.errors import WouldBlock
 from meshmq.links.base import Decider
 from meshmq.settings import Settings
@@ -75,12 +76,15 @@ class WatchedParticipant(Participant):
 class Bustle(Scenario):
     """``jobs`` are pushed within ``seconds``; ``trouble`` is how often workers do anything but ack.
 
+    Of ``leaves`` nodes each second one says goodbye, and a new one comes to its place.
+
     The books are audited after every event, or every so many (``thrift``), for they take half the time.
     """
 
     jobs: int = 200
     seconds: float = 12.0
     trouble: float = 0.3
+    leaves: float = 0.1
     large: float = 0.02
     refresh: float = 20.0
     thrift: int = 8
@@ -129,6 +133,32 @@ class Bustle(Scenario):
             sim.after(sim.random.uniform(0, self.seconds), partial(self._push, sim, f"job-{number}"))
         if self.refresh:
             sim.after(self.refresh, partial(self._refresh, sim))
+        moment = 0.0
+        while self.leaves and (moment := moment + sim.random.expovariate(self.leaves)) < sim.faults.until:
+            sim.at(moment, partial(self._leave, sim))
+
+    def _leave(self, sim: Simulation) -> None:
+        """Let a node drain, say goodbye, and be followed by another."""
+        node = sim.random.choice(sim.nodes)
+        if node.state != "up":
+            return
+        sim.call(node, "drain", lambda _, now: participant(node).drain(now))
+        sim.after(sim.random.uniform(0.01, 0.5), partial(self._farewell, sim, node))
+
+    def _farewell(self, sim: Simulation, node: SimulatedNode) -> None:
+        if node.state != "up":
+            return
+        for worker in self.workers.values():
+            if worker.node is node:
+                worker.stop()
+        self.backlog[node.name].clear()
+        sim.call(node, "farewell", lambda _, now: participant(node).farewell(now))
+        sim.after(0.05, partial(self._follow, sim, node))
+
+    def _follow(self, sim: Simulation, node: SimulatedNode) -> None:
+        if node.state != "dead":
+            sim.crash(node)
+            sim.restart(node, same_address=sim.random.random() < 0.5)
 
     def _refresh(self, sim: Simulation) -> None:
         for node in sim.nodes:
@@ -139,7 +169,7 @@ class Bustle(Scenario):
 
     def _push(self, sim: Simulation, name: str) -> None:
         node = sim.random.choice(sim.nodes)
-        if node.state != "dead":
+        if node.state != "dead" and participant(node).presence.card.state == "up":
             self.backlog[node.name].append((name, sim.random.choice(sorted(PULLS))))
             self._push_waiting(sim, node)
 
@@ -153,13 +183,16 @@ class Bustle(Scenario):
                 name, queue = waiting[0]
                 body, buffers = self._value(name)
                 outbox = decider.outboxes.get(queue)
-                before = outbox.pushed if outbox is not None else 0
+                before = outbox.pushed + len(outbox.tray.jobs) if outbox is not None else 0
                 known = len(decider.outboxes) if outbox is None else list(decider.outboxes).index(queue)
                 # Entered before the call: the job may be on its way when push returns.
                 job = Job(name, queue, node, (known << QUEUE_SHIFT) + 1 + before)
                 self.by_number[decider._origin, job.number] = job
                 self.witnessed[name] = job
                 try:
+                    if outbox is not None and not buffers and self._lay(outbox, body, now):
+                        waiting.popleft()
+                        continue
                     decider.push(queue, body, buffers, None, now)
                 except WouldBlock:
                     del self.by_number[decider._origin, job.number], self.witnessed[name]
@@ -167,6 +200,13 @@ class Bustle(Scenario):
                 waiting.popleft()
 
         sim.call(node, "push", push)
+
+    def _lay(self, outbox: Outbox, body: bytes, now: float) -> bool:
+        """Lay a small job on the tray as faces do, without a word to the participant."""
+        if len(outbox.tray.jobs) >= outbox.tray.room or len(body) > TRAY_BYTES or now >= outbox.tray.due:
+            return False
+        outbox.tray.jobs.append(body)
+        return True
 
     def _value(self, name: str) -> tuple[bytes, tuple[bytes, ...]]:
         number = int(name.partition("-")[2])
@@ -195,6 +235,7 @@ class Bustle(Scenario):
             return
         self.done[f"{node.name} {queue}"] = outbox.acked
         kept = {number for run in runs(outbox) for number in range(run.first, run.last + 1)}
+        kept.update(range(outbox._next, outbox._next + len(outbox.tray.jobs)))
         for job in self.witnessed.values():
             if job.pusher is node and job.queue == queue:
                 assert job.finished or job.number in kept, f"{job.name} was forgotten before it was done"
@@ -202,7 +243,9 @@ class Bustle(Scenario):
     def finished(self, sim: Simulation) -> bool:
         if any(self.backlog[node.name] for node in sim.nodes):
             return False
-        if any(outbox.depth for node in sim.nodes for outbox in participant(node).outboxes.values()):
+        if any(
+            outbox.depth or outbox.tray.jobs for node in sim.nodes for outbox in participant(node).outboxes.values()
+        ):
             return False
         ids = {participant(node).node_id for node in sim.nodes}
         return all(set(participant(node).roster) == ids - {participant(node).node_id} for node in sim.nodes)

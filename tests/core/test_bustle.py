@@ -33,6 +33,7 @@ def replay(first: int, count: int, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.timeout(scale(test=240, stress=1_800))
 def test_no_job_is_lost_and_all_books_balance() -> None:
     # In two processes, for there are two cores. What fails prints its seed and how to replay it.
     half = SEEDS // 2
@@ -42,6 +43,7 @@ def test_no_job_is_lost_and_all_books_balance() -> None:
 
 
 @pytest.mark.stress
+@pytest.mark.timeout(900)
 def test_who_was_parted_meets_again_without_discovery() -> None:
     runs = [replay(5_000, 250, "--set", "refresh=0"), replay(6_000, 250, "--set", "refresh=0", "--set", "thrift=1")]
     failures = [run.communicate()[1] for run in runs]

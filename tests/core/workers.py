@@ -26,12 +26,14 @@ class Worker:
         self.participant = node.decider
         self.hand: Hand | None = None
         self.busy = False
-        self.asking = False
+        self.asking = self.stopped = False
         self.consumer = object()
         self.prefetch = sim.random.choice((None, None, 1, 7, 50))
 
     def open(self) -> None:
         """Pull the queue and ask for a first job."""
+        if self.stopped:
+            return
         self.sim.call(self.node, f"pull {self.queue}", self._open)
         self.ask()
 
@@ -39,6 +41,11 @@ class Worker:
         self.consumer = object()
         self.asking = True
         self.participant.open_queue(self.queue, self.prefetch, now)
+
+    def stop(self) -> None:
+        """Leave for good."""
+        self.asking, self.stopped = False, True
+        self.sim.call(self.node, f"stop {self.queue}", lambda _, now: self._leave(now))
 
     def ask(self) -> None:
         """Ask for the next job, unless one is in hand."""
@@ -133,6 +140,7 @@ class Worker:
 
     def _after(self, seconds: float, what: str, handing: Handing) -> None:
         def call() -> None:
-            self.sim.call(self.node, what, handing)
+            if not self.stopped:
+                self.sim.call(self.node, what, handing)
 
         self.sim.after(seconds, call)
