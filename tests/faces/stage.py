@@ -106,6 +106,17 @@ class Stage:
                 continue
 
 
+async def taken(receiver: Actor, count: int) -> list[meshmq.Message]:
+    """Iterate until there were so many messages, and ack them all."""
+    messages: list[meshmq.Message] = []
+    async for message in receiver:
+        messages.append(message)
+        if len(messages) == count:
+            message.ack()
+            break
+    return messages
+
+
 async def acked(pusher: Actor, queue: str = "jobs") -> int:
     """Return how many jobs of a queue a pusher knows to be done."""
     count = (await pusher.stats())["queues"][queue]["push"]["acked"]

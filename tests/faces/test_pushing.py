@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 import meshmq
-from tests.faces.stage import Actor, Stage, acked, soon
+from tests.faces.stage import Actor, Stage, acked, soon, taken
 
 
 async def test_node_pulls_its_own_queue(stage: Stage) -> None:
     node = await stage.node("alone")
     await (await node.queue("jobs")).push_many(range(50))
-    receiver = await node.pull("jobs", idle=0.2)
-    got = [(message.data, message.sender) async for message in receiver]
+    got = [(message.data, message.sender) for message in await taken(await node.pull("jobs"), 50)]
     assert got == [(number, "alone") for number in range(50)]
     await node.flush(10)
 
@@ -57,8 +56,8 @@ async def test_what_cannot_be_encoded_is_refused_with_its_path_and_pushes_nothin
         await pusher.push("jobs", 1, headers={"n": 1})
     with pytest.raises(meshmq.EncodeError):
         await (await pusher.queue("jobs")).push_many([1, 2, object(), 3])
-    receiver = await worker.pull("jobs", idle=0.2)
-    assert [message.data async for message in receiver] == [1, 2]
+    await pusher.push("jobs", "last")
+    assert [message.data for message in await taken(await worker.pull("jobs"), 3)] == [1, 2, "last"]
 
 
 async def test_message_over_the_limit_is_refused_at_the_call(stage: Stage) -> None:
@@ -87,9 +86,11 @@ async def test_push_into_a_full_outbox_times_out_and_has_pushed_nothing(stage: S
         with pytest.raises(meshmq.TimedOut, match="queue 'jobs' is full at 3; nobody pulls it"):
             await pusher.push("jobs", 3, timeout=timeout)
         assert timeout <= time.monotonic() - begun < timeout + 5
-    receiver = await worker.pull("jobs", idle=0.2)
-    assert [message.data async for message in receiver] == [0, 1, 2]
+    receiver = await worker.pull("jobs")
+    assert [message.data for message in await taken(receiver, 3)] == [0, 1, 2]
+    await queue.flush(10)
     await queue.push(4, timeout=0)
+    assert [message.data for message in await taken(receiver, 1)] == [4]
 
 
 async def test_push_into_a_full_outbox_waits_for_a_living_worker(stage: Stage) -> None:
@@ -230,8 +231,7 @@ async def test_leaving_waits_until_a_worker_has_done_everything(stage: Stage) ->
     pusher, worker = await stage.pair()
     await (await pusher.queue("jobs")).push_many(range(20))
     closing = asyncio.create_task(pusher.close())
-    receiver = await worker.pull("jobs", idle=0.3)
-    assert [message.data async for message in receiver] == list(range(20))
+    assert [message.data for message in await taken(await worker.pull("jobs"), 20)] == list(range(20))
     await closing
 
 
@@ -244,12 +244,17 @@ async def test_stats_of_both_ends_agree_at_rest(stage: Stage) -> None:
     other = await stage.node("other")
     await (await pusher.queue("jobs")).push_many(range(300))
     await (await other.queue("jobs")).push_many(range(200))
-    refused = 0
-    async for message in await worker.pull("jobs", idle=0.4):
+    refused = seen = 0
+    async for message in await worker.pull("jobs"):
+        seen += 1
         if message.data == 50 and message.attempt == 1:
             message.nack()
             refused += 1
+        if seen == 502:
+            message.ack()
+            break
     await soon(lambda: has_acked(pusher, 300))
+    await soon(lambda: has_acked(other, 200))
     ends = [(await node.stats())["queues"]["jobs"]["push"] for node in (pusher, other)]
     pulled = (await worker.stats())["queues"]["jobs"]["pull"]
     for end in ends:

@@ -202,7 +202,8 @@ async def test_leaving_a_receiver_by_exception_gives_back(stage: Stage) -> None:
 async def test_idle_ends_the_iteration_and_acks(stage: Stage) -> None:
     pusher, worker = await stage.pair()
     await (await pusher.queue("jobs")).push_many(range(5))
-    receiver = await worker.pull("jobs", idle=0.2)
+    receiver = await worker.pull("jobs", idle=0.5)
+    await receiver.ready(10)
     assert await collect(receiver) == [0, 1, 2, 3, 4]
     await pusher.flush(10)
 
@@ -210,10 +211,11 @@ async def test_idle_ends_the_iteration_and_acks(stage: Stage) -> None:
 async def test_several_loops_over_one_receiver_share_the_jobs(stage: Stage) -> None:
     pusher, worker = await stage.pair()
     await (await pusher.queue("jobs")).push_many(range(200))
-    receiver = await worker.pull("jobs", idle=0.3)
-    shares = await asyncio.gather(*(collect(receiver) for _ in range(4)))
-    assert sorted(chain(*shares)) == list(range(200))
-    await pusher.flush(10)
+    receiver = await worker.pull("jobs")
+    shares = [asyncio.create_task(collect(receiver)) for _ in range(4)]
+    await pusher.flush(10)  # each loop acks its last job when it asks for the next
+    await receiver.close()
+    assert sorted(chain(*[await share for share in shares])) == list(range(200))
 
 
 async def test_two_receivers_of_one_queue_are_independent(stage: Stage) -> None:
