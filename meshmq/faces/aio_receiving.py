@@ -22,8 +22,8 @@ class AsyncReceiver:
     """Jobs of one queue: iterate, or ``receive``. Asking for the next job acks the one before.
 
     Leaving the loop acks nothing: the job in hand goes back as a possible repeat, those only fetched
-    go back at once, in order. Several tasks may iterate at once; each has its own job in hand. A
-    cancelled wait takes nothing.
+    go back at once, in order. Several tasks may iterate at once; each has its own job in hand. Those
+    that share ``receive`` share it: whoever asks acks what the others hold. A cancelled wait takes nothing.
     """
 
     def __init__(self, node: TaskNode, queue: str, prefetch: int | None, ack: Ack, idle: float | None) -> None:

@@ -21,7 +21,8 @@ class Receiver:
     """Jobs of one queue: iterate, or ``receive``. Asking for the next job acks the one before.
 
     Leaving the loop acks nothing: the job in hand goes back as a possible repeat, those only fetched
-    go back at once, in order. Several threads may iterate at once; each has its own job in hand.
+    go back at once, in order. Several threads may iterate at once; each has its own job in hand. Those
+    that share ``receive`` share it: whoever asks acks what the others hold.
     """
 
     def __init__(self, node: BaseNode, queue: str, prefetch: int | None, ack: Ack, idle: float | None) -> None:
