@@ -129,6 +129,9 @@ class Doubts:
 
     def _doubt(self, peer: Peer, now: float) -> None:
         peer.doubt_at = None
+        if not peer.reached:
+            self._host.peer_doubted(peer, now)  # no dial would tell: its session has to
+            return
         if peer.verify_by is not None:
             return
         old = self.roster.unbind(peer)

@@ -178,8 +178,9 @@ class Meeting:
 
     def dial_direct(self, session: Session, now: float) -> int | None:
         """Dial a peer's direct link."""
-        if not session.addresses:
-            return None
+        peer = self.roster.get(session.peer)
+        if not session.addresses or (peer is not None and not peer.reached):
+            return None  # one that only its session brought cannot be dialled: it dials us
         connection = self.next_connection()
         self.outputs.append(("dial", connection, "direct", session.addresses, ()))
         return connection
@@ -199,6 +200,9 @@ class Meeting:
     def session_ended(self, session: Session, reason: str, now: float) -> None:
         """Look what the end of a session says of its peer."""
         self.presence.session_ended(session.peer, now, left=reason == "the peer said left")
+        peer = self.roster.get(session.peer)
+        if peer is not None and peer.one_way:
+            session.want(now)  # it knows of us by our session alone
         self._seeking = True
 
     def peer_joined(self, peer: Peer, now: float) -> None:

@@ -47,6 +47,8 @@ class Peer:
     address: str
     since: float
     connection: int | None
+    #: Whether a dial of ours ever reached it; if not, it is here by its session alone.
+    reached: bool = False
     doubt_at: float | None = None
     verify_by: float | None = None
     one_way: bool = False
@@ -105,6 +107,7 @@ class Roster:
             peer.connection, peer.address = connection, address or peer.address
         if connection is not None:
             self._by_connection[connection] = peer.id
+            peer.reached = True
         peer.verify_by, peer.heard_at = None, now
         self.version += 1
         return peer, new

@@ -76,6 +76,7 @@ class WatchedParticipant(Participant):
 class Bustle(Scenario):
     """``jobs`` are pushed within ``seconds``; ``trouble`` is how often workers do anything but ack.
 
+    The node at place ``hidden`` can dial all others and be dialled by none, as behind a NAT.
     Of ``leaves`` nodes each second one says goodbye, and a new one comes to its place.
 
     The books are audited after every event, or every so many (``thrift``), for they take half the time.
@@ -85,6 +86,7 @@ class Bustle(Scenario):
     seconds: float = 12.0
     trouble: float = 0.3
     leaves: float = 0.1
+    hidden: int = -1
     large: float = 0.02
     refresh: float = 20.0
     thrift: int = 8
@@ -102,8 +104,8 @@ class Bustle(Scenario):
             mesh="simulated",
             settings=Settings(outbox_jobs=30),
             random=node.random,
-            control=(node.control,),
-            direct=(node.direct,),
+            control=(node.control.replace(f"//{self.hidden}.", "//nowhere."),),
+            direct=(node.direct.replace(f"//{self.hidden}.", "//nowhere."),),
             now=node.moment,
         )
         participant.bustle = self
@@ -121,6 +123,8 @@ class Bustle(Scenario):
                 sim.after(sim.random.uniform(0, 0.1), worker.open)
 
     def _find(self, sim: Simulation, index: int, other: int) -> None:
+        if other == self.hidden:
+            return
         address = sim.nodes[other].control
 
         def find(_: Decider, now: float) -> None:

@@ -50,6 +50,14 @@ def test_who_was_parted_meets_again_without_discovery() -> None:
     assert [run.returncode for run in runs] == [0, 0], "\n".join(failures)
 
 
+@pytest.mark.timeout(900)
+def test_one_that_nobody_can_dial_is_one_of_them() -> None:
+    count = scale(test=5, stress=300)
+    runs = [replay(7_000, count, "--set", "hidden=4"), replay(8_000, count, "--set", "hidden=1")]
+    failures = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], "\n".join(failures)
+
+
 def skip_the_replay(patch: pytest.MonkeyPatch) -> None:
     whole = Session._attach
 

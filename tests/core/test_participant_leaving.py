@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.core.village import Village, body, numbered
 
 
@@ -160,3 +162,25 @@ def test_what_comes_after_our_goodbye_is_no_foreign_frame() -> None:
     village.run(1)
     assert not village[1].counts["foreign frames"]
     assert not [sentence for sentence in village.said if "dropped a frame" in sentence]
+
+
+@pytest.mark.parametrize("seed", range(4))  # either may have the smaller id
+def test_the_session_of_one_that_nobody_can_dial_survives_a_cut(seed: int) -> None:
+    village = Village(2, meet=False, hidden=(1,), seed=seed)
+    village.find(1, 0)
+    village.run(10)
+    village.open(1, prefetch=5)
+    village.push(0, *numbered(10))
+    done = []
+    for _ in range(10):
+        hand = village.next(1)
+        done.append((body(hand), hand.batch.attempt))
+        if len(done) in (3, 7):
+            for wire in list(village.sim.ether.directs.values()):
+                village.sim.storm.reset(wire)
+            village.run(0.5)
+        village.finish(1, hand)
+    village.run(5)
+    assert done == [(name, 1) for name in numbered(10)]
+    assert village[0].outboxes["jobs"].depth == 0
+    assert [peer.card.name for peer in village[0].roster.values()] == ["n1"]

@@ -59,11 +59,11 @@ def audit_all(sim: Simulation) -> None:
 class Village:
     """Participants 0 to ``nodes - 1``, and what a test does with them."""
 
-    def __init__(self, nodes: int = 2, *, meet: bool = True, **fields: object) -> None:
+    def __init__(self, nodes: int = 2, *, meet: bool = True, seed: int = 11, **fields: object) -> None:
         self.said: list[str] = []
         faults = Faults.none(until=1e9)
         scenario = Quiet(**fields)  # type: ignore[arg-type]  # what the test gives
-        self.sim = Simulation(11, scenario, nodes=nodes, faults=faults, listener=self._listen)
+        self.sim = Simulation(seed, scenario, nodes=nodes, faults=faults, listener=self._listen)
         self.sim.invariant(audit_all)
         #: Keys that participants woke.
         self.woken = scenario.woken
