@@ -165,8 +165,7 @@ class Meeting:
         self._deadline = now
 
     def turned_away(self, reason: str, address: str, now: float) -> None:
-        """Learn that somebody from outside could not get in."""
-        self.counts["turned away"] += 1
+        """Learn that somebody from outside could not get in; the links have counted it."""
         self.presence.tell_refused(reason, address)
 
     # -- what sessions and presence ask ------------------------------------------------------------
