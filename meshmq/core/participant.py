@@ -41,7 +41,6 @@ class Participant(Exchange):
         now: float,
     ) -> None:
         super().__init__(Card(node_id, name, mesh, 1, "up", control, direct, ()), settings, random, now)
-        self._stepped: float | None = None
 
     def __repr__(self) -> str:
         card = self.presence.card
@@ -192,11 +191,10 @@ class Participant(Exchange):
 
     def _notice(self, now: float) -> None:
         """Notice that this process stood still: others hold us for lost, what we fetched is theirs."""
-        if self._stepped is not None and now > self._stepped + self.settings.grace:
+        if self._deadline is not None and now > self._deadline + self.settings.grace:
             for inbox in self.inboxes.values():
                 inbox.forget_unbegun()
                 self._busy_inboxes[inbox.queue] = None
-        self._stepped = None
 
     def tick(self, now: float) -> None:
         """Do everything that is due and all work that is open."""
@@ -214,7 +212,6 @@ class Participant(Exchange):
         self.work(now)
         self._prune()
         self._deadline = self._next_deadline(now)
-        self._stepped = self._deadline
 
     def _next_deadline(self, now: float) -> float:
         moments: list[float | None] = [self.presence.deadline]

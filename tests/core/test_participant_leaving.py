@@ -184,3 +184,17 @@ def test_the_session_of_one_that_nobody_can_dial_survives_a_cut(seed: int) -> No
     assert done == [(name, 1) for name in numbered(10)]
     assert village[0].outboxes["jobs"].depth == 0
     assert [peer.card.name for peer in village[0].roster.values()] == ["n1"]
+
+
+def test_standing_still_right_after_something_came_is_noticed_too() -> None:
+    village = Village(2)
+    village.open(1, prefetch=10)
+    village.take(1)
+    village.push(0, *numbered(10))
+    village.run(0.5)
+    worker = village[1]
+    assert worker.inboxes["jobs"].waiting == 10
+    assert worker.deadline is not None
+    worker.hear(999, [], worker.deadline)  # whatever it is: a step is due now, and comes late
+    worker.tick(worker.deadline + worker.settings.grace + 0.1)
+    assert worker.inboxes["jobs"].waiting == 0
