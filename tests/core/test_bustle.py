@@ -18,7 +18,7 @@ from meshmq.core.pulse import Pulse
 from meshmq.core.routes import Route
 from meshmq.core.session import Session
 from meshmq.core.stream import Stream
-from meshmq.testing import SimulationFailed, simulate
+from meshmq.testing import Faults, SimulationFailed, simulate
 from meshmq.wire.frames import Kind
 from tests.core.bustle import Bustle
 from tests.scale import scale
@@ -48,6 +48,16 @@ def test_who_was_parted_meets_again_without_discovery() -> None:
     runs = [replay(5_000, 250, "--set", "refresh=0"), replay(6_000, 250, "--set", "refresh=0", "--set", "thrift=1")]
     failures = [run.communicate()[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], "\n".join(failures)
+
+
+def test_jobs_of_one_pusher_come_to_one_worker_in_order() -> None:
+    for seed in range(scale(test=4, stress=100)):
+        bustle = Bustle(trouble=0, leaves=0)
+        simulate(seed, scenario=bustle, faults=Faults.none(until=13))
+        for worker in bustle.workers.values():
+            for pusher in {origin for origin, _ in worker.begun}:
+                numbers = [number for origin, number in worker.begun if origin == pusher]
+                assert numbers == sorted(numbers), f"seed {seed}: {worker.node.name} {worker.queue}"
 
 
 @pytest.mark.timeout(900)

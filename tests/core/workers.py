@@ -28,6 +28,8 @@ class Worker:
         self.busy = False
         self.asking = self.stopped = False
         self.consumer = object()
+        #: Of every job begun, who pushed it and its number.
+        self.begun: list[tuple[bytes, int]] = []
         self.prefetch = sim.random.choice((None, None, 1, 7, 50))
 
     def open(self) -> None:
@@ -81,6 +83,7 @@ class Worker:
         attempt = hand.batch.attempt
         self.sim.note(f"{self.node.name} begins {name} attempt {attempt}")
         job.unflagged += attempt == 1
+        self.begun.append((hand.batch.origin, hand.batch.first + index))
         assert job.unflagged <= 1, f"{name} was executed twice without a flag"
         assert attempt <= job.deliveries, f"{name} is at attempt {attempt} and was delivered {job.deliveries} times"
         if index < hand.position:
