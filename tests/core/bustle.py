@@ -215,7 +215,7 @@ class Bustle(Scenario):
     def _value(self, name: str) -> tuple[bytes, tuple[bytes, ...]]:
         number = int(name.partition("-")[2])
         body = f"{name};".encode()
-        if self.large and number % int(1 / self.large) == 7:
+        if self.large and number % (period := int(1 / self.large)) == 7 % period:
             return body + bytes(700_000), ()
         if number % 40 == 11:
             return body, (bytes(300_000), bytes(20))

@@ -52,7 +52,7 @@ def test_who_was_parted_meets_again_without_discovery() -> None:
 
 def test_jobs_of_one_pusher_come_to_one_worker_in_order() -> None:
     for seed in range(scale(test=4, stress=100)):
-        bustle = Bustle(trouble=0, leaves=0)
+        bustle = Bustle(trouble=0, leaves=0, large=0.2, seconds=2)
         simulate(seed, scenario=bustle, faults=Faults.none(until=13))
         for worker in bustle.workers.values():
             for pusher in {origin for origin, _ in worker.begun}:
