@@ -9,6 +9,8 @@ import sys
 import threading
 from collections.abc import Callable
 
+from meshmq.links.interrupts import start_apart
+
 
 def no_more_output() -> None:
     """Let what stdout still holds go nowhere if its reader has gone, so that the exit is quiet."""
@@ -40,4 +42,4 @@ def when_nobody_reads(tell: Callable[[], object]) -> None:
         if poll.poll():
             tell()
 
-    threading.Thread(target=watch, name="reader of stdout", daemon=True).start()
+    start_apart(threading.Thread(target=watch, name="reader of stdout", daemon=True))

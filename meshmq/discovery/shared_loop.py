@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
 
+from meshmq.links.interrupts import start_apart
+
 KeyT = TypeVar("KeyT", bound=Hashable)
 ValueT = TypeVar("ValueT")
 
@@ -61,7 +63,7 @@ class SharedLoop:
         # Not the loop of a policy: what an application chose for itself (uvloop) does not concern us.
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
-        self._thread.start()
+        start_apart(self._thread)
 
     @property
     def is_ours(self) -> bool:

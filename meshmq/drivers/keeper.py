@@ -16,7 +16,7 @@ from typing import Final
 from meshmq.drivers.base import Service
 from meshmq.links.bell import Bell
 from meshmq.links.engine import Engine
-from meshmq.links.interrupts import shield
+from meshmq.links.interrupts import shield, start_apart
 
 #: The longest sleep: what epoll takes is bounded (24 days), and an hour is as good as for ever.
 _HOUR: Final = 3600.0
@@ -94,7 +94,8 @@ class Keeper:
         self._selector.register(self._bell, selectors.EVENT_READ)
         for driven, descriptor in (*self._engines.items(), *self._services.items()):
             self._selector.register(descriptor, selectors.EVENT_READ, driven)
-        threading.Thread(target=self._run, args=(self._selector, self._bell), name="meshmq-keeper", daemon=True).start()
+        run = (self._selector, self._bell)
+        start_apart(threading.Thread(target=self._run, args=run, name="meshmq-keeper", daemon=True))
 
     def _run(self, selector: selectors.BaseSelector, bell: Bell) -> None:
         try:

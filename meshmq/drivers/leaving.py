@@ -19,6 +19,7 @@ from itertools import count
 from meshmq.drivers.keeper import keeper
 from meshmq.links import context
 from meshmq.links.authenticator import current
+from meshmq.links.interrupts import start_apart
 
 #: Seconds that what was sent last, on links that are closed already, may take to leave.
 _LINGER = 0.5
@@ -72,7 +73,7 @@ def _send_the_last() -> None:
     # In a thread, for nothing may hold up an exit for ever: not a socket that somebody forgot to close.
     last = threading.Thread(target=context.destroy, args=(int(1000 * _LINGER),), name="meshmq-exit", daemon=True)
     with contextlib.suppress(RuntimeError, KeyboardInterrupt):  # too late for threads; no patience
-        last.start()
+        start_apart(last)
         last.join(2 * _LINGER)
 
 

@@ -20,6 +20,10 @@ from typing import Protocol
 
 #: What a shell reports for a process that SIGTERM ended.
 _TERMINATED = 128 + signal.SIGTERM
+#: What a thread does itself; blocked, it would end the process without a word.
+_FAULTS = {
+    getattr(signal, name) for name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV") if hasattr(signal, name)
+}
 
 
 class Sleeper(Protocol):
@@ -59,6 +63,24 @@ def install_signals() -> None:
             signal.signal(signal.SIGINT, _interrupt)
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and not state.terminated:
             signal.signal(signal.SIGTERM, _terminate)
+
+
+def start_apart(thread: threading.Thread) -> None:
+    """Start a thread of ours that no signal strikes.
+
+    The kernel gives a signal to any thread that does not block it. In another than the main thread
+    Python only notes it, and a main thread that sleeps on a lock sleeps on: Ctrl-C and SIGTERM do
+    nothing. What a thread blocks it inherits, so there is no moment in between.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        thread.start()
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _FAULTS)
+        thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def restore_signals() -> None:

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from meshmq.links.interrupts import start_apart
+
 #: An address as ``socket`` wants it: family, and what ``connect`` takes.
 Resolved = tuple[int, tuple[Any, ...]]
 Lookup = Callable[[str, int], list[Resolved]]
@@ -50,7 +52,7 @@ class Resolver:
             if self._threads >= _THREADS:
                 return
             self._threads += 1
-        threading.Thread(target=self._work, name="meshmq-resolver", daemon=True).start()
+        start_apart(threading.Thread(target=self._work, name="meshmq-resolver", daemon=True))
 
     def _work(self) -> None:
         while True:
