@@ -67,7 +67,9 @@ class Record:
     def _read(self, lines: list[str]) -> None:
         done = 0
         for line in lines:
-            word, *rest = line.split()
+            if not line.endswith(" ."):
+                continue  # a kill has cut it
+            word, *rest = line.removesuffix(" .").split()
             if word == "begun":
                 self.attempts[int(rest[0])].append(int(rest[1]))
                 self.ids[int(rest[0])].add(rest[2])

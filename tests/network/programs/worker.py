@@ -17,8 +17,8 @@ NEVER = threading.Event()
 
 
 def tell(*words: object) -> None:
-    """Write one line at once and whole, so that a kill cannot cut it."""
-    os.write(1, (" ".join(map(str, words)) + "\n").encode())
+    """Write one line at once; its full stop says that no kill has cut it."""
+    os.write(1, (" ".join(map(str, words)) + " .\n").encode())
 
 
 def tell_events(node: meshmq.Node) -> None:
