@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -173,7 +174,7 @@ def test_a_foreign_server_is_named(
     with socket.create_server(("127.0.0.1", 0)) as server:
         where = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         out = here.dial([where], link, [b"card"])
-        here.step()
+        until(lambda: select.select([server], [], [], 0)[0], here)
         with server.accept()[0] as accepted:
             accepted.sendall(answer)
             if not answer:
@@ -187,7 +188,7 @@ def test_a_server_that_waits_for_the_end_of_a_header_gets_one(ends: ExitStack) -
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(10)
         here.dial([f"tcp://127.0.0.1:{server.getsockname()[1]}"])
-        here.step()
+        until(lambda: select.select([server], [], [], 0)[0], here)
         accepted, _ = server.accept()
         with accepted:
             accepted.setblocking(False)
