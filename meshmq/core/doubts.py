@@ -17,6 +17,8 @@ from meshmq.wire.card import (
 )
 
 TOLD_ONCE: Final = 1_000
+#: Who looks so much later than it wanted has not been running: the fault may be its own.
+STOOD_STILL: Final = 0.25
 
 #: What a refusal means in words, and what repairs it.
 REASONS: Final[dict[str, str]] = {
@@ -166,7 +168,9 @@ class Doubts:
             if peer.doubt_at is not None and now >= peer.doubt_at:
                 self._doubt(peer, now)
             if peer.verify_by is not None and now >= peer.verify_by:
-                if self._host.peer_alive(peer.id):
+                if now > peer.verify_by + STOOD_STILL:  # it is we who are late: its answer may wait in our sockets
+                    peer.verify_by = now + self._settings.grace
+                elif self._host.peer_alive(peer.id):
                     peer.verify_by = None
                     self._doubt(peer, now)
                 else:

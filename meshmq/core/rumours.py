@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+#: How many are dialled at once: as many as answer in time. Who dials more than that has each time out, and dials
+#: it again, and so do the others: a hundred nodes that meet on a busy machine never come to an end.
+AT_ONCE_LEAST: Final = 4
+AT_ONCE_FIRST: Final = 16
 AT_ONCE: Final = 64
 MOST: Final = 10_000
 FORGET_AFTER: Final = 300.0
 FIRST_PAUSE: Final = 0.1
+#: The longest pause where there is news of it.
+NEWS_PAUSE: Final = 0.8
 LONGEST_PAUSE: Final = 60.0
 LONGEST_PAUSE_GIVEN: Final = 2.0
 LONGEST_PAUSE_LOST: Final = 5.0
@@ -48,13 +54,15 @@ class Rumour:
 
 
 class Rumours:
-    """All rumours of a node; tells which to dial now, at most ``AT_ONCE`` at a time."""
+    """All rumours of a node; tells which to dial now, few enough at a time."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self._by_address: dict[str, Rumour] = {}
         self._by_connection: dict[int, Rumour] = {}
         self._given: dict[tuple[str, ...], str] = {}
+        self._at_once: float = AT_ONCE_FIRST
+        self._slowed_at = float("-inf")
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -77,7 +85,8 @@ class Rumours:
             known = self._by_address.get(address)
             if known is not None:
                 if known.connection is None:
-                    known.next_at = min(known.next_at, now + FIRST_PAUSE)
+                    pause = min(NEWS_PAUSE, FIRST_PAUSE * 2 ** min(known.failures, 12))
+                    known.next_at = min(known.next_at, now + pause)
                 known.given = known.given or given
                 known.longest = min(known.longest, LONGEST_PAUSE_GIVEN if given else longest)
                 return
@@ -105,9 +114,9 @@ class Rumours:
 
     def due(self, now: float) -> list[Rumour]:
         """Return the rumours to dial now."""
-        room = AT_ONCE - len(self._by_connection)
+        room = int(self._at_once) - len(self._by_connection)
         ready = [rumour for rumour in self._unique() if rumour.connection is None and rumour.next_at <= now]
-        ready.sort(key=lambda rumour: rumour.next_at)
+        ready.sort(key=lambda rumour: (rumour.failures > 0, rumour.next_at))
         return ready[: max(0, room)]
 
     def dialled(self, rumour: Rumour, connection: int, now: float) -> None:
@@ -126,6 +135,8 @@ class Rumours:
             return None
         rumour.connection, rumour.reason = None, reason
         rumour.failures += 1
+        if reason == "unreachable" and rumour.dialled_at >= self._slowed_at:  # once for all that were under way
+            self._at_once, self._slowed_at = max(AT_ONCE_LEAST, self._at_once / 2), now
         if not rumour.given and now - rumour.since > FORGET_AFTER:
             self._drop(rumour)
             return rumour
@@ -139,6 +150,7 @@ class Rumours:
         if rumour is not None:
             rumour.connection = None
             self._drop(rumour)
+            self._at_once = min(AT_ONCE, self._at_once + 1)
         return rumour
 
     def forget(self, addresses: tuple[str, ...]) -> list[int]:
@@ -164,7 +176,7 @@ class Rumours:
     def deadline(self) -> float | None:
         """The next moment at which a rumour is due or silent."""
         moments = [rumour.answer_by for rumour in self._by_connection.values()]
-        if len(self._by_connection) < AT_ONCE:
+        if len(self._by_connection) < int(self._at_once):
             moments += [rumour.next_at for rumour in self._by_address.values() if rumour.connection is None]
         return min(moments, default=None)
 

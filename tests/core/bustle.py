@@ -146,7 +146,12 @@ class Bustle(Scenario):
         node = sim.random.choice(sim.nodes)
         if node.state != "up":
             return
-        sim.call(node, "drain", lambda _, now: participant(node).drain(now))
+
+        def drain(_: Decider, now: float) -> None:
+            if participant(node).presence.card.state == "up":  # it may have been told before, and have gone since
+                participant(node).drain(now)
+
+        sim.call(node, "drain", drain)
         sim.after(sim.random.uniform(0.01, 0.5), partial(self._farewell, sim, node))
 
     def _farewell(self, sim: Simulation, node: SimulatedNode) -> None:

@@ -104,3 +104,12 @@ def test_doubted_peer_that_refuses_is_lost_at_once() -> None:
     node.reached(dialled(node), ADDRESS, 0.1)
     node.refused(dialled(node), "refused", ADDRESS, 0.2)
     assert PEER not in node.roster
+
+
+def test_who_stood_still_itself_gives_a_doubted_peer_another_while() -> None:
+    node, _ = met()
+    node.claim(STRING, False, 0.0)
+    until(node, 0.5, lambda: False)
+    node.tick(5.0)
+    assert PEER in node.roster
+    assert until(node, 60.0, lambda: PEER not in node.roster) == 5.0 + node.settings.grace

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from meshmq.core import rumours as limits
-from meshmq.core.rumours import ANSWER_LIMIT, AT_ONCE, FORGET_AFTER, Rumours
+from meshmq.core.rumours import ANSWER_LIMIT, AT_ONCE, AT_ONCE_FIRST, AT_ONCE_LEAST, FORGET_AFTER, Rumours
 
 HERE = ("memory://a",)
 
@@ -99,13 +99,13 @@ def test_only_so_many_are_dialled_at_once(rumours: Rumours) -> None:
     for number in range(AT_ONCE + 10):
         rumours.add((f"memory://{number}",), "test", None, 0.0)
     due = rumours.due(0.0)
-    assert len(due) == AT_ONCE
+    assert len(due) == AT_ONCE_FIRST
     for number, rumour in enumerate(due):
         rumours.dialled(rumour, 2 * number, 0.0)
     assert rumours.due(0.0) == []
     assert rumours.deadline == ANSWER_LIMIT  # those that wait for their turn cannot be due
     rumours.proved(0)
-    assert len(rumours.due(0.0)) == 1
+    assert len(rumours.due(0.0)) == 2  # one more for each that has answered
 
 
 def test_who_does_not_answer_is_silent(rumours: Rumours) -> None:
@@ -125,3 +125,35 @@ def test_there_are_only_so_many(rumours: Rumours, monkeypatch: pytest.MonkeyPatc
 
 def test_a_dial_that_is_not_ours_has_not_failed(rumours: Rumours) -> None:
     assert rumours.failed(99, "refused", 0.0) is None
+
+
+def test_as_many_are_dialled_at_once_as_answer_in_time(rumours: Rumours) -> None:
+    for number in range(400):
+        rumours.add((f"memory://{number}",), "test", None, 0.0)
+    dials = iter(range(2, 10_000, 2))
+
+    def round_at(now: float, answer: bool) -> int:
+        due = {next(dials): rumour for rumour in rumours.due(now)}
+        for connection, rumour in due.items():
+            rumours.dialled(rumour, connection, now)
+        for connection in due:
+            if answer:
+                rumours.proved(connection)
+            else:
+                rumours.failed(connection, "unreachable", now + 0.5)
+        return len(due)
+
+    grown = [round_at(float(now), answer=True) for now in range(4)]
+    assert grown == [AT_ONCE_FIRST, 2 * AT_ONCE_FIRST, AT_ONCE, AT_ONCE]
+    shrunk = [round_at(float(now), answer=False) for now in range(4, 10)]
+    assert shrunk == [AT_ONCE, AT_ONCE // 2, AT_ONCE // 4, AT_ONCE // 8, AT_ONCE_LEAST, AT_ONCE_LEAST]
+
+
+def test_who_never_failed_is_dialled_before_who_did(rumours: Rumours) -> None:
+    for number in range(AT_ONCE_FIRST):
+        rumours.add((f"memory://{number}",), "test", None, 0.0)
+    for number, rumour in enumerate(rumours.due(0.0)):
+        rumours.dialled(rumour, 2 * number, 0.0)
+        rumours.failed(2 * number, "refused", 0.0)
+    rumours.add(HERE, "test", None, 9.0)
+    assert rumours.due(9.0)[0].addresses == HERE
