@@ -144,7 +144,7 @@ class Bustle(Scenario):
     def _leave(self, sim: Simulation) -> None:
         """Let a node drain, say goodbye, and be followed by another."""
         node = sim.random.choice(sim.nodes)
-        if node.state != "up":
+        if node.state != "up" or participant(node).presence.card.state != "up":
             return
 
         def drain(_: Decider, now: float) -> None:
