@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -125,7 +126,9 @@ async def acked(pusher: Actor, queue: str = "jobs") -> int:
 
 
 async def soon(happened: Callable[[], Awaitable[bool]], limit: float = 10.0) -> None:
-    """Wait until something that nobody announces has happened."""
+    """Wait until something that nobody announces has happened; look again now and then."""
+    never = asyncio.Event()
     async with asyncio.timeout(limit):
         while not await happened():
-            await asyncio.sleep(0.002)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(never.wait(), 0.002)

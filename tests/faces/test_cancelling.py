@@ -63,7 +63,7 @@ async def push_and_cancel(mesh: str, way: str) -> tuple[int, list[tuple[object, 
                 await pusher.push("jobs", count)
                 count += 1
                 if random.random() < 0.2:
-                    await asyncio.sleep(random.uniform(0, 0.002))
+                    await asyncio.wait([receiving], timeout=random.uniform(0, 0.002))
             return count
 
         async def receive() -> None:
