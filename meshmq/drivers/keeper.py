@@ -103,23 +103,27 @@ class Keeper:
                 with self._lock:
                     if not self._engines and not self._services:
                         return self._end()
-                    engines = tuple(self._engines)
-                stepped = set()
-                for key, _ in selector.select(max(min(map(_seconds_until_due, engines), default=_HOUR), 0.0)):
-                    if isinstance(key.data, Engine):
-                        stepped.add(key.data)
-                        self._step(key.data)
-                    elif key.data is None:
-                        bell.drain()
-                    else:
-                        self._step_service(key.data)
-                for engine in engines:
-                    if engine not in stepped and _seconds_until_due(engine) <= 0:
-                        self._step(engine)
+                self._turn(selector, bell)
         except BaseException:  # nothing in here raises; if it does, the next attach starts a new thread
             with self._lock:
                 self._end()
             raise
+
+    def _turn(self, selector: selectors.BaseSelector, bell: Bell) -> None:
+        """Sleep once and step who is ready; a function, so that nothing closed is held through the next sleep."""
+        seconds = min(map(_seconds_until_due, tuple(self._engines)), default=_HOUR)
+        stepped = set()
+        for key, _ in selector.select(max(seconds, 0.0)):
+            if isinstance(key.data, Engine):
+                stepped.add(key.data)
+                self._step(key.data)
+            elif key.data is None:
+                bell.drain()
+            else:
+                self._step_service(key.data)
+        for engine in tuple(self._engines):
+            if engine not in stepped and _seconds_until_due(engine) <= 0:
+                self._step(engine)
 
     def _end(self) -> None:
         for closable in (self._selector, self._bell):
