@@ -236,8 +236,8 @@ class Engine:
     def _broke(self, cause: BaseException) -> MeshError:
         if not self.closed:
             self._cause = cause
-            stack = "".join(traceback.format_exception(cause)).rstrip()
-            self.gate.words.append((logging.ERROR, _LOGGER, f"node {self.name!r} broke and is closed: {stack}"))
+            sentence = f"node {self.name!r} broke and is closed: {_told(cause)}"
+            self.gate.words.append((logging.ERROR, _LOGGER, sentence))
             self._shut(0.0)
         return self._closed_error()
 
@@ -289,6 +289,15 @@ class Engine:
         self.gate.forked()
         self._posted.clear()
         self._nest.close()
+
+
+def _told(cause: BaseException) -> str:
+    if isinstance(cause, Exception):
+        return "".join(traceback.format_exception(cause)).rstrip()
+    return (
+        f"a signal handler of the program's own raised {cause!r} in the middle of its work; "
+        "have it set an event instead, or leave SIGTERM and Ctrl-C to MeshMQ, which waits for the end of the work"
+    )
 
 
 def _moment(deadline: float | None) -> float:
