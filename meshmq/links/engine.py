@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Hashable
 from math import inf
@@ -28,7 +27,7 @@ from meshmq.errors import ClosedError, ForkedError, InUseError, MeshError
 from meshmq.links.base import Decider, Links
 from meshmq.links.carry import carry
 from meshmq.links.forks import tell_in_child
-from meshmq.links.gate import FORKED, Gate
+from meshmq.links.gate import FORKED, Gate, told
 from meshmq.links.nest import Nest
 from meshmq.links.room import WaitingRoom
 from meshmq.links.waiter import Waiter
@@ -236,7 +235,7 @@ class Engine:
     def _broke(self, cause: BaseException) -> MeshError:
         if not self.closed:
             self._cause = cause
-            sentence = f"node {self.name!r} broke and is closed: {_told(cause)}"
+            sentence = f"node {self.name!r} broke and is closed: {told(cause)}"
             self.gate.words.append((logging.ERROR, _LOGGER, sentence))
             self._shut(0.0)
         return self._closed_error()
@@ -289,15 +288,6 @@ class Engine:
         self.gate.forked()
         self._posted.clear()
         self._nest.close()
-
-
-def _told(cause: BaseException) -> str:
-    if isinstance(cause, Exception):
-        return "".join(traceback.format_exception(cause)).rstrip()
-    return (
-        f"a signal handler of the program's own raised {cause!r} in the middle of its work; "
-        "have it set an event instead, or leave SIGTERM and Ctrl-C to MeshMQ, which waits for the end of the work"
-    )
 
 
 def _moment(deadline: float | None) -> float:

@@ -89,6 +89,16 @@ class Gate:
         self.__class__ = _ForkedGate
 
 
+def told(cause: BaseException) -> str:
+    """Say what struck inside: where, or what repairs it."""
+    if isinstance(cause, Exception):
+        return "".join(traceback.format_exception(cause)).rstrip()
+    return (
+        f"a signal handler of the program's own raised {cause!r} in the middle of its work; "
+        "have it set an event instead, or leave SIGTERM and Ctrl-C to MeshMQ, which waits for the end of the work"
+    )
+
+
 class _ForkedGate(Gate):
     __slots__ = ()
 
