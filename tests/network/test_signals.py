@@ -107,7 +107,7 @@ def test_sigterm_in_the_middle_of_a_job_gives_it_back_flagged_and_the_rest_as_ne
     attempts = {}
     for line in other.rest():
         if line.startswith("begun "):
-            _, job, attempt, _ = line.split()
+            job, attempt = line.split()[1:3]
             attempts[int(job)] = int(attempt)
     assert attempts == {0: 2} | dict.fromkeys(range(1, 10), 1)
     assert "Traceback" not in hurt.stderr
@@ -133,6 +133,20 @@ with meshmq.Node() as node:
     print("open", flush=True)
     sys.stdin.readline()
 """
+
+
+def test_a_handler_of_a_program_that_breaks_a_node_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    node = meshmq.Node("broken")
+    node.push("jobs", 1)
+    engine, _ = node._opened()
+    with pytest.raises(SystemExit), engine.gate:
+        raise SystemExit(7)  # as it would strike there
+    with pytest.raises(ClosedError, match="SystemExit"):
+        node.push("jobs", 2)
+    with pytest.raises(meshmq.Undelivered, match="1 jobs were not sent"):
+        node.close()
+    assert "have it set an event instead" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_a_node_opened_beside_the_main_thread_leaves_signals_alone(spawn: Spawn, mesh_name: str) -> None:
