@@ -205,8 +205,10 @@ class ZmqLinks:
         for socket, name in ((control, "control"), (direct, "direct")):
             if name in ipc:
                 bind_ipc(socket, ipc[name])
+        # Known as bound before the next is: what closing lets go of may be asked for again at once.
+        self.bound = Bound((*_of(ipc, "control"), *bind_tcp(control, tcp, port)), ())
         return Bound(
-            control=(*_of(ipc, "control"), *bind_tcp(control, tcp, port)),
+            control=self.bound.control,
             direct=(*_of(ipc, "direct"), *bind_tcp(direct, tcp, port and port + _DIRECT_OFFSET)),
         )
 
