@@ -15,6 +15,13 @@ from tests.drivers.fakes import LIMIT, Hand, ToyDecider, ToyLinks, give, run_chi
 from tests.scale import scale
 
 
+@pytest.fixture(autouse=True)
+def alone() -> None:
+    """Take from the keeper what tests of whole nodes before this one have left it to serve; nodes bring it again."""
+    for service in list(keeper()._services):
+        keeper().detach_service(service)
+
+
 @contextmanager
 def kept(clock: Callable[[], float] = time.monotonic) -> Iterator[tuple[Engine, ToyDecider, ToyLinks]]:
     engine, decider, links = toy(clock=clock)
