@@ -23,6 +23,8 @@ CLASSES = {
 #: Errors that no user meets, each with where it ends.
 INSIDE = {
     "Refused": "codecs: gathers the way to a bad value while it rises; ends as EncodeError",
+    "CannotRun": "cli: ends a pull whose command cannot be run; a MeshError, so that it is told in one sentence",
+    "UsageError": "cli: ends a command that was given the wrong words, with exit code 2",
     "VersionMismatch": "wire: carries the other end's version to the participant, which refuses the peer",
 }
 #: A failed assertion is no error of ours.

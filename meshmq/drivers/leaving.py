@@ -19,7 +19,7 @@ from itertools import count
 from meshmq.drivers.keeper import keeper
 from meshmq.links import context
 from meshmq.links.authenticator import current
-from meshmq.links.interrupts import start_apart
+from meshmq.links.interrupts import shield, start_apart
 
 #: Seconds that what was sent last, on links that are closed already, may take to leave.
 _LINGER = 0.5
@@ -53,15 +53,16 @@ def at_exit(closer: Closer, limit: float) -> Callable[[], None]:
 def _leave() -> None:
     began = time.monotonic()
     patient = True
-    while _closers:
-        _, (closer, limit) = _closers.popitem()
-        seconds = max(0.0, began + limit - time.monotonic()) if patient else 0.0
-        try:
-            closer(seconds)
-        except (KeyboardInterrupt, SystemExit):  # somebody does not want to wait; the others are still closed
-            patient = False
-        except Exception as error:
-            _logger.error("closing at exit: %s", error)
+    with contextlib.suppress(KeyboardInterrupt, SystemExit), shield:  # signals strike only where a closer waits
+        while _closers:
+            _, (closer, limit) = _closers.popitem()
+            seconds = max(0.0, began + limit - time.monotonic()) if patient else 0.0
+            try:
+                closer(seconds)
+            except (KeyboardInterrupt, SystemExit):  # somebody does not want to wait; the others are still closed
+                patient = False
+            except Exception as error:
+                _logger.error("closing at exit: %s", error)
     _send_the_last()
 
 
