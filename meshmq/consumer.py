@@ -116,13 +116,16 @@ class Consumer:
                 if self._now() < hand.tell_at and (index := hand.step()) >= 0:
                     value = values[index - hand.start]
                     if value is not UNREADABLE:
-                        return self._message(value, delivery, index)
+                        message = Message(value, delivery, index)
+                        if self._receipt:
+                            message.ack()
+                        return message
                     continue
             with self.engine.gate:
                 taken = self.advance()
-            message = self.open_one(taken)
-            if message is not None:
-                return message
+            opened = self.open_one(taken)
+            if opened is not None:
+                return opened
 
     def many_nowait(self, limit: int) -> list[Message]:
         """Ack what was received before and return what is here, at most ``limit``.

@@ -13,14 +13,13 @@ from typing import Final
 
 from meshmq.core.credit import Pace
 from meshmq.core.hands import Hand
-from meshmq.core.receipts import Receipts
+from meshmq.core.receipts import TELL_AFTER, Receipts
 from meshmq.core.sources import Source, Sources
 from meshmq.errors import ProtocolError, WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.batches import Batch
 from meshmq.wire.frames import Kind, Verdict, pack_acks, pack_grant, pack_settle
 
-TELL_AFTER: Final = 0.002
 COLLECT_AFTER: Final = 0.01
 IDLE_AFTER: Final = 1.0
 
@@ -103,9 +102,8 @@ class Inbox:
         kept = [item for item in self._waiting if item[1] is not source]
         self.waiting = sum(end - start for *_, start, end in kept)
         self._waiting = deque(kept)
-        for hand in self._hands:
-            if hand.source is source:
-                hand.recall()
+        for hand in [hand for hand in self._hands if hand.source is source]:
+            hand.recall()
 
     # -- consumers ---------------------------------------------------------------------------------
 
@@ -147,6 +145,7 @@ class Inbox:
     def progress(self, hand: Hand, now: float) -> None:
         """Note what a consumer has done of a hand so far."""
         if hand in self._hands:
+            self._receipts.release(now)
             self._confirm(hand, hand.floor)
             self._begin(hand)
             hand.tell_at = now + TELL_AFTER
@@ -165,6 +164,8 @@ class Inbox:
         self._confirm(hand, done)
         self._give_back(hand, done, end, Verdict.RETURNED)
         self._sources.touch()
+        if self._receipts.hold(now, more=bool(self._waiting)):
+            self._collect_at = now + COLLECT_AFTER
 
     def leave(self, consumer: Hashable) -> None:
         """Take back everything from a consumer that left without a word."""
@@ -256,15 +257,14 @@ class Inbox:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments = list(self._idle_at.values())
-        if self._collect_at is not None:
-            moments.append(self._collect_at)
-        return min(moments, default=None)
+        moments = (*self._idle_at.values(), self._collect_at)
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: float) -> None:
         """Collect what consumers did since, and take back what nobody asks for any more."""
         if self._collect_at is not None and now >= self._collect_at:
             self._collect_at = None
+            self._receipts.release(now)
             for hand in self._hands:
                 self._confirm(hand, hand.floor)
                 self._begin(hand)
@@ -283,6 +283,8 @@ class Inbox:
     def answers(self) -> list[tuple[bytes, Kind, bytes]]:
         """Return the frames that are due to pushers: settlements, acks, grants."""
         frames, self._frames = list(self._frames), deque()
+        if self._receipts.held and self._askers:
+            return frames
         window = self.pace.window(len(self._askers)) if self._askers else 0
         due = self._receipts.due()
         for peer, source in self._sources.items():

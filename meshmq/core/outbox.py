@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
+from typing import Final
 
 from meshmq.core.cargo import Cargo
 from meshmq.core.pauses import Pauses
@@ -22,6 +23,9 @@ from meshmq.settings import Settings
 from meshmq.wire.batches import Headers, pack_batch
 from meshmq.wire.fields import Ranges
 from meshmq.wire.frames import Verdict
+
+#: A worker's window is about 100 ms of its work; so many pieces of it are 5 ms.
+WINDOW_PIECES: Final = 20
 
 
 class Outbox:
@@ -154,7 +158,9 @@ class Outbox:
     def _take(self, route: Route) -> Run:
         run = self._ready.popleft()
         sharing = sum(1 for other in self.routes.values() if other.free > 0) or 1
-        most = min(len(run.bodies), route.free, max(1, -(-self.waiting // sharing)))
+        # Small backlogs are shared out, but not in pieces below 5 ms of a worker's time: each costs two frames.
+        share = max(1, -(-self.waiting // sharing), (route.free + route.in_flight) // WINDOW_PIECES)
+        most = min(len(run.bodies), route.free, share)
         most = self._cargo.fitting(run, most)
         if most < len(run.bodies):
             self._ready.appendleft(run.cut(most, len(run.bodies)))

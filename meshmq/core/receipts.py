@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from math import inf
 from typing import Final
 
 from meshmq.core.credit import Ranges
 
 ORIGINS_KEPT: Final = 1_000
+#: How often a quick consumer's progress is told, in seconds.
+TELL_AFTER: Final = 0.002
 
 
 class Receipts:
@@ -16,6 +19,9 @@ class Receipts:
     def __init__(self) -> None:
         self._done: OrderedDict[bytes, Ranges] = OrderedDict()
         self._due: dict[bytes, dict[bytes, tuple[int, Ranges]]] = {}
+        self._told_at = -inf
+        #: Whether telling waits for more to tell.
+        self.held = False
 
     def remember(self, origin: bytes, first: int, last: int) -> None:
         """Note that jobs were done here."""
@@ -30,6 +36,20 @@ class Receipts:
         """Whether a job was done here."""
         done = self._done.get(origin)
         return done is not None and number in done
+
+    def hold(self, now: float, *, more: bool) -> bool:
+        """Note that a hand is finished; whether to tell it later, together with the next.
+
+        While ``more`` is here, quick hands are told in one frame every 2 ms, and not in one each.
+        """
+        self.held = more and now - self._told_at < TELL_AFTER
+        if not self.held:
+            self._told_at = now
+        return self.held
+
+    def release(self, now: float) -> None:
+        """Tell at once what was held."""
+        self.held, self._told_at = False, now
 
     def begin(self, peer: bytes, origin: bytes, number: int) -> None:
         """Have a pusher told of the last job begun."""

@@ -64,10 +64,22 @@ def test_jobs_are_taken_in_order_and_asking_for_the_next_acks_the_one_before(pul
         hand = puller.box.take("me", 0.0, limit=1)
         assert bytes(hand.batch.body(hand.position)) == b"job %d" % number
         assert puller.acked() == []
-        puller.box.finish(hand, 0.0)
+        puller.box.finish(hand, float(number))
         assert puller.acked() == [(number, number)]
     assert repr(puller.box) == "<Inbox 'jobs' 0 waiting, 0 in hand>"
     assert puller.box.done == 3
+
+
+def test_quick_hands_are_told_together_and_the_last_at_once(puller: Puller) -> None:
+    puller.receive("p", 1, 4)
+    for number, told in ((1, [(1, 1)]), (2, []), (3, [])):
+        puller.box.finish(puller.box.take("me", 0.0, limit=1), 0.0001 * number)
+        assert puller.acked() == told
+    assert puller.box.deadline is not None
+    puller.box.tick(puller.box.deadline)
+    assert puller.acked() == [(2, 3)]
+    puller.box.finish(puller.box.take("me", 0.02, limit=1), 0.0201)
+    assert puller.acked() == [(4, 4)]
 
 
 def test_a_quick_consumer_gets_many_at_once_and_one_of_several_only_one(puller: Puller) -> None:
