@@ -79,7 +79,7 @@ class Record:
             elif word == "failed":
                 self.failed.add(int(rest[0]))
             elif word == "event":
-                self.events.append((rest[0], rest[1]))
+                self.events.append((rest[0], " ".join(rest[1:])))  # who is refused may have no name
             elif word == "stats":
                 self.counted.append((done, int(rest[0])))
 

@@ -65,9 +65,10 @@ def work(message: meshmq.Message, arguments: argparse.Namespace) -> None:
             with message:
                 if fails:
                     raise RuntimeError("told to fail")
+                tell("done", message.data)  # before it is acked: a kill may come between the two
         except RuntimeError:
             tell("failed", message.data)
-            return
+        return
     tell("done", message.data)
 
 
