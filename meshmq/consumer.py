@@ -127,17 +127,6 @@ class Consumer:
             if opened is not None:
                 return opened
 
-    def many_nowait(self, limit: int) -> list[Message]:
-        """Ack what was received before and return what is here, at most ``limit``.
-
-        Raises:
-            WouldBlock: nothing is here.
-            ClosedError: the node or the receiver is closed.
-        """
-        with self.engine.gate:
-            taken = self.advance_many(limit)
-        return self.open_many(taken)
-
     def advance_many(self, limit: int) -> tuple[HandDelivery, list[int]]:
         """Move on to the next jobs, at most ``limit``; inside the gate. Returns what ``open_many`` takes.
 

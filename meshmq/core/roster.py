@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from meshmq.wire.card import Card
@@ -55,7 +55,6 @@ class Peer:
     one_way_at: float | None = None
     round_trip: float | None = None
     heard_at: float = 0.0
-    extra: dict[str, float] = field(default_factory=dict)
 
     @property
     def id(self) -> bytes:
