@@ -267,6 +267,9 @@ class Bustle(Scenario):
             decider = participant(node)
             for session in decider.sessions.values():
                 assert session.live or session.peer in decider.roster, f"{node.name} dials a peer that is gone"
+        everybody = self.workers.values()
+        asks = sim.run(until=sim.now + 30, stop=lambda: all(worker.waits for worker in everybody))
+        assert asks, f"{[(w.node.name, w.queue) for w in everybody if not w.waits]} never ask again"
         before = sim.events
         sim.run(until=sim.now + 5)
         # A mesh at rest only beats and pings.

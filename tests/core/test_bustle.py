@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
 import pytest
@@ -139,6 +139,19 @@ def ping_nobody(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Pulse, "deadline", lambda self, uncovered_since: 1e18)
 
 
+def take_rest_for_a_last_word(patch: pytest.MonkeyPatch) -> None:
+    whole = Inbox.take
+
+    def take(self: Inbox, consumer: Hashable, now: float, *, limit: int | None = None) -> Hand:
+        rests = {consumer: self._idle_at[consumer]} if consumer in self._idle_at else {}
+        try:
+            return whole(self, consumer, now, limit=limit)
+        finally:
+            self._idle_at.update(rests)
+
+    patch.setattr(Inbox, "take", take)
+
+
 def simulate_many(seeds: range) -> None:
     for seed in seeds:
         simulate(seed, scenario=Bustle())
@@ -156,6 +169,7 @@ def simulate_many(seeds: range) -> None:
         hold_what_was_refused,
         doubt_nobody,
         ping_nobody,
+        take_rest_for_a_last_word,
     ],
 )
 def test_a_mutant_is_caught(mutate: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:

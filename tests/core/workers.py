@@ -37,12 +37,19 @@ class Worker:
         if self.stopped:
             return
         self.sim.call(self.node, f"pull {self.queue}", self._open)
-        self.ask()
 
-    def _open(self, _: Decider, now: float) -> None:
+    def _open(self, decider: Decider, now: float) -> None:
         self.consumer = object()
-        self.asking = True
         self.participant.open_queue(self.queue, self.prefetch, now)
+        self.asking = self.busy = True
+        self._advance(decider, now)  # here, for a stalled node opens when it goes on
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has no job, and its inbox knows that it wants one; or it left for good."""
+        inbox = self.participant.inboxes.get(self.queue)
+        asks = not self.busy and inbox is not None and self.consumer in inbox._askers
+        return asks or self.stopped or self.node.state == "dead"
 
     def stop(self) -> None:
         """Leave for good."""
