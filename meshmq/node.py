@@ -92,9 +92,13 @@ class BaseNode(Incarnation):
 
         ``queues`` has for each queue what this node pushed (``pushed``, ``acked``, ``depth``,
         ``bytes``, ``in_flight``, ``redelivered``, ``returned``, ``refused``, ``dropped``) and what it
-        pulled (``received``, ``done``, ``waiting``, ``repeats``, ...), each with λ (arrivals per
-        second), μ (how many one second of work does), ρ (share of the time at work), L (how many are
-        in the system, mean) and W (seconds one spends there, mean), as measured since the node opened.
+        pulled (``received``, ``done``, ``waiting``, ``repeats``, ...), each with what was measured since
+        the node opened: λ (arrivals per second), μ (how many one second of work does), ρ (utilisation:
+        the share of the time at work), L (how many are in the system, mean) and W (seconds one spends
+        there, mean). L and W are of jobs that are done. At work is, for what was pulled, when a consumer
+        here had a job in hand: from when it got it until it asked for the next. For what was pushed it
+        is when any worker had a job of this node, on its way and waiting there included: what else
+        those workers do is not known here. So λ/μ is ρ where all that came is done.
         """
         engine, participant = self._opened()
         with engine.gate:

@@ -64,9 +64,9 @@ def statistics(participant: Participant, now: float, dropped: Mapping[str, int])
     for queue in sorted({*participant.outboxes, *participant.inboxes}):
         entry: dict[str, Any] = {}
         if queue in participant.outboxes:
-            entry["push"] = _pushing(participant.outboxes[queue], elapsed)
+            entry["push"] = _pushing(participant.outboxes[queue], elapsed, now)
         if queue in participant.inboxes:
-            entry["pull"] = _pulling(participant.inboxes[queue], elapsed)
+            entry["pull"] = _pulling(participant.inboxes[queue], elapsed, now)
         queues[queue] = entry
     return {
         "name": card.name,
@@ -82,7 +82,8 @@ def statistics(participant: Participant, now: float, dropped: Mapping[str, int])
     }
 
 
-def _pushing(outbox: Outbox, elapsed: float) -> dict[str, Any]:
+def _pushing(outbox: Outbox, elapsed: float, now: float) -> dict[str, Any]:
+    busy = outbox.busy.until(now)
     waited = outbox.waited / outbox.acked if outbox.acked else 0.0
     return {
         "pushed": outbox.pushed,
@@ -96,15 +97,15 @@ def _pushing(outbox: Outbox, elapsed: float) -> dict[str, Any]:
         "refused": outbox.refused,
         "dropped": {"unreadable": outbox.unreadable},
         "λ": outbox.pushed / elapsed,
-        "μ": outbox.acked / elapsed,
-        "ρ": outbox.acked / outbox.pushed if outbox.pushed else 0.0,
+        "μ": outbox.acked / busy if busy else 0.0,
+        "ρ": busy / elapsed,
         "L": waited * outbox.acked / elapsed,
         "W": waited,
     }
 
 
-def _pulling(inbox: Inbox, elapsed: float) -> dict[str, Any]:
-    service = inbox.pace.busy / inbox.pace.done if inbox.pace.done else 0.0
+def _pulling(inbox: Inbox, elapsed: float, now: float) -> dict[str, Any]:
+    busy = inbox.pace.busy.until(now)
     return {
         "received": inbox.received,
         "done": inbox.done,
@@ -114,8 +115,8 @@ def _pulling(inbox: Inbox, elapsed: float) -> dict[str, Any]:
         "refused": inbox.refused,
         "dropped": {"unreadable": inbox.unreadable},
         "λ": inbox.received / elapsed,
-        "μ": 1.0 / service if service else 0.0,
-        "ρ": inbox.pace.busy / elapsed,
+        "μ": inbox.done / busy if busy else 0.0,
+        "ρ": busy / elapsed,
         "L": inbox.stayed / elapsed,
         "W": inbox.stayed / inbox.done if inbox.done else 0.0,
     }

@@ -73,7 +73,9 @@ JOINERS: Final = {
     "line": "keeps up a stream, with a pulse",
     "inbox": "gives hands out of sources, and receipts for them, as credit allows",
     "outbox": "keeps runs: on routes, in pauses, with their cargo",
-    **dict.fromkeys(("hands", "receipts", "routes", "pauses", "cargo"), "a part of an inbox or outbox, made of others"),
+    **dict.fromkeys(
+        ("credit", "hands", "receipts", "routes", "pauses", "cargo"), "a part of an inbox or outbox, made of others"
+    ),
 }
 
 #: What the recipes, which show the public API, may import of us.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from meshmq.core.busy import BusyTime
 from meshmq.settings import Settings
 
 HAND_WORK: Final = 0.005
@@ -20,7 +21,8 @@ class Pace:
         self._settings = settings
         self.fixed = fixed
         self.service = 0.0
-        self.busy = 0.0
+        #: When a consumer had jobs in hand.
+        self.busy = BusyTime()
         self.done = 0
 
     def observe(self, jobs: int, seconds: float) -> None:
@@ -32,7 +34,6 @@ class Pace:
         # round trip, holding too much costs others the job.
         share = 1.0 if each > self.service else min(1.0, 0.2 + 0.02 * jobs)
         self.service += (each - self.service) * share
-        self.busy += seconds
         self.done += jobs
 
     def window(self, consumers: int) -> int:

@@ -85,7 +85,7 @@ class Exchange(Meeting):
                 raise ProtocolError(f"jobs of {batch.queue!r}, which nobody asked for")
             if inbox.receive(peer, batch, now):
                 self.woken.append((("inbox", batch.queue), batch.count))
-            self._answer(inbox)
+            self._answer(inbox, now)
             return
         body = frames[0]
         if kind is Kind.ACKS:
@@ -166,10 +166,12 @@ class Exchange(Meeting):
         for queue in busy:
             inbox = self._inbox(queue)
             if inbox is not None:
-                self._answer(inbox)
+                self._answer(inbox, now)
         outboxes, self._busy_outboxes = self._busy_outboxes, {}
         for queue in outboxes:
-            self._pump(self.outboxes[queue], now)
+            outbox = self.outboxes[queue]
+            self._pump(outbox, now)
+            outbox.busy.note(now, busy=outbox.depth > outbox.waiting + outbox.paused)
         while self._local:
             kind, frames = self._local.popleft()
             self._read(self.node_id, kind, frames, now)
@@ -197,8 +199,8 @@ class Exchange(Meeting):
         if session is not None and session.live:
             session.put(kind, body)
 
-    def _answer(self, inbox: Inbox) -> None:
-        for peer, kind, body in inbox.answers():
+    def _answer(self, inbox: Inbox, now: float) -> None:
+        for peer, kind, body in inbox.answers(now):
             self._put(peer, kind, body)
         moment = inbox.deadline
         if moment is not None:

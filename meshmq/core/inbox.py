@@ -32,7 +32,6 @@ class Inbox:
         self._settings = settings
         self.pace = Pace(settings, prefetch)
         self._waiting: deque[tuple[Batch, Source, float, int, int]] = deque()
-        self.waiting = 0
         self._hands: dict[Hand, None] = {}
         self._sources = Sources()
         self._receipts = Receipts()
@@ -41,7 +40,7 @@ class Inbox:
         self._frames: deque[tuple[bytes, Kind, bytes]] = deque()
         self._collect_at: float | None = None
         self.stayed = 0.0
-        self.received = self.done = self.repeats = self.refused = self.returned = self.unreadable = 0
+        self.waiting = self.received = self.done = self.repeats = self.refused = self.returned = self.unreadable = 0
 
     def __repr__(self) -> str:
         return f"<Inbox {self.queue!r} {self.waiting} waiting, {len(self._hands)} in hand>"
@@ -280,8 +279,9 @@ class Inbox:
         for hand in self._hands:
             self._give_back(hand, *hand.recall(), Verdict.RETURNED)
 
-    def answers(self) -> list[tuple[bytes, Kind, bytes]]:
+    def answers(self, now: float) -> list[tuple[bytes, Kind, bytes]]:
         """Return the frames that are due to pushers: settlements, acks, grants."""
+        self.pace.busy.note(now, busy=bool(self._hands))
         frames, self._frames = list(self._frames), deque()
         if self._receipts.held and self._askers:
             return frames

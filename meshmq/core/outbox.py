@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Final
 
+from meshmq.core.busy import BusyTime
 from meshmq.core.cargo import Cargo
 from meshmq.core.pauses import Pauses
 from meshmq.core.routes import Route, choose
@@ -42,13 +43,13 @@ class Outbox:
         self._cargo = Cargo()
         self.tray = Tray()
         self.routes: dict[bytes, Route] = {}
-        self.waiting = 0
-        self.depth = 0
-        self.size = 0
+        self.waiting = self.depth = self.size = 0
         self._turn = 0
         self._moved = False
         self.acked = self.redelivered = self.returned = self.refused = self.unreadable = 0
         self.waited = 0.0
+        #: When workers had jobs of ours.
+        self.busy = BusyTime()
 
     def __repr__(self) -> str:
         return f"<Outbox {self.queue!r} {self.depth} jobs, {self.depth - self.waiting} in flight>"

@@ -91,7 +91,7 @@ class Participant(Exchange):
         inbox = self.inboxes.get(queue)
         if inbox is not None:
             inbox.forget_unbegun()
-            self._answer(inbox)
+            self._answer(inbox, now)
             del self.inboxes[queue]
             if inbox.has_pushers:
                 self._shut[queue] = inbox

@@ -97,7 +97,7 @@ class Puller:
     def answers(self) -> list[tuple[str, Any]]:
         """Return what is due to pushers: acks, grants (jobs, bytes), and what goes back (verdict, ranges)."""
         found: list[tuple[str, Any]] = []
-        for peer, kind, body in self.box.answers():
+        for peer, kind, body in self.box.answers(self.now):
             audit_inbox(self.box)
             if kind is Kind.ACKS:
                 found.append((peer.decode(), unpack_acks(body)))

@@ -57,7 +57,7 @@ def test_a_slow_job_counts_at_once_and_a_quick_one_has_to_prove_itself() -> None
 def test_no_jobs_teach_nothing() -> None:
     pace = Pace(Settings())
     pace.observe(0, 5.0)
-    assert (pace.done, pace.busy) == (0, 0.0)
+    assert (pace.done, pace.window(1)) == (0, 1)
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 6)), max_size=40))
