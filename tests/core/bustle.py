@@ -155,6 +155,8 @@ class Bustle(Scenario):
         sim.after(sim.random.uniform(0.01, 0.5), partial(self._farewell, sim, node))
 
     def _farewell(self, sim: Simulation, node: SimulatedNode) -> None:
+        if node.state == "stalled":
+            sim.after(0.1, partial(self._farewell, sim, node))  # it leaves when it goes on
         if node.state != "up":
             return
         for worker in self.workers.values():
@@ -265,6 +267,7 @@ class Bustle(Scenario):
             assert job.finished or job.pusher.state == "dead", f"{job.name} was lost: {job}"
         for node in sim.nodes:
             decider = participant(node)
+            assert decider.presence.card.state == "up", f"{node.name} drains for ever"
             for session in decider.sessions.values():
                 assert session.live or session.peer in decider.roster, f"{node.name} dials a peer that is gone"
         everybody = self.workers.values()
