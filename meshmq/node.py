@@ -98,7 +98,8 @@ class BaseNode(Incarnation):
         there, mean). L and W are of jobs that are done. At work is, for what was pulled, when a consumer
         here had a job in hand: from when it got it until it asked for the next. For what was pushed it
         is when any worker had a job of this node, on its way and waiting there included: what else
-        those workers do is not known here. So λ/μ is ρ where all that came is done.
+        those workers do is not known here. So λ/μ is ρ where all that came is done. A queue that is pulled
+        no more keeps its numbers, and goes on with them when it is pulled again.
         """
         engine, participant = self._opened()
         with engine.gate:

@@ -61,12 +61,13 @@ def statistics(participant: Participant, now: float, dropped: Mapping[str, int])
     elapsed = max(now - participant.opened_at, 1e-9)
     card = participant.presence.card
     queues: dict[str, dict[str, Any]] = {}
-    for queue in sorted({*participant.outboxes, *participant.inboxes}):
+    inboxes = {**participant.shut, **participant.inboxes}
+    for queue in sorted({*participant.outboxes, *inboxes}):
         entry: dict[str, Any] = {}
         if queue in participant.outboxes:
             entry["push"] = _pushing(participant.outboxes[queue], elapsed, now)
-        if queue in participant.inboxes:
-            entry["pull"] = _pulling(participant.inboxes[queue], elapsed, now)
+        if queue in inboxes:
+            entry["pull"] = _pulling(inboxes[queue], elapsed, now)
         queues[queue] = entry
     return {
         "name": card.name,

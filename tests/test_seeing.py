@@ -130,3 +130,37 @@ def test_between_two_nodes_what_is_on_its_way_is_work_for_who_pushed() -> None:
     at_pusher = pushed[0]["push"]["ρ"] * pushed[1]
     at_puller = pulled[0]["pull"]["ρ"] * pulled[1]
     assert 3 <= at_puller < at_pusher < 3.5
+
+
+def test_what_a_queue_counted_outlives_its_receivers_and_its_sessions() -> None:
+    village = Village(2)
+    for done in (3, 5):
+        village.open(1)
+        village.push(0, *numbered(done))
+        assert len(village.work_off(1)) == done
+        village.leave(1)
+        before = village.do(1, of)["pull"]
+        village.close(1)
+        village.run(0.1)
+        after = village.do(1, of)["pull"]
+        assert (after["received"], after["done"]) == (before["received"], before["done"])
+    village.sim.crash(village.sim.nodes[0])
+    village.run(10)
+    assert not village[1].roster
+    assert village.do(1, of)["pull"]["done"] == 8
+    village.open(1)
+    pulled = village.do(1, of)["pull"]
+    assert (pulled["received"], pulled["done"], pulled["waiting"]) == (8, 8, 0)
+    assert pulled["W"] == before["W"]
+
+
+def test_a_queue_that_is_pulled_no_more_is_not_at_work(alone: Participant) -> None:
+    alone.open_queue("jobs", None, 0.0)
+    push(alone, 2, 0.0)
+    alone.look("jobs", 0.0)
+    work(alone, 1.0, 2.0)
+    alone.take("jobs", "me", 3.0, 1)
+    alone.leave("jobs", "me", 5.0)
+    alone.close_queue("jobs", 5.0)
+    assert of(alone, 10.0)["pull"]["ρ"] == 0.4
+    assert of(alone, 20.0)["pull"]["ρ"] == 0.2

@@ -37,8 +37,8 @@ class Exchange(Meeting):
         super().__init__(card, settings, random, now)
         self.outboxes: dict[str, Outbox] = {}
         self.inboxes: dict[str, Inbox] = {}
-        #: Of queues that we pulled once: what was granted and done in the sessions that stand still counts.
-        self._shut: dict[str, Inbox] = {}
+        #: Of queues that we pulled once: what was counted, and what the sessions that stand may still bring.
+        self.shut: dict[str, Inbox] = {}
         self.progress_at = self.opened_at
         self._origin = self._random.randbytes(16)
         self._local: deque[tuple[Kind, Sequence[bytes]]] = deque()
@@ -72,9 +72,10 @@ class Exchange(Meeting):
                 words = f"{lost:,} jobs of {outbox.queue!r} come back from {session.name}: {reason}"
                 self.say(logging.WARNING, "meshmq.jobs", words)
             self._busy_outboxes[outbox.queue] = None
-        for inbox in (*self.inboxes.values(), *self._shut.values()):
+        for inbox in (*self.inboxes.values(), *self.shut.values()):
             inbox.lost(session.peer)
-        self._shut = {queue: inbox for queue, inbox in self._shut.items() if inbox.has_pushers}
+        for inbox in self.shut.values():
+            inbox.forget_done()
         super().session_ended(session, reason, now)
 
     def _read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
@@ -128,7 +129,7 @@ class Exchange(Meeting):
 
     def _inbox(self, queue: str) -> Inbox | None:
         """Return the inbox of a queue, also where it is shut: what comes then goes back."""
-        return self.inboxes.get(queue) or self._shut.get(queue)
+        return self.inboxes.get(queue) or self.shut.get(queue)
 
     def _freed(self, outbox: Outbox, count: int, now: float) -> None:
         if count:

@@ -248,10 +248,10 @@ class Inbox:
 
     # -- credit and time ---------------------------------------------------------------------------
 
-    @property
-    def has_pushers(self) -> bool:
-        """Whether a session stands in which credit was asked for."""
-        return bool(self._sources)
+    def forget_done(self) -> None:
+        """Forget what was done, unless a session stands in which it may come again."""
+        if not self._sources:
+            self._receipts = Receipts()
 
     @property
     def deadline(self) -> float | None:

@@ -78,7 +78,7 @@ class Participant(Exchange):
         if inbox is None:
             if len(self.inboxes) >= QUEUES_LIMIT:
                 raise ConfigError(f"a node pulls at most {QUEUES_LIMIT:,} queues at once, and {queue!r} is one more")
-            inbox = self._shut.pop(queue, None) or Inbox(queue, self.settings)
+            inbox = self.shut.pop(queue, None) or Inbox(queue, self.settings)
             inbox.pace.fixed = prefetch
             self.inboxes[queue] = inbox
             self._change_card(now, pulls=tuple(self.inboxes))
@@ -93,8 +93,8 @@ class Participant(Exchange):
             inbox.forget_unbegun()
             self._answer(inbox, now)
             del self.inboxes[queue]
-            if inbox.has_pushers:
-                self._shut[queue] = inbox
+            inbox.forget_done()
+            self.shut[queue] = inbox
             self._change_card(now, pulls=tuple(self.inboxes))
             self.work(now)
 

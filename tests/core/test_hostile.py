@@ -247,10 +247,21 @@ def test_no_more_queues_than_a_card_holds() -> None:
 
 def test_what_is_kept_of_a_closed_queue_goes_with_its_last_session() -> None:
     node, stranger = pulling()
+    stranger.say(Kind.JOBS, jobs(1, 1))
+    node.finish("jobs", node.take("jobs", "me", stranger.now, 1), stranger.now)
+    node.leave("jobs", "me", stranger.now)
+    inbox = node.inboxes["jobs"]
     node.close_queue("jobs", stranger.now)
-    assert "jobs" in node._shut
+    assert inbox._receipts.knows(ORIGIN, 1)
     stranger.say(Kind.BYE, pack_bye("left"))
-    assert not node._shut
+    assert not inbox._receipts.knows(ORIGIN, 1)
+    assert node.shut == {"jobs": inbox}  # for its numbers
+
+
+def test_jobs_of_a_queue_that_is_pulled_no_more_end_the_session() -> None:
+    node, stranger = pulling()
     node.open_queue("other", None, stranger.now)
     node.close_queue("other", stranger.now)
-    assert not node._shut
+    stranger.say(Kind.JOBS, jobs(1, 1, queue="other"))
+    assert byes(stranger) == ["protocol"]
+    assert node.shut["other"].waiting == node.shut["other"].received == 0
