@@ -91,6 +91,7 @@ class Participant(Exchange):
         inbox = self.inboxes.get(queue)
         if inbox is not None:
             inbox.forget_unbegun()
+            inbox.leave(inbox)  # who only looked, too, asks for nothing any more
             self._answer(inbox, now)
             del self.inboxes[queue]
             inbox.forget_done()

@@ -198,3 +198,18 @@ def test_standing_still_right_after_something_came_is_noticed_too() -> None:
     worker.hear(999, [], worker.deadline)  # whatever it is: a step is due now, and comes late
     worker.tick(worker.deadline + worker.settings.grace + 0.1)
     assert worker.inboxes["jobs"].waiting == 0
+
+
+def test_a_queue_that_was_only_looked_at_keeps_no_job_once_it_is_closed() -> None:
+    village = Village(3)
+    village.open(1)
+    village.push(0, b"first")
+    assert village.work_off(1) == [(b"first", 1)]
+    village.leave(1)
+    village.do(1, lambda node, now: node.look("jobs", now))
+    village.close(1)
+    village.push(0, *numbered(3))
+    village.run(0.5)
+    village.open(2)
+    assert village.work_off(2) == [(name, 1) for name in numbered(3)]
+    assert not village[0].outboxes["jobs"].depth
