@@ -96,8 +96,9 @@ class Undelivered(MeshError):
         self.unsent = sum(unsent for unsent, _ in queues.values())
         self.unconfirmed = sum(unconfirmed for _, unconfirmed in queues.values())
         names = ", ".join(repr(queue) for queue in sorted(queues))
+        jobs = "job was" if self.unsent == 1 else "jobs were"
         super().__init__(
-            f"{self.unsent:,} jobs were not sent and {self.unconfirmed:,} not confirmed in {names}: "
+            f"{self.unsent:,} {jobs} not sent and {self.unconfirmed:,} not confirmed in {names}: "
             "start a worker that pulls there, or give close() a longer timeout"
         )
 

@@ -23,7 +23,7 @@ from meshmq.drivers.base import Driver
 from meshmq.errors import ClosedError, ConfigError, Undelivered
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import install_signals
-from meshmq.names import NodeId, check_name
+from meshmq.names import NodeId, check_name, counted
 from meshmq.settings import Settings
 from meshmq.whereabouts import Place, Whereabouts, program, variable
 
@@ -83,8 +83,7 @@ class Incarnation:
             return f"<{kind} {self.name!r} not opened>" if not self._closed else f"<{kind} {self.name!r} closed>"
         if self._closed or (self._engine is not None and self._engine.closed):
             return f"<{kind} {self.name!r} closed>"
-        count = len(self._participant.roster)
-        return f"<{kind} {self.name!r} in {self.mesh!r}, {count} {'peer' if count == 1 else 'peers'}>"
+        return f"<{kind} {self.name!r} in {self.mesh!r}, {counted(len(self._participant.roster), 'peer')}>"
 
     @property
     def id(self) -> str:

@@ -1,4 +1,4 @@
-"""Names and identities, checked once and trusted after."""
+"""Names and identities, checked once and trusted after; and how they and numbers are shown."""
 
 from __future__ import annotations
 
@@ -46,3 +46,8 @@ def check_name(kind: str, name: object) -> str:
 def short(node_id: bytes) -> str:
     """Return the first 8 hex digits of an id: what logs and tables show."""
     return node_id[:4].hex()
+
+
+def counted(number: int, what: str) -> str:
+    """Return ``1 job`` or ``2,000 jobs``."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")

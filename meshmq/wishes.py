@@ -10,7 +10,7 @@ from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.core.roster import Event
 from meshmq.errors import ClosedError, ConfigError, NoPeersError, WouldBlock
-from meshmq.names import check_name
+from meshmq.names import check_name, counted
 from meshmq.seeing import PeerView, peer_views
 from meshmq.waiting import Wish
 
@@ -56,7 +56,7 @@ def flushed(participant: Participant, queue: str | None) -> Wish[None]:
 
     def words() -> str:
         left = {outbox.queue: outbox.depth for outbox in _outboxes(participant, queue) if outbox.depth}
-        listed = ", ".join(f"{depth:,} jobs of {name!r}" for name, depth in left.items())
+        listed = ", ".join(f"{counted(depth, 'job')} of {name!r}" for name, depth in left.items())
         return f"acks of {listed}; {_pulled(participant)}"
 
     return Wish(("progress",), attempt, words)
@@ -132,7 +132,7 @@ def jobs(participant: Participant, queue: str, attempt: Callable[[float, float],
     """Wish for jobs of a queue; ``attempt`` takes them."""
 
     def words() -> str:
-        return f"a job of {queue!r}; {len(participant.roster)} peers are here"
+        return f"a job of {queue!r}; {counted(len(participant.roster), 'peer')} here"
 
     return Wish(("inbox", queue), attempt, words, level=logging.INFO)
 

@@ -89,6 +89,11 @@ def test_undelivered_counts_what_is_left() -> None:
     assert "3 jobs were not sent and 1,004 not confirmed in 'audit', 'jobs'" in str(error)
 
 
+def test_one_job_is_no_jobs() -> None:
+    assert str(Undelivered({"jobs": (1, 0)})).startswith("1 job was not sent and 0 not confirmed in 'jobs': ")
+    assert str(Undelivered({"jobs": (0, 1)})).startswith("0 jobs were not sent and 1 not confirmed in 'jobs': ")
+
+
 def test_undelivered_keeps_its_own_copy() -> None:
     queues = {"jobs": (1, 0)}
     error = Undelivered(queues)

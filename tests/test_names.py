@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshmq.errors import ConfigError, NameInvalid
-from meshmq.names import NAME_BYTES, check_name, short
+from meshmq.names import NAME_BYTES, check_name, counted, short
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,7 @@ def test_any_text_is_a_name_or_one_error(text: str) -> None:
 @given(st.binary(min_size=16, max_size=16))
 def test_short_id_is_its_first_eight_digits(node_id: bytes) -> None:
     assert short(node_id) == node_id.hex()[:8]
+
+
+def test_one_is_not_many() -> None:
+    assert [counted(number, "job") for number in (0, 1, 2000)] == ["0 jobs", "1 job", "2,000 jobs"]

@@ -11,10 +11,11 @@ from meshmq.cli.joining import joined
 from meshmq.cli.options import add_shared, count, queue, seconds
 from meshmq.cli.plain import to_line
 from meshmq.cli.silence import when_nobody_reads
-from meshmq.cli.terminal import counted, line, words
+from meshmq.cli.terminal import line, words
 from meshmq.errors import MeshError
 from meshmq.faces.receiving import Receiver
 from meshmq.message import Message
+from meshmq.names import counted
 
 _EPILOG: Final = """\
 One job is one line of JSON. It is confirmed once its line is written; when stdout closes, the job in

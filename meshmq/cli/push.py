@@ -11,9 +11,10 @@ from typing import Any, Final
 from meshmq.cli.joining import joined
 from meshmq.cli.options import UsageError, add_shared, queue, seconds
 from meshmq.cli.plain import from_line
-from meshmq.cli.terminal import counted, words
+from meshmq.cli.terminal import words
 from meshmq.errors import MeshError, Undelivered
 from meshmq.faces.blocking import Queue
+from meshmq.names import counted
 from meshmq.settings import Settings
 
 #: Seconds after which, and then every so many, long work says how far it is.

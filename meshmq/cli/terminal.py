@@ -58,11 +58,6 @@ def span(seconds: float | None) -> str:
     return f"{seconds / 86_400:.0f} d"
 
 
-def counted(number: int, what: str) -> str:
-    """Return ``1 job`` or ``2,000 jobs``."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
-
-
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's message, escaped; tracebacks are for ``-vv`` alone."""

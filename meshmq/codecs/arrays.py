@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from meshmq.codecs.base import Refused
 from meshmq.errors import DecodeError
+from meshmq.names import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +65,7 @@ def unpack_array(dtype: object, shape: object, data: bytes | memoryview) -> obje
         for length in shape:
             size *= length
         if size != view.nbytes:
-            raise DecodeError(f"an array of the shape {str(shape)[:80]} in {view.nbytes:,} bytes")
+            raise DecodeError(f"an array of the shape {str(shape)[:80]} in {counted(view.nbytes, 'byte')}")
         array: np.ndarray[Any, Any] = np.ndarray(shape, kind, buffer=view)
         if not array.flags.aligned:
             array = array.copy()

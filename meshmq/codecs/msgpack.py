@@ -24,6 +24,7 @@ from meshmq.codecs.base import DEPTH, LARGE_BYTES, Refused
 from meshmq.codecs.scan import holds_few
 from meshmq.codecs.tree import PLAIN, Reader, Writer
 from meshmq.errors import DecodeError, EncodeError, MessageTooLarge
+from meshmq.names import counted
 from meshmq.settings import Settings
 
 _TREE: Final = b"\xc1"
@@ -167,13 +168,13 @@ class MsgpackCodec:
                 return unpackb(body, strict_map_key=False, timestamp=3, ext_hook=ExtType)
             except Exception as error:
                 if body[:1] != _TREE:
-                    raise DecodeError(f"data of {len(body)} bytes that cannot be read: {error}") from error
+                    raise DecodeError(f"data of {counted(len(body), 'byte')} that cannot be read: {error}") from error
         try:
             return self._decode(body, buffers)
         except DecodeError:
             raise
         except Exception as error:  # whatever it is, the bytes are to blame
-            raise DecodeError(f"data of {len(body):,} bytes that cannot be read: {error}") from error
+            raise DecodeError(f"data of {counted(len(body), 'byte')} that cannot be read: {error}") from error
 
     def _encode_tree(self, data: object) -> tuple[bytes, tuple[bytes, ...]]:
         try:
@@ -241,7 +242,7 @@ def unpack_plain(body: bytes | memoryview, *, limit: int = 65536) -> object:
         value: object = _unpack(body)
         plain = _fits(value, PLAIN)
     except Exception as error:  # whatever it is, the bytes are to blame
-        raise DecodeError(f"a map of {len(body):,} bytes that cannot be read: {error}") from error
+        raise DecodeError(f"a map of {counted(len(body), 'byte')} that cannot be read: {error}") from error
     if not plain:
         raise DecodeError(f"a map with more than plain values, or nested more than {DEPTH} levels deep")
     return value

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, overload
 
 from meshmq.codecs.base import Refused
 from meshmq.errors import ConfigError, DecodeError
+from meshmq.names import counted
 
 _T = TypeVar("_T")
 _MISSING: Final = object()
@@ -121,7 +122,7 @@ class _NamedTupleAdapter(Adapter):
 
     def build(self, parts: Sequence[object]) -> object:
         if len(parts) != len(self._fields):
-            raise DecodeError(f"a {self.name!r} of {len(parts)} parts: here it has {len(self._fields)}")
+            raise DecodeError(f"a {self.name!r} of {counted(len(parts), 'part')}: here it has {len(self._fields)}")
         return tuple.__new__(self.cls, parts)
 
 

@@ -14,6 +14,7 @@ from meshmq.core.meeting import Meeting
 from meshmq.core.outbox import Outbox
 from meshmq.core.session import Session
 from meshmq.errors import ProtocolError
+from meshmq.names import counted
 from meshmq.settings import Settings
 from meshmq.wire.batches import unpack_batch
 from meshmq.wire.card import Card, read_card, unpack_body
@@ -69,7 +70,7 @@ class Exchange(Meeting):
         for outbox in self.outboxes.values():
             lost = outbox.lose(session.peer, now, clean=clean)
             if lost and not self._left:  # what leaving gives up is told by whoever leaves
-                words = f"{lost:,} jobs of {outbox.queue!r} come back from {session.name}: {reason}"
+                words = f"took back {counted(lost, 'job')} of {outbox.queue!r} from {session.name}: {reason}"
                 self.say(logging.WARNING, "meshmq.jobs", words)
             self._busy_outboxes[outbox.queue] = None
         for inbox in (*self.inboxes.values(), *self.shut.values()):

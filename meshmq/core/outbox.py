@@ -20,6 +20,7 @@ from meshmq.core.routes import Route, choose
 from meshmq.core.runs import Run, count_jobs, lengthen, merged, sift, suspects
 from meshmq.core.tray import TRAY_BYTES, TRAY_JOBS, Tray
 from meshmq.errors import WouldBlock
+from meshmq.names import counted
 from meshmq.settings import Settings
 from meshmq.wire.batches import Headers, pack_batch
 from meshmq.wire.fields import Ranges
@@ -52,7 +53,7 @@ class Outbox:
         self.busy = BusyTime()
 
     def __repr__(self) -> str:
-        return f"<Outbox {self.queue!r} {self.depth} jobs, {self.depth - self.waiting} in flight>"
+        return f"<Outbox {self.queue!r} {counted(self.depth, 'job')}, {self.depth - self.waiting} in flight>"
 
     # -- in ----------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from meshmq.links.base import Connection
+from meshmq.names import counted
 
 if TYPE_CHECKING:
     from meshmq.testing.simulation import SimulatedNode
@@ -87,4 +88,4 @@ def digest(frames: Sequence[bytes]) -> str:
     checksum = 0
     for frame in frames:
         checksum = zlib.crc32(frame, checksum)
-    return f"{len(frames)} frames, {sum(map(len, frames))} bytes, {checksum:08x}"
+    return f"{counted(len(frames), 'frame')}, {counted(sum(map(len, frames)), 'byte')}, {checksum:08x}"

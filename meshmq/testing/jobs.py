@@ -16,6 +16,7 @@ from meshmq.core.hands import Hand
 from meshmq.core.participant import Participant
 from meshmq.errors import WouldBlock
 from meshmq.links.base import Decider
+from meshmq.names import counted
 from meshmq.settings import Settings
 from meshmq.testing.scenario import Scenario
 from meshmq.testing.simulation import SimulatedNode, Simulation
@@ -179,7 +180,7 @@ class Jobs(Scenario):
         """Every job that nobody has finished is still in an outbox."""
         unfinished = sum(not job.finished for job in self.witnessed.values())
         depth = self._depth(sim)
-        assert unfinished <= depth, f"{unfinished} jobs are not done and the outboxes hold {depth}"
+        assert unfinished <= depth, f"{counted(unfinished, 'job')} not done, and the outboxes hold {depth}"
 
     def _depth(self, sim: Simulation) -> int:
         outboxes = [participant(node).outboxes.get(QUEUE) for node in sim.nodes[:PUSHERS]]

@@ -10,6 +10,7 @@ from typing import Self
 
 from meshmq.errors import LinkError
 from meshmq.links.base import Connection, LinkName, Reason
+from meshmq.names import counted
 from meshmq.testing.memory_links import SCHEME, MemoryLinks, Wire
 
 
@@ -36,7 +37,7 @@ class MemoryNetwork:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<MemoryNetwork of {len(self._open)} nodes, {len(self._cuts)} cuts>"
+        return f"<MemoryNetwork of {counted(len(self._open), 'node')}, {counted(len(self._cuts), 'cut')}>"
 
     def close(self) -> None:
         """Close the links of every node."""

@@ -16,6 +16,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from meshmq.links.base import Bound, Connection, Decider, LinkName, Reason
+from meshmq.names import counted
 
 if TYPE_CHECKING:
     from meshmq.testing.memory import MemoryNetwork
@@ -74,7 +75,9 @@ class MemoryLinks:
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "frozen" if self.frozen else "open"
-        return f"<MemoryLinks {self.name!r} {state}, {len(self.wires)} connections, {len(self._inbox)} waiting>"
+        return (
+            f"<MemoryLinks {self.name!r} {state}, {counted(len(self.wires), 'connection')}, {len(self._inbox)} waiting>"
+        )
 
     @property
     def deadline(self) -> float | None:

@@ -17,6 +17,7 @@ from itertools import count
 from typing import Final, Literal, cast
 
 from meshmq.links.base import Connection, Decider, LinkName
+from meshmq.names import counted
 from meshmq.testing.connections import Control, Direct
 from meshmq.testing.ether import Ether
 from meshmq.testing.faults import Faults
@@ -58,7 +59,7 @@ class SimulatedNode:
         self.woken: list[tuple[Hashable, int]] = []
 
     def __repr__(self) -> str:
-        return f"<SimulatedNode {self.name} {self.state}, {len(self.connections)} connections>"
+        return f"<SimulatedNode {self.name} {self.state}, {counted(len(self.connections), 'connection')}>"
 
 
 class Simulation:

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from meshmq.cli.peers import show
-from meshmq.cli.terminal import counted, escape, span, start_logging, stop_logging, table
+from meshmq.cli.terminal import escape, span, start_logging, stop_logging, table
 from meshmq.seeing import PeerView
 
 HOSTILE = "a\x1b[2J\r\nb\u202e\x9b\u200b\ud800"
@@ -49,7 +49,3 @@ def test_hostile_words_of_a_peer_do_not_steer_the_log(capsys: pytest.CaptureFixt
 )
 def test_span_is_told_in_its_unit(seconds: float | None, text: str) -> None:
     assert span(seconds) == text
-
-
-def test_one_is_not_many() -> None:
-    assert [counted(number, "job") for number in (0, 1, 2000)] == ["0 jobs", "1 job", "2,000 jobs"]

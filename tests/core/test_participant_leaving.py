@@ -33,7 +33,7 @@ def test_a_killed_worker_loses_nothing_and_what_it_had_is_flagged() -> None:
     done = village.work_off(2)
     assert sorted(name for name, _ in done) == sorted(numbered(10))
     assert sorted(name for name, attempt in done if attempt == 2) == numbered(5)
-    assert any("5 jobs of 'jobs' come back from n1" in sentence for sentence in village.said)
+    assert any("took back 5 jobs of 'jobs' from n1" in sentence for sentence in village.said)
     assert "n1 lost: its process is gone" in village.said
 
 

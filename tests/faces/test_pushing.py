@@ -138,7 +138,7 @@ async def test_who_waits_says_for_what(stage: Stage, caplog: pytest.LogCaptureFi
         await pusher.flush(0.2)
     words = [record.getMessage() for record in caplog.records if record.name == "meshmq.waiting"]
     assert "waiting for 0 s: queue 'job' is full at 1; nobody pulls it; peers pull: jobs" in words
-    assert "waiting for 0 s: acks of 1 jobs of 'job'; peers pull: jobs" in words
+    assert "waiting for 0 s: acks of 1 job of 'job'; peers pull: jobs" in words
 
 
 async def test_flush_waits_for_acks_of_its_queue_alone(stage: Stage) -> None:
@@ -149,7 +149,7 @@ async def test_flush_waits_for_acks_of_its_queue_alone(stage: Stage) -> None:
     (await receiver.receive(10)).ack()
     await (await pusher.queue("jobs")).flush(10)
     others = await pusher.queue("others")
-    with pytest.raises(meshmq.TimedOut, match="1 jobs of 'others'"):
+    with pytest.raises(meshmq.TimedOut, match="1 job of 'others'"):
         await others.flush(0.05)
     assert others.depth == 1
 

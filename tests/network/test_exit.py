@@ -151,7 +151,7 @@ def told_left(leaver: Child, way: Way) -> int:
     """Return how many jobs the leaver says it left: raised where it may raise, else in the log."""
     raised = [line for line in leaver.rest() if line.startswith("left ")]
     logged = re.findall(
-        r"^node 'leaver': ([0-9,]+) jobs were not sent and ([0-9,]+) not confirmed", leaver.stderr, re.M
+        r"^node 'leaver': ([0-9,]+) jobs? w(?:ere|as) not sent and ([0-9,]+) not confirmed", leaver.stderr, re.M
     )
     if way.patient:
         assert not logged

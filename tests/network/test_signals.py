@@ -143,7 +143,7 @@ def test_a_handler_of_a_program_that_breaks_a_node_is_named(caplog: pytest.LogCa
         raise SystemExit(7)  # as it would strike there
     with pytest.raises(ClosedError, match="SystemExit"):
         node.push("jobs", 2)
-    with pytest.raises(meshmq.Undelivered, match="1 jobs were not sent"):
+    with pytest.raises(meshmq.Undelivered, match="1 job was not sent"):
         node.close()
     assert "have it set an event instead" in caplog.text
     assert "Traceback" not in caplog.text

@@ -94,7 +94,8 @@ class Wrong(Jobs):
 
 
 @pytest.mark.parametrize(
-    ("kind", "sentence"), [(Hiding, "was executed twice without a flag"), (Forgetting, "jobs are not done and")]
+    ("kind", "sentence"),
+    [(Hiding, "was executed twice without a flag"), (Forgetting, "not done, and the outboxes hold")],
 )
 def test_the_witness_notices_a_participant_that_is_broken(kind: type[Participant], sentence: str) -> None:
     class Broken(Wrong):

@@ -259,7 +259,7 @@ def test_a_representation_tells_the_state() -> None:
         assert repr(links) == "<MemoryLinks 'a' open, 0 connections, 0 waiting>"
         network.freeze("a")
         links.dial(0, "direct", [], [], 0.0)
-        assert repr(links) == "<MemoryLinks 'a' frozen, 1 connections, 1 waiting>"
+        assert repr(links) == "<MemoryLinks 'a' frozen, 1 connection, 1 waiting>"
         network.thaw("a")
         links.step(decider, 0.0)
         links.close(0)

@@ -101,6 +101,6 @@ def test_time_is_in_the_tests_hand_if_it_brings_a_clock(mesh_network: Network) -
     with Network(clock=clock) as network:
         network.advance(2)
         assert network.open_place(bytes(16), "a").clock() == clock.now() == 1002.0
-        assert repr(network) == f"<Network {network.mesh!r} with <MemoryNetwork of 1 nodes, 0 cuts>>"
+        assert repr(network) == f"<Network {network.mesh!r} with <MemoryNetwork of 1 node, 0 cuts>>"
     with pytest.raises(TypeError, match="machine's clock"):
         mesh_network.advance(1)

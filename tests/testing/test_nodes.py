@@ -40,7 +40,7 @@ def test_nodes_that_are_left_open_are_closed_and_what_they_leave_is_told() -> No
     network = Network()
     pusher = network.node().open()
     pusher.push("jobs", 1)
-    with pytest.raises(Undelivered, match="1 jobs were not sent"):
+    with pytest.raises(Undelivered, match="1 job was not sent"):
         network.close()
     assert pusher.closed
     assert pusher.name == "node-1"
