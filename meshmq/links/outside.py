@@ -30,7 +30,7 @@ _FAREWELL: Final = 0.1
 
 
 class _Guest:
-    __slots__ = ("connection", "ends", "fileno", "identity", "inode", "muted")
+    __slots__ = ("connection", "ends", "fileno", "full", "identity", "inode", "muted")
 
     def __init__(self, identity: bytes, connection: Connection, fileno: int, *, muted: bool) -> None:
         self.identity = identity
@@ -38,6 +38,7 @@ class _Guest:
         self.fileno = fileno
         self.inode = inode(fileno)
         self.muted = muted
+        self.full = False
         self.ends: float | None = None
 
 
@@ -66,12 +67,16 @@ class Outside:
         guest = self._by_connection.get(connection)
         if guest is None:
             return False
+        if guest.full:
+            return True
         try:
             send(self.socket, [guest.identity, *frames])
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise
-            # It has ended, but what it sent before may not be read yet: that comes first.
+            # It has ended, but what it sent before may not be read yet: that comes first. Or it takes nothing
+            # more: it is cut, and the session goes on over a fresh connection.
+            guest.full = error.errno == zmq.EAGAIN
             self._leaving.append(guest)
             self._sources.wake(self)
         if readable(self.socket):  # F 4
@@ -92,7 +97,7 @@ class Outside:
             return 0
         self._read_door(decider, now)
         for guest in self._leaving:
-            self._end_at(guest, now + (_FAREWELL if guest.muted else _TAIL))
+            self._end_at(guest, now + (_FAREWELL if guest.muted or guest.full else _TAIL))
         self._leaving.clear()
         taken = 0
         while taken < quota:
@@ -159,16 +164,23 @@ class Outside:
     def _end_at(self, guest: _Guest, when: float) -> None:
         if guest.ends is None:
             self._ending.append(guest)
+        elif guest.ends <= when:
+            return  # the earliest counts: what it goes on sending does not put off its end
         guest.ends = when
         self._sources.later(self, when)
 
     def _finish(self, decider: Decider, now: float, *, drained: bool) -> None:
-        """End whose time has come; without having read to the end only those that are long due."""
+        """End whose time has come; without having read to the end, of those still heard only who is long due."""
         due = now if drained else now - 1.0
-        for guest in [guest for guest in self._ending if guest.ends is not None and guest.ends <= due]:
+        for guest in self._ending[:]:
+            to_cut = (guest.muted or guest.full) and guest.fileno >= 0
+            if guest.ends is None or guest.ends > (now if to_cut else due):
+                continue
             self._ending.remove(guest)
             guest.ends = None
-            if guest.muted and guest.fileno >= 0:
+            if to_cut:
+                if guest.full:
+                    self._count("unread")
                 cut(guest.fileno, guest.inode)  # the door will tell when it has come about
                 continue
             self._by_identity.pop(guest.identity, None)

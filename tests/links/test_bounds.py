@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from meshmq.links import outside
+from meshmq.links import options, outside
 from meshmq.links.authenticator import authenticator
 from meshmq.links.context import context
 from meshmq.links.security import Keys, derive
@@ -129,6 +129,70 @@ def test_who_is_hung_up_is_cut_and_forgotten(stack: ExitStack) -> None:
     assert peer.recv(zmq.DONTWAIT) == b"MQ bye"
     assert len(there.log.received) == 1
     assert there.log.ends == []
+
+
+def test_who_is_hung_up_is_cut_however_much_it_goes_on_sending(stack: ExitStack) -> None:
+    there = opened(stack)
+    peer: zmq.SyncSocket = context().socket(zmq.DEALER)
+    stack.callback(peer.close, 0)
+    peer.setsockopt(zmq.RECONNECT_IVL, -1)
+    peer.setsockopt(zmq.SNDHWM, 1)
+    ended = peer.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    stack.callback(peer.disable_monitor)
+    stack.callback(ended.close, 0)
+    peer.connect(there.links.bound.direct[0])
+    peer.send(b"MQ hello")
+    until(lambda: there.log.received, there)
+    for _ in range(400):  # more than a step reads, and more than the kernel holds
+        peer.send(b"MQ" + bytes(100_000))
+    there.links.hang_up(1)
+    now = time.monotonic()
+    there.links.step(there.log, now)
+    assert not ended.poll(0)
+    there.links.step(there.log, now + 0.2)
+    assert ended.poll(10_000)
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_who_reads_nothing_is_cut_off_when_too_much_waits_for_it(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    monkeypatch.setattr(options, "_UNREAD", 10)
+    there = opened(stack, guarded=guarded)
+    with socket.create_connection(("127.0.0.1", port_of(there.links.bound.direct[0]))) as deaf:
+        deaf.settimeout(0.01)
+        shake_hands(deaf, there)
+        deaf.sendall(b"".join(b"\0\x04MQ%02d" % number for number in range(50)))
+        until(lambda: there.log.received, there)
+        sent = 0
+        while not there.log.ends:
+            there.links.send(1, [b"MQ" + bytes(100_000)])
+            sent += 1
+            quiet(0.001, there)
+            assert sent < 1_000
+        deaf.settimeout(10)
+        with suppress(ConnectionResetError):
+            while deaf.recv(1 << 20):
+                pass
+    assert [frames for _, frames in there.log.received] == [[b"MQ%02d" % number] for number in range(50)]
+    assert there.log.ends == [1]
+    assert not there.links.send(1, [b"MQ"])
+    assert isinstance(there.links, ZmqLinks)
+    assert there.links.counts == {"unread": 1}
+    assert len(there.links._outside) == 0
+
+
+def shake_hands(stranger: socket.socket, there: End) -> None:
+    """Do what ZMTP 3 asks of one who connects."""
+    stranger.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32))
+    stranger.sendall(b"\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06DEALER")
+    heard = b""
+    stop = time.monotonic() + 10
+    while b"READY" not in heard:
+        assert time.monotonic() < stop
+        quiet(0.001, there)
+        with suppress(TimeoutError):
+            heard += stranger.recv(1000)
 
 
 def test_strangers_beyond_the_table_are_cut(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
