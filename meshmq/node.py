@@ -9,10 +9,11 @@ from meshmq import wishes
 from meshmq.consumer import Consumer, check_limit
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
-from meshmq.errors import ClosedError, EncodeError, Undelivered
+from meshmq.errors import ClosedError, ConfigError, EncodeError, Undelivered
 from meshmq.incarnation import Closable, Incarnation
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import shield
+from meshmq.names import check_name
 from meshmq.seeing import PeerView, peer_views, statistics
 from meshmq.waiting import Wish
 from meshmq.wire.batches import Headers, check_headers
@@ -155,6 +156,12 @@ class BaseNode(Incarnation):
         _, participant = self._opened()
         settle = self._opened_with.settle if self._opened_with is not None else 0.0
         return wishes.settled(participant, lambda: self._looked, settle)
+
+    def _pullers_wish(self, queue: str, count: int) -> Wish[list[PeerView]]:
+        check_name("queue", queue)
+        if type(count) is not int or count < 1:
+            raise ConfigError(f"wait_for(count={count!r}): it is a whole number from 1")
+        return wishes.pullers(self._participating(), queue, count)
 
     # -- receivers -------------------------------------------------------------------------------
 

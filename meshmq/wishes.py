@@ -9,8 +9,8 @@ from typing import TypeVar
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.core.roster import Event
-from meshmq.errors import ClosedError, ConfigError, NoPeersError, WouldBlock
-from meshmq.names import check_name, counted
+from meshmq.errors import ClosedError, NoPeersError, WouldBlock
+from meshmq.names import counted
 from meshmq.seeing import PeerView, peer_views
 from meshmq.waiting import Wish
 
@@ -84,14 +84,7 @@ def left(participant: Participant, hard: float | None, drain: float) -> Wish[Non
 
 
 def pullers(participant: Participant, queue: str, count: int) -> Wish[list[PeerView]]:
-    """Wish for ``count`` nodes that pull a queue, this one included.
-
-    Raises:
-        ConfigError: ``queue`` is no name, or ``count`` no whole number from 1.
-    """
-    check_name("queue", queue)
-    if type(count) is not int or count < 1:
-        raise ConfigError(f"wait_for(count={count!r}): it is a whole number from 1")
+    """Wish for ``count`` nodes that pull a queue, this one included."""
 
     def attempt(now: float, since: float) -> list[PeerView]:
         here = [view for view in peer_views(participant, now) if queue in view.pulls and view.state == "up"]

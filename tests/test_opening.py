@@ -220,3 +220,16 @@ def test_names_of_queues_are_checked_at_the_call() -> None:
         with pytest.raises(NameInvalid, match="name of a queue"):
             call()
     assert node.addresses == ()  # it was not even opened
+
+
+@pytest.mark.parametrize("wishes", [{"pull": "a b"}, {"pull": "jobs", "count": 0}, {"pull": "jobs", "timeout": "soon"}])
+def test_what_is_waited_for_is_checked_at_the_call(wishes: dict[str, object]) -> None:
+    async def wait() -> None:
+        await other.wait_for(**wishes)  # type: ignore[arg-type]  # that is the point
+
+    node, other = meshmq.Node(), meshmq.AsyncNode()
+    with pytest.raises(ConfigError):
+        node.wait_for(**wishes)  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(ConfigError):
+        asyncio.run(wait())
+    assert node.addresses == other.addresses == ()  # they were not even opened

@@ -138,10 +138,12 @@ class AsyncNode(TaskNode):
         """Wait until ``count`` nodes pull a queue (this one included); returns the peers among them.
 
         Raises:
+            ConfigError: ``pull`` is no name, or ``count`` no whole number from 1; the node is not opened.
             TimedOut: not so many in time.
             ClosedError: the node is closed.
         """
-        return await self._wait(wishes.pullers(self._participating(), pull, count), check_timeout(timeout))
+        limit = check_timeout(timeout)
+        return await self._wait(self._pullers_wish(pull, count), limit)
 
     async def settle(self, timeout: float | None = None) -> None:
         """Wait until discovery has had its first answers.

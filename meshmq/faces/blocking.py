@@ -130,10 +130,12 @@ class Node(BaseNode):
         """Wait until ``count`` nodes pull a queue (this one included); returns the peers among them.
 
         Raises:
+            ConfigError: ``pull`` is no name, or ``count`` no whole number from 1; the node is not opened.
             TimedOut: not so many in time.
             ClosedError: the node is closed.
         """
-        return self._wait(wishes.pullers(self._participating(), pull, count), check_timeout(timeout))
+        limit = check_timeout(timeout)
+        return self._wait(self._pullers_wish(pull, count), limit)
 
     def settle(self, timeout: float | None = None) -> None:
         """Wait until discovery has had its first answers.
