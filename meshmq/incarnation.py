@@ -38,6 +38,11 @@ class Closable(Protocol):
 class Incarnation:
     """One incarnation of a node: who it is, and how it is opened; see ``BaseNode``."""
 
+    #: Until it is known: the repr of a node whose arguments were refused stands in tracebacks.
+    name = "?"
+    _participant: Participant | None = None
+    _closed = False
+
     def __init__(
         self,
         name: str | None = None,
@@ -50,7 +55,7 @@ class Incarnation:
         journal: str | os.PathLike[str] | None = None,
         settings: Settings | None = None,
     ) -> None:
-        self.name: str = check_name("node", name) if name else variable("MESHMQ_NAME", _node_name) or program()
+        self.name = check_name("node", name) if name else variable("MESHMQ_NAME", _node_name) or program()
         self.mesh: str = check_name("mesh", mesh) if mesh else variable("MESHMQ_MESH", _mesh_name) or "default"
         self.settings: Settings = settings or Settings()
         if journal is not None or os.environ.get("MESHMQ_JOURNAL", "").strip():
@@ -60,7 +65,6 @@ class Incarnation:
         self._id = NodeId(secrets.token_bytes(16))
         self._engine: Engine | None = None
         self._dropped_by_links: Mapping[str, int] = {}
-        self._participant: Participant | None = None
         self._driver: Driver | None = None
         self._quick: dict[str, Outbox] = {}
         self._now: Callable[[], float] = time.monotonic
@@ -68,7 +72,6 @@ class Incarnation:
         self._consumers: weakref.WeakSet[Consumer] = weakref.WeakSet()
         self._opening = threading.RLock()
         self._leaving = False
-        self._closed = False
         self._left: Undelivered | None = None
         self._looked = False
         self._opened_with: Place | None = None

@@ -233,3 +233,19 @@ def test_what_is_waited_for_is_checked_at_the_call(wishes: dict[str, object]) ->
     with pytest.raises(ConfigError):
         asyncio.run(wait())
     assert node.addresses == other.addresses == ()  # they were not even opened
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ({"name": "no such name"}, "'?' not opened"),
+        ({"name": "me", "mesh": "*"}, "'me' not opened"),
+        ({"name": "me", "secret": "short"}, "'me' not opened"),
+    ],
+)
+def test_a_node_that_was_refused_can_be_shown(arguments: dict[str, str], shown: str) -> None:
+    for kind in (meshmq.Node, meshmq.AsyncNode):
+        node = kind.__new__(kind)  # as a traceback has it among its locals
+        with pytest.raises(ConfigError):
+            node.__init__(**arguments)  # type: ignore[misc]  # once, as the call does
+        assert repr(node) == f"<{kind.__name__} {shown}>"
