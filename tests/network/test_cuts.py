@@ -10,6 +10,8 @@ from typing import Final
 import pytest
 
 import meshmq
+from meshmq.core import pulse
+from meshmq.core.pulse import Pulse
 from tests.network.children import LIMIT
 from tests.network.conftest import Spawn
 from tests.network.detour import DetouredNode
@@ -36,11 +38,27 @@ def test_resets_under_load_lose_and_repeat_nothing(spawn: Spawn, mesh_name: str)
         pytest.param(False, True, marks=pytest.mark.stress),
     ],
 )
-def test_half_open_connections_lose_and_repeat_nothing(spawn: Spawn, mesh_name: str, towards: bool, back: bool) -> None:
+def test_half_open_connections_lose_and_repeat_nothing(
+    spawn: Spawn, mesh_name: str, monkeypatch: pytest.MonkeyPatch, towards: bool, back: bool
+) -> None:
+    if not STRESS:
+        lose_patience_soon(monkeypatch)
+
     def silence(proxy: Proxy) -> int:
         return proxy.silence(towards_target=towards, from_target=back)
 
     break_and_count(spawn, mesh_name, silence, scale(1, 5))
+
+
+def lose_patience_soon(patch: pytest.MonkeyPatch) -> None:
+    """Let sessions of this process ask, and give up, after less than they do."""
+    whole = Pulse.ask
+
+    def ask(self: Pulse, now: float, allowance: float = 0.5) -> bool:
+        return whole(self, now, allowance)
+
+    patch.setattr(pulse, "PING_AFTER", 0.3)
+    patch.setattr(Pulse, "ask", ask)
 
 
 def break_and_count(spawn: Spawn, mesh: str, break_it: Break, times: int) -> None:

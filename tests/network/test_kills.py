@@ -14,9 +14,9 @@ from tests.network.conftest import Spawn
 from tests.network.workforce import Workforce
 from tests.scale import STRESS, scale
 
-JOBS: Final = scale(100, 1_000)
+JOBS: Final = scale(60, 1_000)
 WORKERS: Final = 4
-KILL_EVERY: Final = 0.3
+KILL_EVERY: Final = 0.3 if STRESS else 0.2
 WORK: Final = 0.02 if STRESS else 0.05
 
 

@@ -21,7 +21,7 @@ JOBS: Final = scale(600, 4_000)
 
 def test_unequal_workers_finish_together(spawn: Spawn, mesh_name: str) -> None:
     needs = (0.001, 0.01, 0.1)
-    workers = [spawn(PROGRAMS / "timed.py", need, 1.0, env={"MESHMQ_MESH": mesh_name}) for need in needs]
+    workers = [spawn(PROGRAMS / "timed.py", need, env={"MESHMQ_MESH": mesh_name}) for need in needs]
     with meshmq.Node("boss", mesh=mesh_name) as node:
         node.wait_for(pull="jobs", count=len(needs), timeout=LIMIT)
         begun = time.monotonic()
@@ -41,13 +41,13 @@ def test_unequal_workers_finish_together(spawn: Spawn, mesh_name: str) -> None:
 def test_worker_that_joins_half_way_gets_work_at_once(spawn: Spawn, mesh_name: str, need: float) -> None:
     env = {"MESHMQ_MESH": mesh_name}
     jobs = int(1.5 / need)
-    early = spawn(PROGRAMS / "timed.py", need, 1.0, env=env)
+    early = spawn(PROGRAMS / "timed.py", need, env=env)
     with meshmq.Node("boss", mesh=mesh_name) as node:
         node.wait_for(pull="jobs", timeout=LIMIT)
         node.queue("jobs").push_many(range(jobs))
         with suppress(meshmq.TimedOut):
             node.flush(0.3)
-        late = spawn(PROGRAMS / "timed.py", need, 1.0, env=env)
+        late = spawn(PROGRAMS / "timed.py", need, env=env)
         node.flush(LIMIT)
         share, _, first = summary(late)
         summary(early)
@@ -57,6 +57,7 @@ def test_worker_that_joins_half_way_gets_work_at_once(spawn: Spawn, mesh_name: s
 
 
 def summary(worker: Child) -> tuple[int, float, float]:
+    worker.end_input()
     jobs, each, first = worker.line().split()
     assert worker.wait() == 0, worker.stderr
     return int(jobs), float(each), float(first)

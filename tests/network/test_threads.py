@@ -165,7 +165,8 @@ def test_every_push_beside_a_close_succeeds_or_raises_and_is_accounted_for(
         enough.set()
 
     done: list[int] = []
-    worker = threading.Thread(target=work, args=(mesh_name, done)) if worked else None
+    closed = threading.Event()
+    worker = threading.Thread(target=work, args=(mesh_name, done, closed)) if worked else None
     threads = [threading.Thread(target=push, args=(thread,)) for thread in range(THREADS)]
     if worker is not None:
         worker.start()
@@ -174,6 +175,7 @@ def test_every_push_beside_a_close_succeeds_or_raises_and_is_accounted_for(
         each.start()
     assert enough.wait(LIMIT)
     left = leave(node, hard)
+    closed.set()
     for each in (*threads, *([worker] if worker else [])):
         each.join(60)
     assert not wrong
@@ -195,18 +197,22 @@ def leave(node: meshmq.Node, hard: float | None) -> dict[str, tuple[int, int]]:
     return {}
 
 
-def work(mesh: str, done: list[int]) -> None:
-    """Take from three queues until nothing has come for a while."""
+def work(mesh: str, done: list[int], closed: threading.Event) -> None:
+    """Take from three queues until who pushes is closed."""
     with meshmq.Node("worker", mesh=mesh) as node:
-        threads = [threading.Thread(target=work_one, args=(node, f"jobs-{number}", done)) for number in range(3)]
+        receivers = [node.pull(f"jobs-{number}") for number in range(3)]
+        threads = [threading.Thread(target=work_one, args=(receiver, done)) for receiver in receivers]
         for thread in threads:
             thread.start()
+        closed.wait(3 * LIMIT)
+        for receiver in receivers:
+            receiver.close()
         for thread in threads:
             thread.join()
 
 
-def work_one(node: meshmq.Node, name: str, done: list[int]) -> None:
-    done.extend(message.data for message in node.pull(name, idle=1.5))
+def work_one(receiver: meshmq.Receiver, done: list[int]) -> None:
+    done.extend(message.data for message in receiver)
 
 
 def test_a_node_made_in_a_thread_is_used_from_many(mesh_name: str) -> None:

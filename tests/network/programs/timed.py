@@ -1,4 +1,4 @@
-"""A worker that needs a given time for each job, and tells what it did when no more come.
+"""A worker that needs a given time for each job, and tells what it did when its input ends.
 
 Its one line: how many jobs, the mean time each took, the time from opening the node to the first job.
 """
@@ -12,13 +12,20 @@ import time
 import meshmq
 
 
+def close_at_the_end(receiver: meshmq.Receiver) -> None:
+    sys.stdin.read()
+    receiver.close()
+
+
 def main() -> None:
-    need, idle = float(sys.argv[1]), float(sys.argv[2])
+    need = float(sys.argv[1])
     never = threading.Event()
     jobs, worked, first = 0, 0.0, 0.0
     opened = time.monotonic()
     with meshmq.Node() as node:
-        for _ in node.pull("jobs", idle=idle):
+        receiver = node.pull("jobs")
+        threading.Thread(target=close_at_the_end, args=(receiver,), daemon=True).start()
+        for _ in receiver:
             begun = time.monotonic()
             first = first or begun - opened
             never.wait(need)
