@@ -33,9 +33,9 @@ from meshmq.errors import (
     Undelivered,
 )
 from meshmq.faces.aio import AsyncNode, AsyncQueue
-from meshmq.faces.aio_receiving import AsyncLoop, AsyncReceiver
+from meshmq.faces.aio_receiving import AsyncReceiver
 from meshmq.faces.blocking import Node, Queue
-from meshmq.faces.receiving import Loop, Receiver
+from meshmq.faces.receiving import Receiver
 from meshmq.message import Message
 from meshmq.seeing import PeerView
 from meshmq.settings import Settings
@@ -43,7 +43,6 @@ from meshmq.settings import Settings
 __version__ = "0.1.0"
 
 __all__ = [
-    "AsyncLoop",
     "AsyncNode",
     "AsyncQueue",
     "AsyncReceiver",
@@ -55,7 +54,6 @@ __all__ = [
     "ForkedError",
     "InUseError",
     "LinkError",
-    "Loop",
     "MeshError",
     "Message",
     "MessageTooLarge",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-import math
+from collections.abc import Iterator
 from functools import partial
 from itertools import islice
-from typing import Final, Literal
+from typing import Final
 
+from meshmq.checks import check_delay
 from meshmq.codecs.base import Codec
 from meshmq.core.hands import Hand
 from meshmq.core.participant import Participant
-from meshmq.errors import ClosedError, ConfigError, DecodeError
+from meshmq.errors import ClosedError, DecodeError
 from meshmq.links.engine import Engine
 from meshmq.message import Message
 from meshmq.names import short
@@ -19,9 +20,6 @@ from meshmq.wire.frames import Verdict
 
 _logger: Final = logging.getLogger("meshmq.jobs")
 
-
-#: When a job is acked: when it is done, or when it is handed out.
-Ack = Literal["done", "receipt"]
 
 #: Stands for a job that cannot be decoded.
 UNREADABLE: Final = object()
@@ -81,9 +79,9 @@ class Consumer:
         self.engine, self.queue = engine, queue
         self._participant, self._codec = participant, codec
         self._delivery: HandDelivery | None = None
-        self._quick: tuple[Hand, list[object], HandDelivery] | None = None
-        self._now = engine.now
-        self._receipt = receipt
+        #: The hand that ``next_nowait`` goes through without the lock.
+        self.quick: HandDelivery | None = None
+        self.receipt = receipt
         self.left = False
 
     def __repr__(self) -> str:
@@ -109,23 +107,38 @@ class Consumer:
             ClosedError: the node or the receiver is closed.
         """
         while True:
-            # The quick way, without the lock: the inbox reads ``floor`` when it composes acks. What it needs is
-            # read at once, for another thread may move on to the next hand meanwhile.
-            if (quick := self._quick) is not None and not self.left:
-                hand, values, delivery = quick
-                if self._now() < hand.tell_at and (index := hand.step()) >= 0:
-                    value = values[index - hand.start]
+            # The quick way, without the lock: the inbox reads ``floor`` when it composes acks.
+            if (delivery := self.quick) is not None and not self.left:
+                hand = delivery.hand
+                if (index := hand.step()) >= 0:
+                    value = delivery.values[index - hand.start]
                     if value is not UNREADABLE:
-                        message = Message(value, delivery, index)
-                        if self._receipt:
-                            message.ack()
-                        return message
+                        return self._message(value, delivery, index)
                     continue
             with self.engine.gate:
                 taken = self.advance()
             opened = self.open_one(taken)
             if opened is not None:
                 return opened
+
+    def quickly(self) -> Iterator[Message]:
+        """Yield the rest of the hand, without the lock; each ask acks the message before."""
+        if (delivery := self.quick) is None:
+            return
+        hand, values, receipt = delivery.hand, delivery.values, self.receipt
+        start, new = hand.start, Message
+        for index in hand.ahead:
+            hand.position = hand.floor = index
+            value = values[index - start]
+            if value is UNREADABLE:
+                continue
+            message = new()
+            message.data, message._delivery, message._index = value, delivery, index
+            if receipt:
+                message.ack()
+            yield message
+            if self.left:
+                return
 
     def advance_many(self, limit: int) -> tuple[HandDelivery, list[int]]:
         """Move on to the next jobs, at most ``limit``; inside the gate. Returns what ``open_many`` takes.
@@ -153,8 +166,9 @@ class Consumer:
         return None if value is UNREADABLE else self._message(value, delivery, index)
 
     def _message(self, value: object, delivery: HandDelivery, index: int) -> Message:
-        message = Message(value, delivery, index)
-        if self._receipt:
+        message = Message()
+        message.data, message._delivery, message._index = value, delivery, index
+        if self.receipt:
             message.ack()
         return message
 
@@ -174,9 +188,8 @@ class Consumer:
             if delivery is not None:
                 index = delivery.hand.step()
                 if index >= 0:
-                    self._participant.progress(self.queue, delivery.hand, now)
                     return delivery, index
-                self._delivery = self._quick = None
+                self._delivery = self.quick = None
                 self._participant.finish(self.queue, delivery.hand, now)
             hand = self._participant.take(self.queue, self, now)
             delivery = self._delivery = HandDelivery(self, hand)
@@ -206,7 +219,7 @@ class Consumer:
             self.engine.post(partial(self._leave, self.queue))
 
     def _leave(self, queue: str) -> None:
-        self._delivery = self._quick = None
+        self._delivery = self.quick = None
         self._participant.leave(queue, self, self.engine.now())
 
     def tell(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
@@ -219,13 +232,22 @@ class Consumer:
     def _decode(self, delivery: HandDelivery) -> list[object]:
         """Decode a whole hand at once: it holds about 5 ms of work."""
         hand = delivery.hand
+        batch, start, end = hand.batch, hand.start, hand.end
+        values = None
+        if end - start > 1:
+            row = batch.payload[batch.offsets[start] : batch.offsets[end]]
+            values = self._codec.decode_row(row, end - start, batch.longest)
+        delivery.values = self._decode_each(delivery, range(start, end)) if values is None else values
+        self.quick = delivery
+        return delivery.values
+
+    def _decode_each(self, delivery: HandDelivery, indices: range) -> list[object]:
+        hand = delivery.hand
         batch, decode = hand.batch, self._codec.decode
-        payload, offsets, buffers = batch.payload, batch.offsets, batch.buffers
-        start, end = hand.start, hand.end
         values: list[object] = []
-        for index in range(start, end):
+        for index in indices:
             try:
-                values.append(decode(payload[offsets[index] : offsets[index + 1]], buffers))
+                values.append(decode(batch.body(index), batch.buffers))
             except DecodeError as error:
                 sender = delivery.sender()
                 _logger.error("a job of %r from %s cannot be decoded and is refused: %s", self.queue, sender, error)
@@ -233,51 +255,4 @@ class Consumer:
                     hand.said[index] = Verdict.UNREADABLE
                     self.tell(hand, index, Verdict.UNREADABLE, None)
                 values.append(UNREADABLE)
-        delivery.values = values
-        self._quick = hand, values, delivery
         return values
-
-
-def check_ack(ack: object) -> bool:
-    """Return whether ``ack`` says that jobs are acked on arrival.
-
-    Raises:
-        ConfigError: it is neither ``"done"`` nor ``"receipt"``.
-    """
-    if ack not in ("done", "receipt"):
-        raise ConfigError(f"pull(ack={ack!r}): it is 'done' (acked when handled) or 'receipt' (acked on arrival)")
-    return ack == "receipt"
-
-
-def check_limit(limit: object) -> int:
-    """Return ``limit`` if it is a whole number from 1.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise ConfigError(f"a limit of messages is a whole number from 1, not {limit!r}")
-    return limit
-
-
-def check_delay(delay: object) -> None:
-    """Return if ``delay`` is a number of seconds from 0, or ``None``.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    if delay is not None and (not isinstance(delay, int | float) or not 0 <= delay < math.inf):
-        raise ConfigError(f"nack(delay={delay!r}): it is a number of seconds from 0")
-
-
-def check_timeout(timeout: object) -> float | None:
-    """Return ``timeout`` if it is a number of seconds from 0, or ``None``.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    if timeout is None:
-        return None
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:
-        raise ConfigError(f"timeout={timeout!r}: it is a number of seconds from 0, or None to wait")
-    return float(timeout)

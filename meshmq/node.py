@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from meshmq import wishes
-from meshmq.consumer import Consumer, check_limit
+from meshmq.checks import check_limit
+from meshmq.consumer import Consumer
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.errors import ClosedError, ConfigError, EncodeError, Undelivered

@@ -24,7 +24,7 @@ LAYERS: Final = (
     {"errors"},
     {"names"},
     {"settings"},
-    {"message", "codecs"},
+    {"message", "codecs", "checks"},
     {"wire"},
     {"core"},
     {"links"},

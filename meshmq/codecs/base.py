@@ -42,6 +42,13 @@ class Codec(Protocol):
             DecodeError: these bytes are none that ``encode`` returns. Nothing else is raised for any bytes.
         """
 
+    def decode_row(self, row: bytes | memoryview, count: int, longest: int) -> list[object] | None:
+        """Return the values of ``count`` bodies that stand one after another, at once; ``None`` where that cannot be.
+
+        No body is of more than ``longest`` bytes. A body that is none makes it ``None``, too: then each is decoded
+        alone, and told apart.
+        """
+
 
 class Refused(Exception):
     """Why a value cannot be encoded, gathering the way to it while it rises through the containers."""

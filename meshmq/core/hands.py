@@ -12,7 +12,11 @@ from meshmq.wire.frames import Verdict
 
 @dataclass(slots=True, eq=False)
 class Hand:
-    """Jobs ``floor`` to ``end`` (indices of ``batch``) in the hands of one consumer."""
+    """Jobs ``floor`` to ``end`` (indices of ``batch``) in the hands of one consumer.
+
+    It goes on to the next without the lock: an iterator, ``ahead``, gives each index once, to the consumer or
+    to who recalls the hand.
+    """
 
     batch: Batch
     source: Source
@@ -24,15 +28,11 @@ class Hand:
     start: int = 0
     position: int = -1
     told: int = 0
-    tell_at: float = 0.0
     said: dict[int, Verdict | None] = field(default_factory=dict)
     ahead: Iterator[int] = field(default_factory=lambda: iter(()))
 
     def step(self) -> int:
-        """Begin the next job, the one before is done; returns its index, -1 where there is none.
-
-        Needs no lock: an iterator gives each index once, to the consumer or to who recalls the hand.
-        """
+        """Begin the next job, the one before is done; returns its index, -1 where there is none."""
         index = next(self.ahead, -1)
         if index >= 0:
             self.position = self.floor = index

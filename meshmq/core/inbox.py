@@ -11,15 +11,17 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Final
 
+from meshmq.core.askers import Askers
 from meshmq.core.credit import Pace
 from meshmq.core.hands import Hand
-from meshmq.core.receipts import TELL_AFTER, Receipts
+from meshmq.core.receipts import Receipts
 from meshmq.core.sources import Source, Sources
 from meshmq.errors import ProtocolError, WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.batches import Batch
 from meshmq.wire.frames import Kind, Verdict, pack_acks, pack_grant, pack_settle
 
+#: A hand is meant to be done in half of this; what is not begun then goes to whoever asks next.
 COLLECT_AFTER: Final = 0.01
 IDLE_AFTER: Final = 1.0
 
@@ -35,8 +37,7 @@ class Inbox:
         self._hands: dict[Hand, None] = {}
         self._sources = Sources()
         self._receipts = Receipts()
-        self._askers: set[Hashable] = set()
-        self._idle_at: dict[Hashable, float] = {}
+        self._askers = Askers()
         self._frames: deque[tuple[bytes, Kind, bytes]] = deque()
         self._collect_at: float | None = None
         self.stayed = 0.0
@@ -112,10 +113,8 @@ class Inbox:
         Raises:
             WouldBlock: nothing is here; the consumer is noted as asking.
         """
-        if consumer not in self._askers:
-            self._askers.add(consumer)
+        if self._askers.ask(consumer):
             self._sources.touch()
-        self._idle_at.pop(consumer, None)
         if not self._waiting:
             raise WouldBlock
         batch, source, arrived, start, end = self._waiting.popleft()
@@ -124,32 +123,20 @@ class Inbox:
             self._waiting.appendleft((batch, source, arrived, start + most, end))
             end = start + most
         self.waiting -= end - start
-        hand = Hand(batch, source, arrived, start, end, consumer, now, start, start, start, now + TELL_AFTER)
+        hand = Hand(batch, source, arrived, start, end, consumer, now, start, start, start)
         if limit is not None:
             hand.position = end - 1
         else:
             hand.ahead = iter(range(start + 1, end))
         self._hands[hand] = None
         self._begin(hand)
-        self._collect_at = now + COLLECT_AFTER
+        self._collect_by(now + COLLECT_AFTER)
         return hand
 
     def look(self, now: float) -> None:
         """Ask for jobs without taking one; the asking ends by itself after a while."""
-        if self not in self._askers:
-            self._askers.add(self)
+        if self._askers.ask(self, now + IDLE_AFTER):
             self._sources.touch()
-        self._idle_at[self] = now + IDLE_AFTER
-
-    def progress(self, hand: Hand, now: float) -> None:
-        """Note what a consumer has done of a hand so far."""
-        if hand in self._hands:
-            self._receipts.release(now)
-            self._confirm(hand, hand.floor)
-            self._begin(hand)
-            hand.tell_at = now + TELL_AFTER
-            if hand.position + 1 < hand.end:
-                self._collect_at = now + COLLECT_AFTER
 
     def finish(self, hand: Hand, now: float) -> None:
         """Note that a consumer has done all it began of a hand; the rest, if any, goes back."""
@@ -164,7 +151,7 @@ class Inbox:
         self._give_back(hand, done, end, Verdict.RETURNED)
         self._sources.touch()
         if self._receipts.hold(now, more=bool(self._waiting)):
-            self._collect_at = now + COLLECT_AFTER
+            self._collect_by(now + COLLECT_AFTER)
 
     def leave(self, consumer: Hashable) -> None:
         """Take back everything from a consumer that left without a word."""
@@ -177,15 +164,14 @@ class Inbox:
                     self._give_back(hand, index, index + 1, Verdict.LEFT)
             self._give_back(hand, *unbegun, Verdict.RETURNED)
             hand.floor = hand.end
-        self._askers.discard(consumer)
-        self._idle_at.pop(consumer, None)
+        self._askers.leave(consumer)
         if not self._askers:
             self._return_waiting()
         self._sources.touch()
 
     def rest(self, consumer: Hashable, now: float) -> None:
         """Note that a consumer stopped asking for now; unless it asks again soon its jobs go back."""
-        self._idle_at[consumer] = now + IDLE_AFTER
+        self._askers.rest(consumer, now + IDLE_AFTER)
 
     def say(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None = None) -> None:
         """Tell the pusher of an explicit ack (``None``) or nack, which the consumer noted in ``said``."""
@@ -228,12 +214,9 @@ class Inbox:
     def _send_back(
         self, batch: Batch, source: Source, start: int, end: int, verdict: Verdict, delay: float | None = None
     ) -> None:
-        if verdict is Verdict.REFUSED:
-            self.refused += end - start
-        elif verdict is Verdict.UNREADABLE:
-            self.unreadable += end - start
-        else:
-            self.returned += end - start
+        self.refused += end - start if verdict is Verdict.REFUSED else 0
+        self.unreadable += end - start if verdict is Verdict.UNREADABLE else 0
+        self.returned += end - start if verdict in (Verdict.RETURNED, Verdict.LEFT) else 0
         source.finish(batch, start, end)
         if source.peer in self._sources:  # else its session is over, and it knows
             ranges = [(batch.first + start, batch.first + end - 1)]
@@ -256,22 +239,37 @@ class Inbox:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments = (*self._idle_at.values(), self._collect_at)
+        moments = (self._askers.deadline, self._collect_at)
         return min((moment for moment in moments if moment is not None), default=None)
 
-    def tick(self, now: float) -> None:
-        """Collect what consumers did since, and take back what nobody asks for any more."""
+    def tick(self, now: float) -> int:
+        """Collect what consumers did since; returns how many jobs wait now that were in slow hands."""
+        waiting = self.waiting
         if self._collect_at is not None and now >= self._collect_at:
-            self._collect_at = None
-            self._receipts.release(now)
-            for hand in self._hands:
-                self._confirm(hand, hand.floor)
-                self._begin(hand)
-        for consumer in [consumer for consumer, moment in self._idle_at.items() if moment <= now]:
+            self._collect(now)
+        for consumer in self._askers.due(now):
             if any(hand.consumer == consumer for hand in self._hands):
-                self._idle_at[consumer] = now + IDLE_AFTER  # it may finish, and still ask for nothing
+                self._askers.rest(consumer, now + IDLE_AFTER)  # it may finish, and still ask for nothing
             else:
                 self.leave(consumer)
+        return max(0, self.waiting - waiting)
+
+    def _collect_by(self, moment: float) -> None:
+        self._collect_at = moment if self._collect_at is None else min(moment, self._collect_at)
+
+    def _collect(self, now: float) -> None:
+        self._collect_at = None
+        self._receipts.release(now)
+        for hand in reversed(self._hands):
+            if now < hand.taken_at + COLLECT_AFTER:
+                self._collect_by(hand.taken_at + COLLECT_AFTER)
+                continue
+            start, end = hand.recall()
+            self._confirm(hand, hand.floor)
+            self._begin(hand)
+            if start < end:
+                self._waiting.appendleft((hand.batch, hand.source, hand.arrived, start, end))
+                self.waiting += end - start
 
     def forget_unbegun(self) -> None:
         """Give back what nobody has begun: this process stood still for longer than ``grace``."""

@@ -115,10 +115,6 @@ class Participant(Exchange):
         """Ask for jobs of a queue on behalf of somebody who only looks whether one is there."""
         self._with_inbox(queue, now, lambda inbox: inbox.look(now))
 
-    def progress(self, queue: str, hand: Hand, now: float) -> None:
-        """Tell pushers what a consumer has done of its hand."""
-        self._with_inbox(queue, now, lambda inbox: inbox.progress(hand, now))
-
     def finish(self, queue: str, hand: Hand, now: float) -> None:
         """Note that a consumer is done with what it began of a hand."""
         self._with_inbox(queue, now, lambda inbox: inbox.finish(hand, now))
@@ -204,7 +200,9 @@ class Participant(Exchange):
         for session in list(self.sessions.values()):
             session.tick(now)
         for inbox in self.inboxes.values():
-            inbox.tick(now)
+            waiting = inbox.tick(now)
+            if waiting:
+                self.woken.append((("inbox", inbox.queue), waiting))
             self._busy_inboxes[inbox.queue] = None
         for outbox in self.outboxes.values():
             outbox.wake(now)

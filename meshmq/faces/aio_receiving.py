@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from meshmq import wishes
-from meshmq.consumer import Ack, Consumer, check_ack, check_limit, check_timeout
+from meshmq.checks import Ack, check_ack, check_limit, check_timeout
+from meshmq.consumer import Consumer
 from meshmq.errors import ClosedError, ForkedError, TimedOut, WouldBlock
 from meshmq.faces.tasks import TURN_AFTER, TaskNode
 from meshmq.message import Message

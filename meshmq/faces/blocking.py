@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from meshmq import wishes
-from meshmq.consumer import Ack, check_timeout
+from meshmq.checks import Ack, check_timeout
 from meshmq.core.roster import Event
 from meshmq.core.tray import TRAY_BYTES
 from meshmq.drivers.keeper import KeeperDriver

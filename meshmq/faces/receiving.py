@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Generator
 from types import TracebackType
 from typing import Self, TypeVar
 
 from meshmq import wishes
-from meshmq.consumer import Ack, Consumer, check_ack, check_limit, check_timeout
+from meshmq.checks import Ack, check_ack, check_limit, check_timeout
+from meshmq.consumer import Consumer
 from meshmq.errors import ClosedError, ForkedError, TimedOut, WouldBlock
 from meshmq.faces.threads import wait
 from meshmq.message import Message
@@ -29,7 +31,7 @@ class Receiver:
         self._node, self.queue, self._idle = node, queue, idle
         self._receipt = check_ack(ack)
         self._consumer = node._open_receiver(self, queue, prefetch, receipt=self._receipt)
-        self._loops: weakref.WeakSet[Loop] = weakref.WeakSet()
+        self._loops: weakref.WeakSet[Consumer] = weakref.WeakSet()
         self.closed = False
 
     def __repr__(self) -> str:
@@ -39,8 +41,27 @@ class Receiver:
     def __len__(self) -> int:
         return self._node._waiting(self.queue)
 
-    def __iter__(self) -> Loop:
-        return Loop(self)
+    def __iter__(self) -> Generator[Message]:
+        consumer = self._node._new_consumer(self.queue, receipt=self._receipt)
+        self._loops.add(consumer)
+        if self.closed:
+            consumer.leave()
+        try:
+            while True:
+                yield self._next(consumer)
+                yield from consumer.quickly()
+        except ForkedError:  # not a quiet end: the program goes on in a child as if it were the parent
+            raise
+        except (ClosedError, TimedOut):
+            return
+        finally:
+            consumer.leave()
+
+    def _next(self, consumer: Consumer) -> Message:
+        try:
+            return consumer.next_nowait()
+        except WouldBlock:
+            return self._receive(consumer, self._idle)
 
     def receive(self, timeout: float | None = None) -> Message:
         """Ack the message before and return the next; ``timeout=0`` never waits.
@@ -99,8 +120,8 @@ class Receiver:
         """Stop pulling: what is in hand goes back as a possible repeat, the rest at once. Twice is once."""
         if not self.closed:
             self.closed = True
-            for loop in list(self._loops):
-                loop.leave()
+            for consumer in list(self._loops):
+                consumer.leave()
             self._node._close_receiver(self, self._consumer)
 
     def __enter__(self) -> Self:
@@ -112,41 +133,3 @@ class Receiver:
         if error is None and not self.closed:
             self._consumer.settle()
         self.close()
-
-
-class Loop:
-    """One loop over a receiver, with its own job in hand."""
-
-    __slots__ = ("__weakref__", "_consumer", "_next_nowait", "_receiver")
-
-    def __init__(self, receiver: Receiver) -> None:
-        self._receiver = receiver
-        self._consumer = receiver._node._new_consumer(receiver.queue, receipt=receiver._receipt)
-        self._next_nowait = self._consumer.next_nowait
-        if receiver.closed:
-            self._consumer.leave()
-        receiver._loops.add(self)
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Message:
-        try:
-            return self._next_nowait()
-        except (WouldBlock, ClosedError):
-            pass
-        receiver = self._receiver
-        try:
-            return receiver._receive(self._consumer, receiver._idle)
-        except ForkedError:  # not a quiet end: the program goes on in a child as if it were the parent
-            raise
-        except (ClosedError, TimedOut):
-            self._consumer.leave()
-            raise StopIteration from None
-
-    def leave(self) -> None:
-        """Give back what is in hand."""
-        self._consumer.leave()
-
-    def __del__(self) -> None:
-        self._consumer.leave()

@@ -59,7 +59,6 @@ class Worker:
     def _advance(self, _: Decider, now: float) -> None:
         hand = self.hand
         if hand is not None and hand.step() >= 0:
-            self.participant.progress(QUEUE, hand, now)
             self._begin(hand)
             return
         if hand is not None:

@@ -50,6 +50,7 @@ class Batch:
     headers: dict[int, dict[str, str]]
     buffers: tuple[bytes, ...]
     size: int
+    longest: int
 
     def body(self, index: int) -> memoryview:
         """Return the encoded value at ``index``."""
@@ -117,7 +118,10 @@ def unpack_batch(frames: Sequence[bytes | memoryview]) -> Batch:
     if not 0.0 <= held < 1e9:
         raise ProtocolError("a batch with an age that is none")
     total = len(payload) + sum(map(len, buffers))
-    return Batch(queue, origin, first, count, attempt, backlog, held, offsets, payload, headers, buffers, total)
+    longest = max(lengths)
+    return Batch(
+        queue, origin, first, count, attempt, backlog, held, offsets, payload, headers, buffers, total, longest
+    )
 
 
 def check_headers(headers: object) -> dict[str, str] | None:

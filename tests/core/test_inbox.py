@@ -95,23 +95,32 @@ def test_a_quick_consumer_gets_many_at_once_and_one_of_several_only_one(puller: 
     assert (hand.end - hand.start) == 1
 
 
-def test_progress_is_told_by_asking_for_the_next_or_after_a_while(puller: Puller) -> None:
+def test_who_is_slower_than_it_was_is_left_the_job_it_has(puller: Puller) -> None:
     puller.box.pace.observe(1_000, 0.01)
-    puller.receive("p", 1, 4)
-    hand = puller.box.take("me", 0.0)
+    puller.receive("p", 1, 5)
+    puller.receive("p", 6, 2)
+    hand = puller.box.take("me", 1.0)
     assert (hand.step(), hand.step()) == (1, 2)
     assert puller.acked() == []
-    puller.box.progress(hand, 0.0)
-    assert puller.acked() == [(1, 2)]
-    assert hand.step() == 3
-    assert puller.box.deadline == COLLECT_AFTER
-    puller.box.tick(COLLECT_AFTER)
+    assert puller.box.deadline == 1.0 + COLLECT_AFTER
+    assert puller.box.tick(1.0 + COLLECT_AFTER) == 2
     ((_, acks),) = puller.answers()
     assert isinstance(acks, Acks)
-    assert acks.done == ((ORIGIN, 4, ((3, 3),)),)
-    assert hand.step() == -1
-    puller.box.finish(hand, 0.1)
-    assert puller.acked() == [(4, 4)]
+    assert acks.done == ((ORIGIN, 3, ((1, 2),)),)
+    assert (puller.box.waiting, hand.step()) == (4, -1)
+    assert puller.box.deadline is None
+    other = puller.box.take("other", 1.1)
+    assert (other.batch.first, other.start) == (1, 3)
+    puller.box.finish(hand, 1.2)
+    assert puller.acked() == [(3, 3)]
+
+
+def test_a_slow_hand_is_collected_though_others_are_quick(puller: Puller) -> None:
+    puller.receive("p", 1)
+    puller.box.take("slow", 1.0)
+    puller.receive("p", 2)
+    puller.box.finish(puller.box.take("quick", 1.0 + COLLECT_AFTER / 2), 1.0 + COLLECT_AFTER / 2)
+    assert puller.box.deadline == 1.0 + COLLECT_AFTER
 
 
 def test_the_last_job_begun_is_told(puller: Puller) -> None:

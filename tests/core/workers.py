@@ -68,8 +68,6 @@ class Worker:
             return
         hand = self.hand
         if hand is not None and (index := hand.step()) >= 0:
-            if now >= hand.tell_at:
-                self.participant.progress(self.queue, hand, now)
             self._begin(hand, index)
             return
         if hand is not None:

@@ -10,17 +10,14 @@ from typing import Any
 import pytest
 
 import meshmq
-from meshmq.faces.aio_receiving import AsyncLoop
-from meshmq.faces.receiving import Loop
 
 TWINS = [
     (meshmq.Node, meshmq.AsyncNode),
     (meshmq.Queue, meshmq.AsyncQueue),
     (meshmq.Receiver, meshmq.AsyncReceiver),
-    (Loop, AsyncLoop),
 ]
 #: What never waits is a plain call on both faces.
-PLAIN = {"peers", "stats", "pull", "queue", "close of Receiver", "leave of Loop"}
+PLAIN = {"peers", "stats", "pull", "queue", "close of Receiver"}
 
 
 @pytest.mark.parametrize(("blocking", "aio"), TWINS)

@@ -1,0 +1,56 @@
+"""What users may give to receivers and waits: one clear error at the call."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from meshmq.errors import ConfigError
+
+#: When a job is acked: when it is done, or when it is handed out.
+Ack = Literal["done", "receipt"]
+
+
+def check_ack(ack: object) -> bool:
+    """Return whether ``ack`` says that jobs are acked on arrival.
+
+    Raises:
+        ConfigError: it is neither ``"done"`` nor ``"receipt"``.
+    """
+    if ack not in ("done", "receipt"):
+        raise ConfigError(f"pull(ack={ack!r}): it is 'done' (acked when handled) or 'receipt' (acked on arrival)")
+    return ack == "receipt"
+
+
+def check_limit(limit: object) -> int:
+    """Return ``limit`` if it is a whole number from 1.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise ConfigError(f"a limit of messages is a whole number from 1, not {limit!r}")
+    return limit
+
+
+def check_delay(delay: object) -> None:
+    """Return if ``delay`` is a number of seconds from 0, or ``None``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if delay is not None and (not isinstance(delay, int | float) or not 0 <= delay < math.inf):
+        raise ConfigError(f"nack(delay={delay!r}): it is a number of seconds from 0")
+
+
+def check_timeout(timeout: object) -> float | None:
+    """Return ``timeout`` if it is a number of seconds from 0, or ``None``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:
+        raise ConfigError(f"timeout={timeout!r}: it is a number of seconds from 0, or None to wait")
+    return float(timeout)
