@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -67,7 +66,6 @@ class Incarnation:
         self._dropped_by_links: Mapping[str, int] = {}
         self._driver: Driver | None = None
         self._quick: dict[str, Outbox] = {}
-        self._now: Callable[[], float] = time.monotonic
         self._receivers: dict[str, set[Closable]] = {}
         self._consumers: weakref.WeakSet[Consumer] = weakref.WeakSet()
         self._opening = threading.RLock()
@@ -167,7 +165,7 @@ class Incarnation:
         driver.attach()
         undo.callback(self._forget_engine)
         self._participant, self._driver, self._engine = participant, driver, engine
-        self._opened_with, self._now = place, place.clock
+        self._opened_with = place
         place.announce(self._id, self.name, self.mesh, self._found)
         # What was found at once is posted, too: only after it are there rumours to wait for.
         engine.post(self._note_looked)

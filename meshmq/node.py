@@ -131,11 +131,15 @@ class BaseNode(Incarnation):
         return number
 
     def _look_for(self, outbox: Outbox, body: bytes) -> None:
-        """Learn that the node was closed while a job was laid on the tray."""
-        engine = self._engine
-        assert engine is not None
+        """Have a job taken in that was laid on the tray when there was no more room; refuse it on a closed node."""
+        engine, participant = self._opened()
         with engine.gate:
-            withdrawn = outbox.tray.withdraw(body)
+            closed = engine.closed or self._leaving
+            withdrawn = closed and outbox.tray.withdraw(body)
+            if not closed:
+                participant.clear_trays(engine.now())
+                participant.work(engine.now())
+                engine.flush()
         if withdrawn:
             raise ClosedError(f"node {self.name!r} is closed")
 

@@ -51,8 +51,9 @@ class Exchange(Meeting):
     def clear_trays(self, now: float, *, close: bool = False) -> None:
         """Take in what pushes have laid on their trays; with ``close`` nothing more may be laid there."""
         for outbox in self.outboxes.values():
-            if close:
-                outbox.tray.open = False  # before the last look: who lays a job there looks at it after
+            if close:  # before the last look: who lays a job there looks at it after
+                outbox.tray.closed = True
+                outbox.tray.room = 0
             if outbox.clear_tray(now):
                 self._busy_outboxes[outbox.queue] = None
 

@@ -95,14 +95,14 @@ class Outbox:
         self.size += sum(map(len, bodies))
         return True
 
-    def set_tray(self, now: float) -> float | None:
-        """Say how much may be laid on the tray, and until when; nothing while the line is idle."""
-        if self.depth == self.waiting < TRAY_JOBS:
-            self.tray.room = 0
-            return None
+    def set_tray(self, now: float, *, laid: bool = True) -> float | None:
+        """Say how much may be laid on the tray, nothing while the line is idle; returns when to clear it."""
+        idle = not laid or self.depth == self.waiting < TRAY_JOBS
         full = self.size + TRAY_JOBS * TRAY_BYTES >= self._settings.outbox_bytes
-        self.tray.set(0 if full else self._settings.outbox_jobs - self.depth, now)
-        return self.tray.due
+        self.tray.set(0 if idle or full else self._settings.outbox_jobs - self.depth, now)
+        if self.tray.room:
+            return self.tray.due
+        return now if self.clear_tray(now) else None  # laid there while there still was room
 
     @property
     def untouched(self) -> int:

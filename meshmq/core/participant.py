@@ -206,7 +206,10 @@ class Participant(Exchange):
             self._busy_inboxes[inbox.queue] = None
         for outbox in self.outboxes.values():
             outbox.wake(now)
-            if outbox.clear_tray(now) or outbox.waiting:
+            laid = outbox.clear_tray(now)
+            if outbox.tray.room and now >= outbox.tray.due:
+                outbox.set_tray(now, laid=laid)
+            if outbox.waiting:
                 self._busy_outboxes[outbox.queue] = None
         self.work(now)
         self._prune()
@@ -217,7 +220,7 @@ class Participant(Exchange):
         moments += [session.deadline for session in self.sessions.values()]
         moments += [inbox.deadline for inbox in self.inboxes.values()]
         moments += [outbox.deadline for outbox in self.outboxes.values()]
-        moments += [outbox.tray.due for outbox in self.outboxes.values() if outbox.tray.due > now]
+        moments += [outbox.tray.due for outbox in self.outboxes.values() if outbox.tray.room]
         return min(moment for moment in moments if moment is not None)
 
     def _prune(self) -> None:

@@ -1,6 +1,8 @@
 """The tray of an outbox: small jobs pushed while the line is busy lie here until the next step.
 
 Laying one here takes no lock (``deque.append`` is whole), which halves the time of a push: 1.3 to 0.6 us.
+Who lays one looks at ``room`` before, and again after: where it is gone, the tray may have been cleared for
+the last time in between.
 """
 
 from __future__ import annotations
@@ -10,25 +12,25 @@ from typing import Final
 
 #: While the line is busy a batch grows for at most this long.
 BATCH_WAIT: Final = 0.001
-TRAY_JOBS: Final = 256
+TRAY_JOBS: Final = 512
 #: The largest job that may be laid here.
 TRAY_BYTES: Final = 4 * 1024
 
 
 class Tray:
-    """Jobs without a number yet; ``room`` of them may lie here until ``due``, while it is ``open``."""
+    """Jobs without a number yet; ``room`` of them may lie here, until it is cleared at ``due``."""
 
-    __slots__ = ("due", "jobs", "open", "room")
+    __slots__ = ("closed", "due", "jobs", "room")
 
     def __init__(self) -> None:
         self.jobs: deque[bytes] = deque()
         self.room = 0
         self.due = 0.0
-        self.open = True
+        self.closed = False
 
     def set(self, room: int, now: float) -> None:
-        """Let so many jobs be laid here, for a moment."""
-        self.room, self.due = min(TRAY_JOBS, room), now + BATCH_WAIT
+        """Let so many jobs be laid here; none once it is closed."""
+        self.room, self.due = 0 if self.closed else max(0, min(TRAY_JOBS, room)), now + BATCH_WAIT
 
     def take(self) -> list[bytes]:
         """Take what lies here now; more may be laid meanwhile."""

@@ -96,14 +96,13 @@ class AsyncNode(TaskNode):
         self._turn += 1
         if self._turn >= TURN_AFTER:
             await self._take_turn()
-        outbox = self._quick.get(queue)
-        if outbox is not None and headers is None:
+        engine, outbox = self._engine, self._quick.get(queue)
+        if engine is not None and outbox is not None and headers is None:
             body, buffers = self._codec.encode(data)
             tray = outbox.tray
-            room = len(tray.jobs) < tray.room
-            if room and len(body) <= TRAY_BYTES and not buffers and self._now() < tray.due:
+            if len(tray.jobs) < tray.room and len(body) <= TRAY_BYTES and not (buffers or engine.closed):
                 tray.jobs.append(body)
-                if not tray.open:
+                if not tray.room:
                     self._look_for(outbox, body)
                 return
         else:

@@ -88,14 +88,13 @@ class Node(BaseNode):
             NoPeersError: it is full and nobody has pulled it for ``settings.patience``.
             ClosedError: the node is closed.
         """
-        outbox = self._quick.get(queue)
-        if outbox is not None and headers is None:
+        engine, outbox = self._engine, self._quick.get(queue)
+        if engine is not None and outbox is not None and headers is None:
             body, buffers = self._codec.encode(data)
             tray = outbox.tray
-            room = len(tray.jobs) < tray.room
-            if room and len(body) <= TRAY_BYTES and not buffers and self._now() < tray.due:
+            if len(tray.jobs) < tray.room and len(body) <= TRAY_BYTES and not (buffers or engine.closed):
                 tray.jobs.append(body)
-                if not tray.open:
+                if not tray.room:
                     self._look_for(outbox, body)
                 return
         else:

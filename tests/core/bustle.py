@@ -201,7 +201,7 @@ class Bustle(Scenario):
                 self.by_number[decider._origin, job.number] = job
                 self.witnessed[name] = job
                 try:
-                    if outbox is not None and not buffers and self._lay(outbox, body, now):
+                    if outbox is not None and not buffers and self._lay(outbox, body):
                         waiting.popleft()
                         continue
                     decider.push(queue, body, buffers, None, now)
@@ -212,9 +212,9 @@ class Bustle(Scenario):
 
         sim.call(node, "push", push)
 
-    def _lay(self, outbox: Outbox, body: bytes, now: float) -> bool:
+    def _lay(self, outbox: Outbox, body: bytes) -> bool:
         """Lay a small job on the tray as faces do, without a word to the participant."""
-        if len(outbox.tray.jobs) >= outbox.tray.room or len(body) > TRAY_BYTES or now >= outbox.tray.due:
+        if len(outbox.tray.jobs) >= outbox.tray.room or len(body) > TRAY_BYTES:
             return False
         outbox.tray.jobs.append(body)
         return True

@@ -143,11 +143,11 @@ def take_rest_for_a_last_word(patch: pytest.MonkeyPatch) -> None:
     whole = Inbox.take
 
     def take(self: Inbox, consumer: Hashable, now: float, *, limit: int | None = None) -> Hand:
-        rests = {consumer: self._idle_at[consumer]} if consumer in self._idle_at else {}
+        until = self._askers._until.get(consumer)
         try:
             return whole(self, consumer, now, limit=limit)
         finally:
-            self._idle_at.update(rests)
+            self._askers._until[consumer] = until
 
     patch.setattr(Inbox, "take", take)
 

@@ -32,6 +32,29 @@ def test_while_it_is_busy_jobs_lie_there_for_a_moment_and_go_in_order() -> None:
     assert pusher.send_all() == [("a", 2, 2, 1)]
 
 
+def test_where_nobody_lays_more_there_is_no_room_any_more() -> None:
+    pusher = busy()
+    pusher.box.set_tray(5.0)
+    assert pusher.box.set_tray(6.0, laid=True) == 6.0 + BATCH_WAIT
+    assert pusher.box.set_tray(7.0, laid=False) is None
+    assert pusher.box.tray.room == 0
+
+
+def test_what_is_laid_in_the_moment_in_which_the_room_ends_is_taken_in() -> None:
+    pusher = busy()
+    pusher.box.set_tray(5.0)
+    pusher.box.tray.jobs.append(b"late")
+    assert pusher.box.set_tray(6.0, laid=False) == 6.0
+    assert (pusher.box.tray.room, pusher.box.waiting) == (0, 1)
+
+
+def test_a_closed_tray_has_no_room() -> None:
+    pusher = busy()
+    pusher.box.tray.closed = True
+    assert pusher.box.set_tray(5.0) is None
+    assert pusher.box.tray.room == 0
+
+
 def test_the_room_is_what_the_outbox_has() -> None:
     pusher = busy(Settings(outbox_jobs=10))
     pusher.box.set_tray(0.0)

@@ -48,7 +48,7 @@ class Worker:
     def waits(self) -> bool:
         """Whether it has no job, and its inbox knows that it wants one; or it left for good."""
         inbox = self.participant.inboxes.get(self.queue)
-        asks = not self.busy and inbox is not None and self.consumer in inbox._askers
+        asks = not self.busy and inbox is not None and self.consumer in inbox._askers._until
         return asks or self.stopped or self.node.state == "dead"
 
     def stop(self) -> None:
