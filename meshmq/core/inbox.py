@@ -292,7 +292,7 @@ class Inbox:
                 if peer in due:
                     source.told(*limits)
                     frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, *limits, due[peer]))
-                elif source.worth_telling(limits[0]):
+                elif source.worth_telling(*limits):
                     source.told(*limits)
                     frames.append((peer, Kind.GRANT, pack_grant(self.queue, *limits)))
         return frames

@@ -45,12 +45,11 @@ class Source:
         self.limit, self.limit_bytes = limit, limit_bytes
         self.most, self.most_bytes = max(self.most, limit), max(self.most_bytes, limit_bytes)
 
-    def worth_telling(self, limit: int) -> bool:
-        """Whether a new limit in jobs is news: it sinks, or half of what was granted is used up."""
-        if limit <= self.limit:
-            return limit < self.limit
-        left = self.limit - self.received
-        return left <= (limit - self.finished) // 2 or self.limit_bytes <= self.received_bytes
+    def worth_telling(self, limit: int, limit_bytes: int) -> bool:
+        """Whether new limits are news: the jobs sink, half of them are used up, or all bytes were."""
+        if limit < self.limit or self.limit_bytes <= self.received_bytes < limit_bytes:
+            return True
+        return limit > self.limit and self.limit - self.received <= (limit - self.finished) // 2
 
 
 class Sources(dict[bytes, Source]):

@@ -6,7 +6,6 @@ import pytest
 
 from meshmq.core.inbox import COLLECT_AFTER, IDLE_AFTER
 from meshmq.errors import ProtocolError, WouldBlock
-from meshmq.settings import Settings
 from meshmq.wire.frames import Acks, Verdict
 from tests.core.jobs import ORIGIN, Puller
 
@@ -285,14 +284,3 @@ def test_only_so_many_origins_are_remembered(puller: Puller, monkeypatch: pytest
     puller.receive("p", 1)
     puller.box.finish(puller.box.take("me", 0.0), 0.0)
     assert len(puller.box._receipts._done) <= 1
-
-
-def test_large_jobs_are_granted_by_their_bytes() -> None:
-    puller = Puller(settings=Settings(prefetch_bytes=10))
-    puller.ask()
-    puller.receive("p", 1, 2)  # the last one may go beyond
-    with pytest.raises(ProtocolError):
-        puller.receive("p", 3, 1)
-    puller.box.finish(puller.box.take("me", 0.0, limit=2), 0.0)
-    puller.answers()
-    puller.receive("p", 3, 1)
