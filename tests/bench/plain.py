@@ -66,21 +66,17 @@ def pull(stage: Stage, *, name: str, jobs: str, counts: str, work: float = 0.0) 
         back.send(name.encode())
         socket.setsockopt(zmq.RCVTIMEO, LOOK_MS)
         stage.tell(here=True)
-        unpack = msgpack.unpackb
+        receive, unpack = socket.recv, msgpack.unpackb
         while not stage.stopped:
-            try:
-                data = socket.recv()
-            except zmq.Again:
-                continue
-            if data == MARK:
-                back.send(msgpack.packb((name.encode(), had)))
-                continue
-            check(unpack(data))
-            had += 1
-            if work:
-                begun = time.perf_counter()
-                pause.wait(work)
-                busy += time.perf_counter() - begun
+            with contextlib.suppress(zmq.Again):
+                while data := receive():
+                    check(unpack(data))
+                    had += 1
+                    if work:
+                        begun = time.perf_counter()
+                        pause.wait(work)
+                        busy += time.perf_counter() - begun
+                back.send(msgpack.packb((name.encode(), had)))  # the mark
     stage.tell(jobs=had, busy=busy)
 
 
