@@ -6,6 +6,9 @@ it back it leaves the lock taken for ever. So the main thread counts how deep it
 the count is raised *before* the lock is taken and lowered *after* it is given back, by the main
 thread only, and while it is not zero our handlers only note the signal. Whoever lowers the count
 to zero raises what was noted. There is no moment in between.
+
+Where Python itself can raise nothing (in a ``__del__``, at the end of the interpreter) it tells the
+exception to ``sys.unraisablehook`` and goes on. A SIGTERM that ends there is noted as well.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from threading import get_ident
 from types import FrameType, TracebackType
 from typing import Protocol
@@ -35,7 +40,7 @@ class Sleeper(Protocol):
 class _State:
     """Where the main thread is; written by the main thread only (its signal handlers among it)."""
 
-    __slots__ = ("depth", "noted", "sleeper", "terminated", "thread")
+    __slots__ = ("depth", "noted", "sleeper", "terminated", "thread", "unraisable")
 
     def __init__(self) -> None:
         self.thread = threading.main_thread().ident or 0
@@ -43,6 +48,8 @@ class _State:
         self.noted = 0
         self.sleeper: Sleeper | None = None
         self.terminated = False
+        #: The hook that ours stands before.
+        self.unraisable: Callable[[sys.UnraisableHookArgs], object] | None = None
 
 
 state = _State()
@@ -54,7 +61,8 @@ def install_signals() -> None:
     Replaces ``signal.default_int_handler`` and the default action of SIGTERM, and only those: a
     handler of the program's own (or of ``asyncio.run``) stays. SIGTERM then raises
     ``SystemExit(143)``, so that ``with`` blocks are left in order; the second one ends the process
-    at once. Does nothing outside the main thread; may be called as often as one likes.
+    at once. One that Python swallows, in a ``__del__``, is raised when the main thread next leaves a
+    node. Does nothing outside the main thread; may be called as often as one likes.
     """
     if get_ident() != state.thread:
         return
@@ -63,6 +71,8 @@ def install_signals() -> None:
             signal.signal(signal.SIGINT, _interrupt)
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and not state.terminated:
             signal.signal(signal.SIGTERM, _terminate)
+            if state.unraisable is None:
+                state.unraisable, sys.unraisablehook = sys.unraisablehook, _swallowed
 
 
 def start_apart(thread: threading.Thread) -> None:
@@ -90,6 +100,9 @@ def restore_signals() -> None:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         if signal.getsignal(signal.SIGTERM) is _terminate:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if state.unraisable is not None and sys.unraisablehook is _swallowed:
+        sys.unraisablehook = state.unraisable
+        state.unraisable = None
 
 
 def strike() -> None:
@@ -146,6 +159,14 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
     else:
         state.noted = 0
         raise SystemExit(_TERMINATED)
+
+
+def _swallowed(unraisable: sys.UnraisableHookArgs) -> None:
+    error = unraisable.exc_value
+    if state.terminated and isinstance(error, SystemExit) and error.code == _TERMINATED:
+        state.noted = signal.SIGTERM
+    elif state.unraisable is not None:
+        state.unraisable(unraisable)
 
 
 def _note(signum: int) -> None:

@@ -224,3 +224,35 @@ def test_sigterm_lets_blocks_be_left_and_the_second_kills_at_once() -> None:
                 child.wait(LIMIT)
             out, _ = child.communicate(None if again else "go on\n", LIMIT)
             assert (out, child.returncode) == (("", -signal.SIGTERM) if again else ("drained\n", 143))
+
+
+SWALLOWED = """
+import signal
+from meshmq.links.gate import Gate
+from meshmq.links.interrupts import install_signals
+
+class Fragile:
+    def __init__(self, last):
+        self.last = last
+
+    def __del__(self):
+        self.last()
+
+def fail():
+    raise ValueError("of the program")
+
+install_signals()
+Fragile(fail)
+Fragile(lambda: signal.raise_signal(signal.SIGTERM))
+print("swallowed")
+with Gate():
+    print("inside")
+print("went on")
+"""
+
+
+def test_a_sigterm_that_python_swallows_strikes_on_leaving_the_next_gate() -> None:
+    child = run_child(SWALLOWED)
+    assert (child.stdout, child.returncode) == ("swallowed\ninside\n", 143)
+    assert "ValueError: of the program" in child.stderr
+    assert "SystemExit" not in child.stderr
