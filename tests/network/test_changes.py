@@ -65,17 +65,25 @@ def test_cut_cable_loses_peers_and_healed_brings_them_back(
     assert (pusher.kinds("puller"), puller.kinds("pusher")) == (["joined", "lost", "joined"],) * 2
 
 
-@pytest.mark.parametrize("mover", ["puller", "pusher"])
-def test_jobs_go_on_where_an_address_changed(
-    namespaces: Namespaces, start: Start, env: dict[str, str], mover: str
-) -> None:
-    left, right = namespaces(2).nodes
-    pusher, puller = two(left, right, start, env)
-    moving = right if mover == "puller" else left
-    for change in (("del", f"{moving.address}/16"), ("add", "10.77.99.99/16")):
-        assert moving.run("ip", "address", *change, "dev", "eth0").returncode == 0
-    moved = clock()
-    pusher.push("after")
+def test_jobs_go_on_where_an_address_changed(namespaces: Namespaces, start: Start, env: dict[str, str]) -> None:
+    # The puller moves in one network, and at the same time the pusher in another.
+    networks = {"puller": namespaces(2), "pusher": namespaces(2)}
+    pairs: dict[str, tuple[Member, Member]] = {}
+    for mover, network in networks.items():
+        left, right = network.nodes
+        pairs[mover] = two(left, right, start, env)
+    moved: dict[str, float] = {}
+    for mover, network in networks.items():
+        moving = network.nodes[mover == "puller"]
+        for change in (("del", f"{moving.address}/16"), ("add", "10.77.99.99/16")):
+            assert moving.run("ip", "address", *change, "dev", "eth0").returncode == 0
+        moved[mover] = clock()
+        pairs[mover][0].push("after")
+    for mover, (pusher, puller) in pairs.items():
+        go_on(mover, moved[mover], pusher, puller)
+
+
+def go_on(mover: str, moved: float, pusher: Member, puller: Member) -> None:
     puller.hear(lambda: len(puller.jobs) == 2, LIMIT)
     # Where the one that moved was missed, it is back: nobody can dial it any more, but it can.
     back = max(pusher.met(1, LIMIT), puller.met(1, LIMIT))
@@ -83,4 +91,4 @@ def test_jobs_go_on_where_an_address_changed(
     print(f"found again after {back - moved:.2f} s" if back > moved else "missed by nobody")
     pusher.push("again")
     puller.hear(lambda: len(puller.jobs) == 3, LIMIT)
-    assert [data for _, data in puller.jobs] == ["before", "after", "again"]
+    assert [data for _, data in puller.jobs] == ["before", "after", "again"], f"where the {mover} moved"
