@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,8 +57,10 @@ def test_difference_is_a_failure(spawn: Spawn, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.stress), signal.SIGKILL]
 )
-def test_nobody_outlives_the_job(spawn: Spawn, runtime_directory: Path, number: signal.Signals) -> None:
-    job = spawn(JOB)
+def test_nobody_outlives_the_job(spawn: Spawn, runtime_directory: Path, tmp_path: Path, number: signal.Signals) -> None:
+    for copy in range(10):  # enough to be far from done when the first quarter is
+        shutil.copytree(PIECE, tmp_path / f"{copy}", ignore=shutil.ignore_patterns("__pycache__"))
+    job = spawn(JOB, tmp_path)
     job.until("25%")
     with contextlib.ExitStack() as stack:
         members = [os.pidfd_open(pid) for pid in processes_in(runtime_directory) if pid != job.pid]

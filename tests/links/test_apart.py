@@ -17,7 +17,7 @@ NODE = """
 import os, pathlib, sys
 import meshmq
 
-with meshmq.Node(mesh=sys.argv[1], insecure=True, peers=["localhost:9"]) as node:
+with meshmq.Node(mesh=sys.argv[1], insecure=True, peers=["localhost:9"], settings=meshmq.Settings(settle=0.1)) as node:
     node.settle()
     for task in pathlib.Path("/proc/self/task").iterdir():
         words = dict(line.split(":", 1) for line in (task / "status").read_text().splitlines())
