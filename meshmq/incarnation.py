@@ -56,6 +56,8 @@ class Incarnation:
     ) -> None:
         self.name = check_name("node", name) if name else variable("MESHMQ_NAME", _node_name) or program()
         self.mesh: str = check_name("mesh", mesh) if mesh else variable("MESHMQ_MESH", _mesh_name) or "default"
+        if settings is not None and not isinstance(settings, Settings):
+            raise ConfigError(f"settings= is a meshmq.Settings(...), not a {type(settings).__name__}")
         self.settings: Settings = settings or Settings()
         if journal is not None or os.environ.get("MESHMQ_JOURNAL", "").strip():
             raise ConfigError("a journal is not there yet: leave journal= and MESHMQ_JOURNAL out")

@@ -75,9 +75,11 @@ class Whereabouts:
         Raises:
             ConfigError: something cannot be used; the sentence names it.
         """
+        if type(insecure) is not bool:  # "no" would count as true, and open the node to everybody
+            raise ConfigError(f"insecure={insecure!r}: it is True or False")
         return cls(
             load_secret(secret, os.environ),
-            bool(insecure),
+            insecure,
             GivenAddresses(peers) if peers else variable("MESHMQ_PEERS", _addresses),
             _port(port) if port is not None else variable("MESHMQ_PORT", _port),
             variable("MESHMQ_INTERFACES", parse_interfaces) or (),

@@ -187,6 +187,10 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"port": True}, "port=True"),
         ({"port": "http"}, "port='http'"),
         ({"journal": "/tmp/journal"}, "journal"),
+        ({"insecure": "no"}, "insecure='no'"),
+        ({"insecure": 0}, "insecure=0: it is True or False"),
+        ({"settings": {"drain": 1}}, "not a dict"),
+        ({"settings": {}}, "not a dict"),
     ],
 )
 def test_an_argument_that_cannot_be_used_is_refused_at_the_call(arguments: dict[str, object], words: str) -> None:
