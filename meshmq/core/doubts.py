@@ -149,8 +149,8 @@ class Doubts:
             self._host.outputs.append(("hang_up", old))
         self.roster.remove(peer.id)
         self.rumours.revive(now)
-        if silent or (kind == "lost" and self.roster.claims[peer.id]):
-            # It may be cut off only, or its subscription says it lives: nobody else would dial it again.
+        if silent or (kind == "lost" and (peer.one_way or self.roster.claims[peer.id])):
+            # It may be cut off only, cannot dial us, or subscribes and so lives: nobody else would dial it again.
             self.rumours.add(peer.card.control, peer.source, peer.id, now, longest=LONGEST_PAUSE_LOST)
         self._tell(logging.INFO, kind, peer.card, peer.address, reason)
         if kind == "lost":

@@ -148,6 +148,20 @@ def test_who_is_refused_though_it_subscribes_is_dialled_again(world: World) -> N
     assert len(world.dials()) == 1
 
 
+def test_who_is_refused_and_cannot_dial_us_is_dialled_again(world: World) -> None:
+    connection = world.find("a")
+    world.hear(connection, card_of("a"))
+    world.wait(ONE_WAY_AFTER + 0.1)
+    world.presence.session_ended(b"a" * 16, world.now)
+    (fresh,) = world.dials()
+    world.presence.refused(fresh, "refused", "", world.now)  # once, by whatever stands between
+    assert world.names() == ""
+    world.wait(0.1)
+    (again,) = world.dials()
+    world.hear(again, card_of("a"))
+    assert world.names() == "a"
+
+
 def test_who_never_subscribes_cannot_dial_us_and_gets_a_session(world: World) -> None:
     connection = world.find("a")
     world.hear(connection, card_of("a"))
