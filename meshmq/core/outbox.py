@@ -17,7 +17,7 @@ from meshmq.core.busy import BusyTime
 from meshmq.core.cargo import Cargo
 from meshmq.core.pauses import Pauses
 from meshmq.core.routes import Route, choose
-from meshmq.core.runs import Run, count_jobs, lengthen, merged, sift, suspects
+from meshmq.core.runs import Run, count_jobs, lengthen, merged, put_back, sift, suspects
 from meshmq.core.tray import TRAY_BYTES, TRAY_JOBS, Tray
 from meshmq.errors import WouldBlock
 from meshmq.names import counted
@@ -141,21 +141,22 @@ class Outbox:
             run = self._take(route)
         buffers, headers = self._cargo.of(run)
         count = len(run.bodies)
-        route.depart(run, self._cargo.size(run))
-        self.waiting -= count
-        self.redelivered += count if run.attempts else 0
-        route.told_backlog = self.waiting
-        return pack_batch(
+        frames = pack_batch(  # first: what fails here is booked nowhere
             self.queue,
             self.origin,
             run.first,
             run.bodies,
             attempt=run.attempts + 1,
-            backlog=self.waiting,
+            backlog=self.waiting - count,
             held=max(0.0, now - run.since),
             headers=headers,
             buffers=buffers,
         )
+        route.depart(run, self._cargo.size(run))
+        self.waiting -= count
+        self.redelivered += count if run.attempts else 0
+        route.told_backlog = self.waiting
+        return frames
 
     def _take(self, route: Route) -> Run:
         run = self._ready.popleft()
@@ -285,14 +286,9 @@ class Outbox:
         return count
 
     def _to_front(self, runs: Iterable[Run]) -> None:
-        """Put runs back where their numbers belong: what a worker gives back comes in several parts."""
         back = list(runs)
         self.waiting += count_jobs(back)
-        last = max((run.first for run in back), default=-1)
-        while self._ready and self._ready[0].first < last:
-            back.append(self._ready.popleft())
-        back.sort(key=lambda run: run.first, reverse=True)
-        self._ready.extendleft(back)
+        put_back(self._ready, back)
 
     def _forget(self, run: Run) -> None:
         self.depth -= len(run.bodies)

@@ -54,6 +54,15 @@ def lengthen(runs: deque[Run], number: int, bodies: list[bytes], now: float) -> 
         runs.append(Run(number + start, bodies[start : start + RUN_JOBS], now))
 
 
+def put_back(runs: deque[Run], back: list[Run]) -> None:
+    """Put runs where their numbers belong, near the front: what a worker gives back comes in several parts."""
+    last = max((run.first for run in back), default=-1)
+    while runs and runs[0].first < last:
+        back.append(runs.popleft())
+    back.sort(key=lambda run: run.first, reverse=True)
+    runs.extendleft(back)
+
+
 def suspects(back: Iterable[Run], begun: int) -> list[Run]:
     """Return runs in order, with the job that was last begun cut out and blamed."""
     pieces: list[Run] = []

@@ -15,7 +15,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 from meshmq.codecs.msgpack import pack_plain, unpack_plain
 from meshmq.errors import DecodeError, ProtocolError
@@ -132,13 +132,18 @@ def check_headers(headers: object) -> dict[str, str] | None:
     """
     if headers is None:
         return None
-    if not isinstance(headers, Mapping) or not all(
-        isinstance(key, str) and isinstance(value, str) for key, value in headers.items()
-    ):
+    pairs: list[tuple[Any, Any]] = list(headers.items()) if isinstance(headers, Mapping) else [(None, None)]
+    if not all(isinstance(key, str) and isinstance(value, str) for key, value in pairs):
         raise DecodeError("headers are a mapping of str to str")
-    if sum(len(key) + len(value) for key, value in headers.items()) > HEADERS_LIMIT:
+    if sum(len(key) + len(value) for key, value in pairs) > HEADERS_LIMIT:
         raise DecodeError(f"headers hold at most {HEADERS_LIMIT:,} characters; put more into the data")
-    return dict(headers) or None
+    # The members of a StrEnum, say, travel as the texts they are.
+    texts = {str.__str__(key): str.__str__(value) for key, value in pairs}
+    try:
+        "".join((*texts, *texts.values())).encode()
+    except UnicodeEncodeError as error:
+        raise DecodeError("headers hold half a surrogate pair, which UTF-8 cannot") from error
+    return texts or None
 
 
 def headers_bytes(headers: Headers) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshmq.core.cargo import BATCH_BYTES
-from meshmq.errors import WouldBlock
+from meshmq.errors import EncodeError, WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.frames import Verdict
 from tests.core.jobs import Pusher
@@ -149,3 +149,11 @@ def test_an_ack_settles_a_job_that_pauses() -> None:
     assert (pusher.box.paused, pusher.box.waiting) == (2, 0)
     assert pusher.ack("z", (2, 2)) == 1
     assert (pusher.box.paused, pusher.box.depth) == (1, 1)
+
+
+def test_a_batch_that_cannot_be_packed_is_not_on_its_way() -> None:
+    pusher = Pusher(workers="a")
+    pusher.add(1, headers={"k": "\udc80"})  # nobody gets so far: headers are checked at the call
+    with pytest.raises(EncodeError):
+        pusher.send()
+    assert (pusher.box.waiting, pusher.box.working, pusher.box.routes[b"a"].free) == (1, [], 10)

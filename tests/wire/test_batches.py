@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import tracemalloc
 from contextlib import suppress
+from enum import StrEnum
 
 import pytest
 from hypothesis import given
@@ -158,10 +159,25 @@ def test_the_largest_headers_of_one_job_fit_and_are_estimated_high_enough() -> N
         assert len(frame) <= headers_bytes(largest) + 60 < EXTRAS_LIMIT
 
 
-@pytest.mark.parametrize("wrong", [5, "a", [("a", "b")], {"a": 1}, {1: "a"}, {"a": "x" * HEADERS_LIMIT}])
+@pytest.mark.parametrize(
+    "wrong",
+    [5, "a", [("a", "b")], {"a": 1}, {1: "a"}, {"a": "x" * HEADERS_LIMIT}, {"a": "\udc80"}, {"\udc80": "a"}],
+    ids=ascii,
+)
 def test_headers_that_cannot_be_sent_are_refused_at_the_call(wrong: object) -> None:
     with pytest.raises(DecodeError):
         check_headers(wrong)
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+def test_headers_that_are_a_kind_of_text_travel_as_text() -> None:
+    told = check_headers({Colour.RED: Colour.RED})
+    assert told is not None
+    (frame,) = pack_batch("jobs", ORIGIN, 1, [b""], attempt=1, backlog=0, held=0.0, headers={0: told})
+    assert unpack_batch([frame]).headers == {0: {"red": "red"}}
 
 
 def test_no_headers_are_none() -> None:
