@@ -231,7 +231,7 @@ class Bustle(Scenario):
     def on_event(self, sim: Simulation, node: SimulatedNode, woken: Sequence[tuple[Hashable, int]]) -> None:
         if not sim.events % self.thrift:
             audit(node)
-        for key in {key for key, _ in woken}:
+        for key in dict.fromkeys(key for key, _ in woken):
             if isinstance(key, tuple) and key[0] == "inbox":
                 worker = self.workers.get((node.index, key[1]))
                 if worker is not None and worker.node is node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import deque
@@ -40,6 +41,23 @@ def test_no_job_is_lost_and_all_books_balance() -> None:
     runs = [replay(0, half), replay(half, half)]
     failures = [run.communicate()[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], "\n".join(failures)
+
+
+def test_the_same_seed_is_the_same_run_in_every_process() -> None:
+    command = [sys.executable, "-m", "meshmq.testing", "--scenario", "tests.core.bustle:Bustle"]
+    runs = [
+        subprocess.Popen(
+            [*command, "--seed", "10", "--count", "10"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for hash_seed in ("0", "3")
+    ]
+    first, second = (run.communicate()[0] for run in runs)
+    assert first.count("holds") == 10
+    assert first == second
 
 
 @pytest.mark.stress
