@@ -265,7 +265,7 @@ def test_a_step_hands_over_a_bounded_number_and_says_that_more_is_left(make: Mak
 
 def test_the_descriptor_is_quiet_when_nothing_happens(make: Make) -> None:
     here, there, _, _ = joined(make)
-    quiet(0.2, here, there)
+    quiet(0.1, here, there)
     with selectors.DefaultSelector() as selector:
         selector.register(here.links.fileno(), selectors.EVENT_READ)
         selector.register(there.links.fileno(), selectors.EVENT_READ)

@@ -19,7 +19,7 @@ from meshmq.testing import Faults, Jobs, SimulatedNode, Simulation, SimulationFa
 from tests.scale import scale
 
 ROOT = Path(__file__).parents[2]
-SEEDS = range(scale(test=15, stress=2_000))
+SEEDS = range(scale(test=8, stress=2_000))
 CALM = Faults.none(until=20)
 
 
@@ -52,7 +52,7 @@ def test_nobody_who_died_without_a_word_stays_in_a_roster() -> None:
 
 def test_a_session_that_one_side_has_ended_does_not_keep_jobs_for_ever() -> None:
     untold = Faults(stalls=0.6, resets=2, untold=0.6, half_opens=0.5, crashes=0, partitions=0, control_breaks=0)
-    assert broken(range(15), untold, presence=False) == []
+    assert broken(range(scale(test=8, stress=15)), untold, presence=False) == []
 
 
 def test_who_was_parted_meets_again_without_discovery() -> None:
