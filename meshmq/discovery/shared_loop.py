@@ -63,7 +63,11 @@ class SharedLoop:
         # Not the loop of a policy: what an application chose for itself (uvloop) does not concern us.
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
-        start_apart(self._thread)
+        try:
+            start_apart(self._thread)
+        except BaseException:  # the system gives no thread
+            self._loop.close()
+            raise
 
     @property
     def is_ours(self) -> bool:

@@ -45,12 +45,18 @@ class Keeper:
         Raises:
             ClosedError: the engine is closed.
             InUseError: the engine is driven already.
+            RuntimeError: the system gives no thread; the engine is not driven.
         """
         with shield:
             descriptor = engine.take_helm()
-            with self._lock:
-                self._engines[engine] = descriptor
-                self._watch(engine, descriptor)
+            try:
+                with self._lock:
+                    self._engines[engine] = descriptor
+                    self._watch(engine, descriptor)
+            except BaseException:
+                self._engines.pop(engine, None)
+                engine.leave_helm()
+                raise
 
     def detach(self, engine: Engine) -> None:
         """Stop driving ``engine``. A step that is under way in the keeper ends by itself."""
@@ -67,7 +73,11 @@ class Keeper:
         with shield, self._lock:
             if service not in self._services:
                 self._services[service] = service.fileno()
-                self._watch(service, service.fileno())
+                try:
+                    self._watch(service, service.fileno())
+                except BaseException:
+                    del self._services[service]
+                    raise
 
     def detach_service(self, service: Service) -> None:
         """Stop stepping ``service``; call it before its descriptor is closed."""
@@ -89,13 +99,17 @@ class Keeper:
             self._bell.ring()
 
     def _start(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._bell = Bell()
-        self._selector.register(self._bell, selectors.EVENT_READ)
-        for driven, descriptor in (*self._engines.items(), *self._services.items()):
-            self._selector.register(descriptor, selectors.EVENT_READ, driven)
-        run = (self._selector, self._bell)
-        start_apart(threading.Thread(target=self._run, args=run, name="meshmq-keeper", daemon=True))
+        try:
+            self._selector = selectors.DefaultSelector()
+            self._bell = Bell()
+            self._selector.register(self._bell, selectors.EVENT_READ)
+            for driven, descriptor in (*self._engines.items(), *self._services.items()):
+                self._selector.register(descriptor, selectors.EVENT_READ, driven)
+            run = (self._selector, self._bell)
+            start_apart(threading.Thread(target=self._run, args=run, name="meshmq-keeper", daemon=True))
+        except BaseException:  # the next attach tries again
+            self._end()
+            raise
 
     def _run(self, selector: selectors.BaseSelector, bell: Bell) -> None:
         try:

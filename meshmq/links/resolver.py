@@ -46,13 +46,24 @@ class Resolver:
         self._threads = 0
 
     def resolve(self, host: str, port: int, done: Callable[[list[Resolved]], None]) -> None:
-        """Call ``done`` from another thread with what ``host`` means, nothing where it is unknown."""
+        """Call ``done`` with what ``host`` means, nothing where it is unknown: from another thread, if there is one."""
         with self._lock:
             self._waiting.append((host, port, done))
             if self._threads >= _THREADS:
                 return
             self._threads += 1
-        start_apart(threading.Thread(target=self._work, name="meshmq-resolver", daemon=True))
+        try:
+            start_apart(threading.Thread(target=self._work, name="meshmq-resolver", daemon=True))
+        except RuntimeError:  # the system gives no thread: who dials tries again later
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Leave what waits to the other threads; where there are none nothing is known."""
+        with self._lock:
+            self._threads -= 1
+            left = [] if self._threads else [self._waiting.popleft() for _ in range(len(self._waiting))]
+        for _, _, done in left:
+            done([])
 
     def _work(self) -> None:
         while True:

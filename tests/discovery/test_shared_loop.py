@@ -35,6 +35,23 @@ def test_work_runs_in_the_thread_of_the_loop() -> None:
     assert threads == ["done in meshmq-test"]
 
 
+def test_where_the_system_gives_no_thread_nothing_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, made = asyncio.SelectorEventLoop, list[asyncio.SelectorEventLoop]()
+
+    def make() -> asyncio.SelectorEventLoop:
+        made.append(kind())
+        return made[-1]
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("meshmq.discovery.shared_loop.asyncio.SelectorEventLoop", make)
+    monkeypatch.setattr("meshmq.discovery.shared_loop.start_apart", refuse)
+    with pytest.raises(RuntimeError, match="new thread"):
+        SharedLoop("meshmq-test")
+    assert [loop.is_closed() for loop in made] == [True]
+
+
 def test_what_is_unfinished_at_the_end_is_cancelled() -> None:
     loop, cancelled, begun = SharedLoop("meshmq-test"), threading.Event(), threading.Event()
 

@@ -161,6 +161,33 @@ def test_closing_while_driven_lets_the_keeper_go_by_itself() -> None:
     keeper().detach(engine)
 
 
+def test_where_the_system_gave_no_thread_the_next_attach_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    alone, service = Keeper(), Answers()
+    engine, decider, links = toy()
+    with monkeypatch.context() as patch:
+        patch.setattr("meshmq.drivers.keeper.start_apart", refuse)
+        for _ in range(2):  # neither driven nor served: it is no InUseError
+            with pytest.raises(RuntimeError, match="new thread"):
+                alone.attach(engine)
+            with pytest.raises(RuntimeError, match="new thread"):
+                alone.attach_service(service)
+    alone.attach(engine)
+    alone.attach_service(service)
+    try:
+        links.arrive(b"a", b"1")
+        assert take(engine, decider, b"a") == b"1"
+        service.bell.ring()
+        assert service.stepped.acquire(timeout=LIMIT)
+    finally:
+        alone.detach_service(service)
+        alone.detach(engine)
+        engine.close(0.0)
+        service.bell.close()
+
+
 class Answers:
     """A service as the one that proves keys: steps when rung."""
 

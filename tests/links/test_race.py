@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import threading
 import time
@@ -252,6 +253,23 @@ def test_resolvers_end_their_threads_when_there_is_nothing_to_do() -> None:
         if thread.name == "meshmq-resolver":
             thread.join(10)
             assert not thread.is_alive()
+
+
+def test_where_the_system_gives_no_thread_nothing_is_known_and_the_next_asks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    here = numeric("127.0.0.1", 7)
+    resolver, found = Resolver(lambda host, port: here), queue.SimpleQueue[list[Resolved]]()
+    with monkeypatch.context() as patch:
+        patch.setattr("meshmq.links.resolver.start_apart", refuse)
+        for _ in range(5):
+            resolver.resolve("a.name", 7, found.put)
+            assert found.get_nowait() == []
+    resolver.resolve("a.name", 7, found.put)
+    assert found.get(timeout=10) == here
 
 
 def _release(done: threading.Semaphore, found: list[Resolved]) -> None:
