@@ -18,7 +18,7 @@ _REFUSED_CHARACTERS: Final = frozenset("*>#/\\'\"`")
 
 
 def check_name(kind: str, name: object) -> str:
-    """Return ``name`` if it can be the name of a ``kind`` (node, mesh, queue, topic, service).
+    """Return ``name``, as a plain ``str``, if it can be the name of a ``kind`` (node, mesh, queue, topic, service).
 
     A name is 1 to 200 bytes of UTF-8 in segments parted by dots; no segment is empty, and none
     holds white space, control characters, quotes, slashes or one of ``* > #``.
@@ -28,6 +28,7 @@ def check_name(kind: str, name: object) -> str:
     """
     if not isinstance(name, str):
         raise NameInvalid(f"the name of a {kind} is a str, not {type(name).__name__}: {name!r}")
+    name = str.__str__(name)  # of a member of a StrEnum, say, the text it is
     if not name:
         raise NameInvalid(f"the name of a {kind} cannot be empty")
     for character in name:

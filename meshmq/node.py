@@ -163,7 +163,7 @@ class BaseNode(Incarnation):
         return wishes.settled(participant, lambda: self._looked, settle)
 
     def _pullers_wish(self, queue: str, count: int) -> Wish[list[PeerView]]:
-        check_name("queue", queue)
+        queue = check_name("queue", queue)
         if type(count) is not int or count < 1:
             raise ConfigError(f"wait_for(count={count!r}): it is a whole number from 1")
         return wishes.pullers(self._participating(), queue, count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,19 @@ from meshmq.names import NAME_BYTES, check_name, counted, short
 )
 def test_name_comes_back_as_it_is(name: str) -> None:
     assert check_name("queue", name) is name
+
+
+class Odd(str):
+    def __iter__(self) -> NoReturn:
+        raise AssertionError("nobody asks a subclass")
+
+    __str__ = __len__ = encode = __iter__  # type: ignore[assignment]  # none of them is called
+
+
+def test_name_of_a_kind_of_str_comes_back_as_a_str() -> None:
+    name = check_name("queue", Odd("jobs"))
+    assert type(name) is str
+    assert name == "jobs"
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ class AsyncNode(TaskNode):
                     self._look_for(outbox, body)
                 return
         else:
-            check_name("queue", queue)
+            queue = check_name("queue", queue)
             body, buffers, headers = self._encode(data, headers)
         try:
             self._push_nowait(queue, body, buffers, headers)

@@ -98,7 +98,7 @@ class Node(BaseNode):
                     self._look_for(outbox, body)
                 return
         else:
-            check_name("queue", queue)
+            queue = check_name("queue", queue)
             body, buffers, headers = self._encode(data, headers)
         try:
             self._push_nowait(queue, body, buffers, headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -58,6 +59,20 @@ async def test_what_cannot_be_encoded_is_refused_with_its_path_and_pushes_nothin
         await (await pusher.queue("jobs")).push_many([1, 2, object(), 3])
     await pusher.push("jobs", "last")
     assert [message.data for message in await taken(await worker.pull("jobs"), 3)] == [1, 2, "last"]
+
+
+class Name(StrEnum):
+    JOBS = "jobs"
+
+
+async def test_name_may_be_a_kind_of_str(stage: Stage) -> None:
+    pusher, worker = await stage.node("pusher"), await stage.node(Name.JOBS)
+    receiver = await worker.pull(Name.JOBS)
+    await pusher.wait_for(pull=Name.JOBS, timeout=10)
+    for number in range(3):
+        await pusher.push(Name.JOBS, number)
+    assert [message.queue for message in await taken(receiver, 3)] == ["jobs"] * 3
+    assert {type(name) for name in (*(await pusher.stats())["queues"], worker.name)} == {str}
 
 
 async def test_message_over_the_limit_is_refused_at_the_call(stage: Stage) -> None:
