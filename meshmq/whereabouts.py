@@ -26,6 +26,10 @@ from meshmq.settings import Settings
 
 _logger: Final = logging.getLogger("meshmq.node")
 _OPEN_ALONE: Final = "open to this user on this machine only; to meet others: meshmq keys new"
+_NO_PORT: Final = (
+    "has no effect without a secret or insecure=True: the node is open to this user on this machine only; "
+    "meshmq keys new makes a secret"
+)
 _told: set[str] = set()
 ValueT = TypeVar("ValueT")
 
@@ -77,11 +81,15 @@ class Whereabouts:
         """
         if type(insecure) is not bool:  # "no" would count as true, and open the node to everybody
             raise ConfigError(f"insecure={insecure!r}: it is True or False")
+        secret = load_secret(secret, os.environ)
+        first_port = _port(port) if port is not None else variable("MESHMQ_PORT", _port)
+        if port is not None and secret is None and not insecure:
+            raise ConfigError(f"port={port!r} {_NO_PORT}")
         return cls(
-            load_secret(secret, os.environ),
+            secret,
             insecure,
             GivenAddresses(peers) if peers else variable("MESHMQ_PEERS", _addresses),
-            _port(port) if port is not None else variable("MESHMQ_PORT", _port),
+            first_port,
             variable("MESHMQ_INTERFACES", parse_interfaces) or (),
         )
 
@@ -106,8 +114,11 @@ class Whereabouts:
             discoveries.append(self.given)
         if interfaces:
             discoveries.append(ZeroconfDiscovery(interfaces, stranger))
-        elif _once("alone"):
-            _logger.info(_OPEN_ALONE)
+        else:
+            if self.port is not None and _once("port"):
+                _logger.warning("MESHMQ_PORT=%d %s", self.port, _NO_PORT)
+            if _once("alone"):
+                _logger.info(_OPEN_ALONE)
         if self.insecure and keys is None and _once("insecure"):
             _logger.warning("insecure=True: everybody on the network can read, push and pull here, in clear")
         tag = keys.tag if keys is not None else b""

@@ -164,8 +164,19 @@ def test_an_argument_comes_before_its_variable(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("MESHMQ_MESH", "*")
     monkeypatch.setenv("MESHMQ_PORT", "http")
     monkeypatch.setenv("MESHMQ_PEERS", "host")
-    node = meshmq.Node("named", mesh="given", port=5555, peers=["127.0.0.1:5555"])
+    node = meshmq.Node("named", mesh="given", secret=SECRET, port=5555, peers=["127.0.0.1:5555"])
     assert (node.name, node.mesh) == ("named", "given")
+
+
+def test_a_variable_that_has_no_effect_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("meshmq.whereabouts._told", set())
+    monkeypatch.setenv("MESHMQ_PORT", "5757")
+    for _ in range(2):
+        with meshmq.Node() as node:
+            assert all(address.startswith("ipc://") for address in node.addresses)
+    assert caplog.text.count("MESHMQ_PORT=5757 has no effect without a secret or insecure=True") == 1
 
 
 def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,6 +197,7 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"port": 0}, "port=0"),
         ({"port": True}, "port=True"),
         ({"port": "http"}, "port='http'"),
+        ({"port": 5757}, "port=5757 has no effect without a secret or insecure=True"),
         ({"journal": "/tmp/journal"}, "journal"),
         ({"insecure": "no"}, "insecure='no'"),
         ({"insecure": 0}, "insecure=0: it is True or False"),
