@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Final
 
 from meshmq.cli.terminal import words
@@ -38,8 +39,12 @@ def is_alone(arguments: argparse.Namespace) -> bool:
 
 
 @contextmanager
-def joined(arguments: argparse.Namespace, settings: Settings | None = None) -> Iterator[Node]:
+def joined(
+    arguments: argparse.Namespace, settings: Settings | None = None, *, takes_port: bool = False
+) -> Iterator[Node]:
     """Open a node as the options say; leave it well, or in haste where an exception is on its way.
+
+    Only one that ``takes_port`` binds to ``MESHMQ_PORT``: the others pass by, and a node that stays may have it.
 
     Raises:
         MeshError: it cannot be opened, or left well.
@@ -51,7 +56,10 @@ def joined(arguments: argparse.Namespace, settings: Settings | None = None) -> I
         insecure=arguments.insecure,
         peers=arguments.peers,
         settings=settings,
-    ).open()
+    )
+    if not takes_port:
+        node._whereabouts = replace(node._whereabouts, port=None)
+    node.open()
     try:
         yield node
         node.close()

@@ -46,7 +46,7 @@ def add_arguments(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Take jobs until there are enough of them, or somebody ends it."""
-    with joined(arguments) as node, node.pull(arguments.queue, idle=arguments.idle) as jobs:
+    with joined(arguments, takes_port=True) as node, node.pull(arguments.queue, idle=arguments.idle) as jobs:
         writing = threading.Lock()
 
         def close() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from meshmq import Node
 from meshmq.cli import main
-from meshmq.cli.joining import ALONE, is_alone
+from meshmq.cli.joining import ALONE, is_alone, joined
 from tests.cli.conftest import Meshmq
 from tests.cli.test_main import parse
 
@@ -72,6 +72,26 @@ def test_stats_shows_queues_and_who_pulls_them(mesh_name: str, capsys: pytest.Ca
     assert told["queues"] == {"done": ["two"]}
     assert [peer["name"] for peer in told["peers"]] == ["two"]
     assert f"nobody in the mesh {mesh_name!r} is called 'nonesuch' or pulls it" in capsys.readouterr().err
+
+
+def test_commands_that_pass_by_leave_the_port_to_a_node_that_stays(
+    mesh_name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MESHMQ_SECRET", secrets.token_urlsafe(32))
+    monkeypatch.setenv("MESHMQ_MESH", mesh_name)
+    with Node("stays") as node:
+        port = int(node.addresses[-1].rpartition(":")[2])
+        monkeypatch.setenv("MESHMQ_PORT", str(port))
+        jobs = node.pull("jobs")
+        with joined(parse("peers")) as other:  # and as stats, without the time they look for
+            assert not any(f":{port}" in address for address in other.addresses)
+        assert main(["push", "jobs", "1", "--timeout", "0.1"]) == 1  # nobody asks for it; but it was opened
+        said = capsys.readouterr().err
+        assert "1 job of 1 not confirmed" in said
+        assert "is taken" not in said
+        assert main(["pull", "jobs", "--idle", "0.1"]) == 1
+        assert f"port {port} is taken" in capsys.readouterr().err
+        jobs.close()
 
 
 def test_with_a_secret_or_insecure_nobody_is_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
