@@ -13,6 +13,7 @@ exception to ``sys.unraisablehook`` and goes on. A SIGTERM that ends there is no
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -73,6 +74,7 @@ def install_signals() -> None:
             signal.signal(signal.SIGTERM, _terminate)
             if state.unraisable is None:
                 state.unraisable, sys.unraisablehook = sys.unraisablehook, _swallowed
+                atexit.register(_at_the_end)
 
 
 def start_apart(thread: threading.Thread) -> None:
@@ -167,6 +169,11 @@ def _swallowed(unraisable: sys.UnraisableHookArgs) -> None:
         state.noted = signal.SIGTERM
     elif state.unraisable is not None:
         state.unraisable(unraisable)
+
+
+def _at_the_end() -> None:
+    # Registered after what leaves the nodes, and so called before: what came while no Python ran strikes here.
+    return
 
 
 def _note(signum: int) -> None:
