@@ -3,19 +3,22 @@
 *Problem*: one call is too much for one process. Its parts are independent, the workers are whoever is
 there, and the caller wants one list, each result at the place of its part.
 
-*How it works*: the caller pushes the parts, each with its number and with the name of a queue that only
-this caller pulls; the workers push their answers there::
+*How it works*: the caller pushes the parts, each with its number, that of the call, and the name of a
+queue that only this caller pulls; the workers push their answers there::
 
                   +--> worker --+
     map(values) --+--> worker --+--> answers, by number --> [result, result, ...]
                   +--> worker --+
 
 A worker confirms a part only when its answer has arrived, so that no answer dies with a worker.
-A part done twice answers twice with the same number; the second is left aside.
+A part done twice answers twice with the same number; the second is left aside, and so is what
+answers a call that has given up.
 
 *Limits*: all parts and results are held by the caller. Every part has to be answered: give ``map`` a
-``timeout`` where workers may be missing. A worker waits 10 s for a caller that has given up, and
-keeps its answer until the worker's node is closed, which then says ``Undelivered``.
+``timeout`` where workers may be missing. Calls of one ``FanOut`` take turns. Make one and keep it: each
+has a queue of its own, which stays as long as its node. A worker waits 10 s for a caller that has given
+up, and keeps its answer until that one calls again, or the worker's node is closed, which then says
+``Undelivered``.
 
 *Run*::
 
@@ -28,6 +31,7 @@ keeps its answer until the worker's node is closed, which then says ``Undelivere
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import threading
 import time
@@ -43,26 +47,30 @@ class FanOut:
 
     def __init__(self, node: meshmq.Node, queue: str) -> None:
         self._node, self._queue = node, queue
+        self._answers = node.pull(f"{queue}.answers.{secrets.token_hex(8)}")
+        self._calls = itertools.count()
+        self._turn = threading.Lock()
 
     def map(self, values: Iterable[Any], timeout: float | None = None) -> list[Any]:
         """Return what the workers' function made of each value, in the order of the values.
 
         Raises:
-            TimedOut: not all parts were answered within ``timeout`` seconds.
+            TimedOut: not all parts were answered within ``timeout`` seconds of its turn.
             RuntimeError: the function raised; the sentence names the first such part, and what was raised.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        answers = f"{self._queue}.answers.{secrets.token_hex(8)}"
         found: dict[int, dict[str, Any]] = {}
-        with self._node.pull(answers) as receiver:
-            count = 0
+        with self._turn:
+            deadline = None if timeout is None else time.monotonic() + timeout
+            call, count = next(self._calls), 0
             for value in values:
-                self._node.push(self._queue, {"to": answers, "number": count, "value": value}, timeout=timeout)
+                part = {"to": self._answers.queue, "call": call, "number": count, "value": value}
+                self._node.push(self._queue, part, timeout=timeout)
                 count += 1
             while len(found) < count:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                answer = receiver.receive(left).data
-                found.setdefault(answer["number"], answer)
+                with self._answers.receive(left) as message:
+                    if message.data["call"] == call:
+                        found.setdefault(message.data["number"], message.data)
         for number in range(count):
             if "failed" in found[number]:
                 raise RuntimeError(f"part {number} failed: {found[number]['failed']}")
@@ -73,7 +81,7 @@ class FanOut:
         """Answer parts with ``function(value)`` until the node is closed."""
         with suppress(meshmq.ClosedError):
             for part in node.pull(queue):
-                answer = {"number": part.data["number"]}
+                answer = {"call": part.data["call"], "number": part.data["number"]}
                 try:
                     answer["result"] = function(part.data["value"])
                 except Exception as error:
