@@ -51,6 +51,9 @@ def at_exit(closer: Closer, limit: float) -> Callable[[], None]:
 
 
 def _leave() -> None:
+    global _left
+    if _left:
+        return
     began = time.monotonic()
     patient = True
     with contextlib.suppress(KeyboardInterrupt, SystemExit), shield:  # signals strike only where a closer waits
@@ -64,6 +67,7 @@ def _leave() -> None:
             except Exception as error:
                 _logger.error("closing at exit: %s", error)
     _send_the_last()
+    _left = True
 
 
 def _send_the_last() -> None:
@@ -91,12 +95,13 @@ def _ask_multiprocessing() -> None:
 
 
 def _after_fork() -> None:
-    global _asked
-    _asked = False
+    global _asked, _left
+    _asked = _left = False
     _closers.clear()
 
 
-_asked = False
-atexit.register(_leave)
+_asked = _left = False
+for _ in range(2):  # a signal may strike before the first line of the first; Python then goes on to the next
+    atexit.register(_leave)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

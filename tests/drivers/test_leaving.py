@@ -68,3 +68,24 @@ def test_ctrl_c_while_leaving_closes_the_others_at_once() -> None:
 
 def test_a_forked_child_closes_nothing_of_its_parents() -> None:
     assert run_child(FORKED).stdout == "closed\n"
+
+
+STRUCK = """
+import os, signal, sys
+from meshmq.drivers.leaving import at_exit
+from meshmq.links.interrupts import install_signals
+
+install_signals()
+
+def profile(frame, event, argument):
+    if event == "call" and frame.f_code.co_name == "_leave":
+        sys.setprofile(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+at_exit(lambda seconds: print("closed"), 1.0)
+sys.setprofile(profile)
+"""
+
+
+def test_a_signal_that_strikes_before_leaving_has_begun_does_not_end_it() -> None:
+    assert run_child(STRUCK).stdout == "closed\n"
