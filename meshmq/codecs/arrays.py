@@ -20,6 +20,7 @@ _DTYPE: Final = re.compile(r"[<>|][biufcmMSUV][0-9]{1,9}(\[([1-9][0-9]{0,8})?[a-
 _SIZES: Final = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), "c": (8, 16), "m": (8,), "M": (8,)}
 _TEXT: Final = "SUV"  # of any size
 _FIELDS: Final = 1000
+_DIMENSIONS: Final = 64  # numpy has no more
 _LAST_CHARACTER: Final = 0x10FFFF
 
 
@@ -58,6 +59,8 @@ def unpack_array(dtype: object, shape: object, data: bytes | memoryview) -> obje
         raise DecodeError("the data holds an array and numpy is not installed here: pip install numpy") from error
     try:
         kind = _unpack_dtype(dtype)
+        if isinstance(shape, list) and len(shape) > _DIMENSIONS:  # multiplying them all takes the square of their time
+            raise DecodeError(f"an array of {len(shape):,} dimensions: it may have {_DIMENSIONS}")
         if not isinstance(shape, list) or not {*map(type, shape)} <= {int} or (shape and min(shape) < 0):
             raise DecodeError(f"an array of the shape {str(shape)[:80]}")
         view = memoryview(data)

@@ -181,6 +181,11 @@ def test_parts_that_make_no_array_are_a_decode_error(dtype: Any, shape: Any, dat
         arrays.unpack_array(dtype, shape, data)
 
 
+def test_shape_of_many_dimensions_is_refused_before_it_is_multiplied() -> None:
+    with pytest.raises(DecodeError, match="65 dimensions"):
+        arrays.unpack_array("<f8", [2**64 - 1] * 65, b"12345678")
+
+
 def test_frames_that_are_missing_or_too_many_are_a_decode_error() -> None:
     body, (buffer,) = codec.encode([np.zeros(LARGE_BYTES, "u1")])
     for buffers in ([], [buffer, buffer], [buffer[:-1]], [b""]):
