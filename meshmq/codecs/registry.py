@@ -45,14 +45,23 @@ class Adapter:
 
 
 class _EnumAdapter(Adapter):
+    def __init__(self, cls: type, name: str) -> None:
+        super().__init__(cls, name)
+        # An enum keeps every combination that it was ever asked for: of bits that are nobody's there is no end.
+        self._bits = 0
+        for member in cls.__members__.values() if issubclass(cls, Flag) else ():
+            self._bits |= member._value_
+
     def parts(self, value: Enum) -> Iterable[tuple[str, object]]:
         # Combined flags have no name of their own.
+        if isinstance(value, Flag) and value._value_ & ~self._bits:
+            raise Refused(f"is {value._value_:#x}, with bits that no member of {self.name} has: send the int")
         return ((".value", value._value_ if isinstance(value, Flag) else value._name_),)
 
     def build(self, parts: Sequence[object]) -> object:
         if len(parts) == 1:
             if issubclass(self.cls, Flag):
-                if type(parts[0]) is int:
+                if type(parts[0]) is int and not parts[0] & ~self._bits:
                     member = self.cls(parts[0])
                     if type(member) is self.cls and member._value_ == parts[0]:
                         return member

@@ -177,3 +177,21 @@ def test_enum_gives_nothing_but_its_members(parts: bytes) -> None:
         codec.decode(b"\xc1\x93\xc7\x00\x05\xactests.Colour" + parts)
     with pytest.raises(DecodeError):
         codec.decode(b"\xc1\x93\xc7\x00\x05\xactests.Rights" + (b"\x78" if parts == b"\x01" else parts))
+
+
+def test_bits_that_no_member_has_are_refused_at_both_ends_and_not_kept() -> None:
+    @register(name="tests.Mode")
+    class Mode(enum.IntFlag):
+        READ = 1
+        WRITE = 4
+
+    assert codec.decode(*codec.encode(Mode.READ | Mode.WRITE)) is Mode.READ | Mode.WRITE
+    with pytest.raises(EncodeError, match=r"no member of tests\.Mode has"):
+        codec.encode(Mode(3))
+    body, _ = codec.encode(Mode.WRITE)
+    assert body[-1:] == b"\x04"
+    kept = len(Mode._value2member_map_)
+    for value in (b"\x02", b"\x08", b"\xff", b"\xcf" + b"\x7f" * 8):
+        with pytest.raises(DecodeError, match="has no member"):
+            codec.decode(body[:-1] + value)
+    assert len(Mode._value2member_map_) == kept
