@@ -7,8 +7,8 @@ what it would bend without a word is found afterwards: a bytearray or memoryview
 body, too deep nesting as many container headers; only bodies that may hold such are looked at more closely.
 
 Naive datetimes and memoryviews are refused; an aware datetime arrives with its offset, but not with the name of its
-zone. MessagePack's own timestamp, as other languages send it, arrives as an aware datetime in UTC, and other
-extensions in a plain body as ``msgpack.ExtType``.
+zone. MessagePack's own timestamp, as other languages send it, arrives as an aware datetime in UTC (and is refused
+where it is sent), and other extensions in a plain body as ``msgpack.ExtType``.
 """
 
 from __future__ import annotations
@@ -103,6 +103,11 @@ def _levels() -> int:
 _ABOVE: Final = b"\x91" * max(0, _levels() - DEPTH)
 
 
+def _stamped(body: bytes) -> bool:
+    """Whether a body may hold one of the library's own timestamps, which would come back as a datetime."""
+    return 0xFF in body and (0xD6 in body or 0xD7 in body or 0xC7 in body)
+
+
 def _fits(data: object, leaves: frozenset[type] = _LEAVES) -> bool:
     """Tell whether ``data`` is plain and not too deep, one level at a time."""
     if type(data) is dict and leaves.issuperset(map(type, data.values())):
@@ -147,13 +152,14 @@ class MsgpackCodec:
         except Exception:
             _idle.append(pack)
             return self._encode_tree(data)
-        if len(body) <= _SMALL and 0xC4 not in body:
+        if len(body) <= _SMALL and 0xC4 not in body and (0xFF not in body or not _stamped(body)):
             _idle.append(pack)
             return body, ()
         if len(body) <= _KEPT:
             _idle.append(pack)
         if len(body) <= _MEDIUM and 0xC4 not in body and 0xC5 not in body:
-            if len(body.translate(None, _NO_CONTAINER)) > DEPTH and not _fits(data):
+            deep = len(body.translate(None, _NO_CONTAINER)) > DEPTH
+            if (deep or _stamped(body)) and not _fits(data):
                 return self._encode_tree(data)
         elif not _fits(data):
             return self._encode_tree(data)

@@ -64,6 +64,16 @@ def test_timestamp_of_another_language_arrives_as_a_moment_in_utc() -> None:
     assert codec.decode(msgpack.packb(msgpack.Timestamp(0))) == datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("seconds", [0, 2**33, 2**40])
+@pytest.mark.parametrize("beside", ["", "x" * 50, "x" * 2_000])
+def test_timestamp_of_the_library_is_refused_where_it_is_sent(seconds: int, beside: str) -> None:
+    for value in (msgpack.Timestamp(seconds), [beside, {"at": msgpack.Timestamp(seconds)}]):
+        with pytest.raises(EncodeError, match="is a Timestamp"):
+            codec.encode(value)
+    for lookalike in (0xD6FF, 0xD7FF, "\ud7ff", -1, [0xC7, 0x0CFF]):
+        assert codec.decode(*codec.encode([beside, lookalike])) == [beside, lookalike]
+
+
 @pytest.mark.parametrize(
     "body",
     [
