@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from random import Random
 from typing import Final
@@ -199,20 +200,13 @@ def leave(node: meshmq.Node, hard: float | None) -> dict[str, tuple[int, int]]:
 
 def work(mesh: str, done: list[int], closed: threading.Event) -> None:
     """Take from three queues until who pushes is closed."""
-    with meshmq.Node("worker", mesh=mesh) as node:
+    with meshmq.Node("worker", mesh=mesh) as node, ThreadPoolExecutor(3) as threads:
         receivers = [node.pull(f"jobs-{number}") for number in range(3)]
-        threads = [threading.Thread(target=work_one, args=(receiver, done)) for receiver in receivers]
-        for thread in threads:
-            thread.start()
+        taken = threads.map(lambda jobs: [job.data for job in jobs], receivers)
         closed.wait(3 * LIMIT)
         for receiver in receivers:
             receiver.close()
-        for thread in threads:
-            thread.join()
-
-
-def work_one(receiver: meshmq.Receiver, done: list[int]) -> None:
-    done.extend(message.data for message in receiver)
+        done.extend(number for numbers in taken for number in numbers)
 
 
 def test_a_node_made_in_a_thread_is_used_from_many(mesh_name: str) -> None:
