@@ -45,6 +45,8 @@ class Exchange(Meeting):
         self._local: deque[tuple[Kind, Sequence[bytes]]] = deque()
         self._busy_inboxes: dict[str, None] = {}
         self._busy_outboxes: dict[str, None] = {}
+        #: The queues for whose jobs everybody who is here was sought.
+        self._sought: set[str] = set()
         self._working = False
         self._left = False
 
@@ -59,9 +61,8 @@ class Exchange(Meeting):
 
     def _open_outbox(self, queue: str) -> Outbox:
         base = (len(self.outboxes) << QUEUE_SHIFT) + 1
-        outbox = self.outboxes[queue] = Outbox(queue, self._origin, base, self.settings, self._random)
-        self._seeking = True
-        return outbox
+        self.outboxes[queue] = Outbox(queue, self._origin, base, self.settings, self._random)
+        return self.outboxes[queue]
 
     # -- what sessions bring -----------------------------------------------------------------------
 
@@ -162,9 +163,8 @@ class Exchange(Meeting):
     def _work_off(self, now: float) -> None:
         if self._seeking:
             self._seeking = False
-            for outbox in self.outboxes.values():
-                if outbox.depth:
-                    self._seek(outbox, now)
+            self._sought.clear()
+            self._busy_outboxes.update((queue, None) for queue, outbox in self.outboxes.items() if outbox.depth)
         busy, self._busy_inboxes = self._busy_inboxes, {}
         for queue in busy:
             inbox = self._inbox(queue)
@@ -173,6 +173,9 @@ class Exchange(Meeting):
         outboxes, self._busy_outboxes = self._busy_outboxes, {}
         for queue in outboxes:
             outbox = self.outboxes[queue]
+            if outbox.depth and queue not in self._sought:
+                self._sought.add(queue)
+                self._seek(outbox, now)
             self._pump(outbox, now)
             outbox.busy.note(now, busy=outbox.depth > outbox.waiting + outbox.paused)
         while self._local:

@@ -59,8 +59,6 @@ class Participant(Exchange):
             outbox = self._open_outbox(queue)
         outbox.clear_tray(now)
         number = outbox.add(body, buffers, headers, now)
-        if outbox.depth == 1:
-            self._seeking = True
         self._busy_outboxes[queue] = None
         self.work(now)
         due = outbox.set_tray(now)
@@ -113,31 +111,31 @@ class Participant(Exchange):
 
     def look(self, queue: str, now: float) -> None:
         """Ask for jobs of a queue on behalf of somebody who only looks whether one is there."""
-        self._with_inbox(queue, now, lambda inbox: inbox.look(now))
+        self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.look(now))
 
     def finish(self, queue: str, hand: Hand, now: float) -> None:
         """Note that a consumer is done with what it began of a hand."""
-        self._with_inbox(queue, now, lambda inbox: inbox.finish(hand, now))
+        self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.finish(hand, now))
 
     def leave(self, queue: str, consumer: Hashable, now: float) -> None:
         """Take back what a consumer left without a word."""
-        self._with_inbox(queue, now, lambda inbox: inbox.leave(consumer))
+        self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.leave(consumer))
 
     def rest(self, queue: str, consumer: Hashable, now: float) -> None:
         """Note that a consumer stopped asking for now."""
-        self._with_inbox(queue, now, lambda inbox: inbox.rest(consumer, now))
+        self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.rest(consumer, now))
 
     def judge(
         self, queue: str, hand: Hand, index: int, verdict: Verdict | None, delay: float | None, now: float
     ) -> None:
         """Take an explicit ack (``None``) or nack of one job in hand."""
-        self._with_inbox(queue, now, lambda inbox: inbox.say(hand, index, verdict, delay))
+        # Another thread may have shut the inbox since the word was given.
+        self._with_inbox(self._inbox(queue), now, lambda inbox: inbox.say(hand, index, verdict, delay))
 
-    def _with_inbox(self, queue: str, now: float, act: Callable[[Inbox], object]) -> None:
-        inbox = self.inboxes.get(queue)
+    def _with_inbox(self, inbox: Inbox | None, now: float, act: Callable[[Inbox], object]) -> None:
         if inbox is not None:
             act(inbox)
-            self._busy_inboxes[queue] = None
+            self._busy_inboxes[inbox.queue] = None
             self.work(now)
 
     def drain(self, now: float) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from meshmq.wire.frames import Kind, unpack_acks
+from tests.core.stranger import jobs, pulling
 from tests.core.village import Village, body, numbered
 
 
@@ -213,3 +215,15 @@ def test_a_queue_that_was_only_looked_at_keeps_no_job_once_it_is_closed() -> Non
     village.open(2)
     assert village.work_off(2) == [(name, 1) for name in numbered(3)]
     assert not village[0].outboxes["jobs"].depth
+
+
+def test_a_word_on_a_job_is_told_though_its_receiver_was_closed_meanwhile() -> None:
+    node, stranger = pulling()
+    stranger.say(Kind.JOBS, jobs(1, 1))
+    hand = node.take("jobs", "me", 0.0)
+    hand.said[0] = None  # in the user's thread, which then waits for the lock
+    node.leave("jobs", "me", 0.0)
+    node.close_queue("jobs", 0.0)
+    node.judge("jobs", hand, 0, None, None, 0.0)
+    stranger.settle()
+    assert unpack_acks(stranger.bodies(Kind.ACKS)[-1]).done[0][2] == ((1, 1),)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from meshmq.core.tray import BATCH_WAIT, TRAY_BYTES, TRAY_JOBS
 from meshmq.settings import Settings
+from meshmq.wire.frames import Kind, pack_acks, pack_bye, pack_grant
 from tests.core.books import audit_outbox
 from tests.core.jobs import Pusher
+from tests.core.stranger import Stranger, pushing
 
 
 def busy(settings: Settings | None = None) -> Pusher:
@@ -91,3 +93,21 @@ def test_a_job_can_be_withdrawn_while_it_lies_there() -> None:
     assert pusher.box.tray.withdraw(body)
     assert not pusher.box.tray.withdraw(body)
     assert len(pusher.box.tray.jobs) == 1
+
+
+def test_a_job_laid_after_all_others_are_done_goes_to_who_came_meanwhile() -> None:
+    node, first = pushing(1)
+    first.say(Kind.GRANT, pack_grant("jobs", 10, 1_000_000))
+    outbox = node.outboxes["jobs"]
+    node.push("jobs", b"\xc0", (), None, 0.0)  # another is in flight: the tray has room
+    for body in pack_acks("jobs", 10, 1_000_000, [(outbox.origin, 2, [(1, 2)])]):
+        first.say(Kind.ACKS, body)
+    first.say(Kind.BYE, pack_bye("left"))
+    second = Stranger(node, connection=3, node_id=b"T" * 16)
+    second.hello()
+    second.card("jobs")
+    assert second.kinds == [Kind.HELLO]
+    assert outbox.tray.room
+    outbox.tray.jobs.append(b"\xc0")
+    second.wait(BATCH_WAIT)
+    assert Kind.OFFER in second.kinds
