@@ -132,6 +132,7 @@ class Meeting:
 
     def claim(self, string: bytes, present: bool, now: float) -> None:
         """Learn of a subscription to our control link."""
+        self._notice(now)
         self.presence.claim(string, present, now)
         self._deadline = now
 
@@ -139,6 +140,7 @@ class Meeting:
         self, addresses: tuple[str, ...], source: str, node_id: bytes | None, now: float, *, given: bool = False
     ) -> None:
         """Take a rumour from discovery."""
+        self._notice(now)
         self.presence.found(addresses, source, node_id, now, given=given)
         self._deadline = now
 
@@ -148,6 +150,7 @@ class Meeting:
 
     def refused(self, connection: int, reason: str, address: str, now: float) -> None:
         """Learn that a dial failed."""
+        self._notice(now)
         session = self.connections.get(connection)
         if session is not None:
             session.refused(connection, reason == "refused", now)
@@ -157,6 +160,7 @@ class Meeting:
 
     def ended(self, connection: int, now: float) -> None:
         """Learn that a connection is gone."""
+        self._notice(now)
         session = self.connections.get(connection)
         if session is not None:
             session.ended(connection, now)

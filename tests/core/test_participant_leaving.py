@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from meshmq.core.participant import Participant
 from meshmq.wire.frames import Kind, unpack_acks
 from tests.core.stranger import jobs, pulling
 from tests.core.village import Village, body, numbered
@@ -200,6 +203,26 @@ def test_standing_still_right_after_something_came_is_noticed_too() -> None:
     worker.hear(999, [], worker.deadline)  # whatever it is: a step is due now, and comes late
     worker.tick(worker.deadline + worker.settings.grace + 0.1)
     assert worker.inboxes["jobs"].waiting == 0
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        lambda node, now: node.claim(b"", True, now),
+        lambda node, now: node.found(("memory://nobody/c",), "test", None, now),
+        lambda node, now: node.refused(998, "refused", "", now),
+        lambda node, now: node.ended(999, now),
+    ],
+    ids=["claim", "found", "refused", "ended"],
+)
+def test_standing_still_is_noticed_whatever_comes_first_after_it(first: Callable[[Participant, float], None]) -> None:
+    node, stranger = pulling()
+    stranger.say(Kind.JOBS, jobs(1, 10))
+    assert node.deadline is not None
+    late = node.deadline + node.settings.grace + 0.1
+    first(node, late)
+    node.tick(late)
+    assert node.inboxes["jobs"].waiting == 0
 
 
 def test_a_queue_that_was_only_looked_at_keeps_no_job_once_it_is_closed() -> None:
