@@ -21,7 +21,7 @@ from meshmq.discovery.base import Found
 from meshmq.drivers.base import Driver
 from meshmq.errors import ClosedError, ConfigError, Undelivered
 from meshmq.links.engine import Engine
-from meshmq.links.interrupts import install_signals
+from meshmq.links.interrupts import install_signals, release_signals
 from meshmq.names import NodeId, check_name, counted
 from meshmq.settings import Settings
 from meshmq.whereabouts import Place, Whereabouts, program, variable
@@ -126,8 +126,9 @@ class Incarnation:
                 raise ClosedError(f"node {self.name!r} is closed")
             if self._engine is not None:
                 return
-            install_signals()
+            install_signals(self._id)
             with ExitStack() as undo:
+                undo.callback(release_signals, self._id)
                 self._open_all(undo)
                 undo.pop_all()
 

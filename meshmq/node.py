@@ -13,7 +13,7 @@ from meshmq.core.participant import Participant
 from meshmq.errors import ClosedError, ConfigError, EncodeError, Undelivered
 from meshmq.incarnation import Closable, Incarnation
 from meshmq.links.engine import Engine
-from meshmq.links.interrupts import shield
+from meshmq.links.interrupts import release_signals, shield
 from meshmq.names import check_name
 from meshmq.seeing import PeerView, peer_views, statistics
 from meshmq.waiting import Wish
@@ -78,6 +78,7 @@ class BaseNode(Incarnation):
         if self._left is None:  # of one that broke there was no last
             participant.clear_trays(engine.now(), close=True)
             self._left = _left_behind(participant)
+        release_signals(self._id)
         return self._left
 
     # -- calls that do not wait ------------------------------------------------------------------

@@ -19,7 +19,7 @@ from itertools import count
 from meshmq.drivers.keeper import keeper
 from meshmq.links import context
 from meshmq.links.authenticator import current
-from meshmq.links.interrupts import shield, start_apart
+from meshmq.links.interrupts import shield, start_apart, state
 
 #: Seconds that what was sent last, on links that are closed already, may take to leave.
 _LINGER = 0.5
@@ -56,6 +56,7 @@ def _leave() -> None:
         return
     began = time.monotonic()
     patient = True
+    state.holders.add(b"exit")  # what a signal strikes at the end is still ours to leave
     with contextlib.suppress(KeyboardInterrupt, SystemExit), shield:  # signals strike only where a closer waits
         while _closers:
             _, (closer, limit) = _closers.popitem()

@@ -76,12 +76,14 @@ class LoopDriver:
         self._engine.leave_helm()
 
     def _turn(self) -> None:
-        if not self._engine.forked:
-            self._engine.step()
-        if self._engine.closed:
-            self.detach()
-        else:
-            self._arm()
+        try:
+            if not self._engine.forked:
+                self._engine.step()
+        finally:  # Ctrl-C may strike here, and the loop be run again to end what is under way
+            if self._engine.closed:
+                self.detach()
+            else:
+                self._arm()
 
     def _due(self) -> None:
         """The timer was set for a deadline that may have moved since, or for a clock that stands."""

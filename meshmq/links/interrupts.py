@@ -41,7 +41,7 @@ class Sleeper(Protocol):
 class _State:
     """Where the main thread is; written by the main thread only (its signal handlers among it)."""
 
-    __slots__ = ("depth", "noted", "sleeper", "terminated", "thread", "unraisable")
+    __slots__ = ("depth", "holders", "noted", "sleeper", "terminated", "thread", "unraisable")
 
     def __init__(self) -> None:
         self.thread = threading.main_thread().ident or 0
@@ -49,6 +49,8 @@ class _State:
         self.noted = 0
         self.sleeper: Sleeper | None = None
         self.terminated = False
+        #: For whom our handlers are there; with the last they go.
+        self.holders: set[bytes] = set()
         #: The hook that ours stands before.
         self.unraisable: Callable[[sys.UnraisableHookArgs], object] | None = None
 
@@ -56,7 +58,7 @@ class _State:
 state = _State()
 
 
-def install_signals() -> None:
+def install_signals(holder: bytes = b"for good") -> None:
     """Let Ctrl-C and SIGTERM strike only where they do no harm.
 
     Replaces ``signal.default_int_handler`` and the default action of SIGTERM, and only those: a
@@ -64,7 +66,9 @@ def install_signals() -> None:
     ``SystemExit(143)``, so that ``with`` blocks are left in order; the second one ends the process
     at once. One that Python swallows, in a ``__del__``, is raised when the main thread next leaves a
     node. Does nothing outside the main thread; may be called as often as one likes.
+    ``release_signals(holder)`` takes it back.
     """
+    state.holders.add(holder)
     if get_ident() != state.thread:
         return
     with contextlib.suppress(ValueError):  # a sub-interpreter has a main thread, but no signals
@@ -95,8 +99,17 @@ def start_apart(thread: threading.Thread) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def release_signals(holder: bytes) -> None:
+    """Put back what was there, if ``holder`` was the last: in the main thread, for no other can."""
+    state.holders.discard(holder)
+    if not state.holders:
+        restore_signals()
+
+
 def restore_signals() -> None:
     """Put back what ``install_signals`` has replaced."""
+    if get_ident() != state.thread:
+        return
     with contextlib.suppress(ValueError):
         if signal.getsignal(signal.SIGINT) is _interrupt:
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -105,6 +118,7 @@ def restore_signals() -> None:
     if state.unraisable is not None and sys.unraisablehook is _swallowed:
         sys.unraisablehook = state.unraisable
         state.unraisable = None
+        atexit.unregister(_at_the_end)
 
 
 def strike() -> None:
@@ -194,6 +208,7 @@ def _after_fork() -> None:
     state.noted = 0
     state.sleeper = None
     state.terminated = False
+    state.holders.clear()
     restore_signals()
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -12,6 +13,7 @@ import pytest
 from meshmq.drivers.loop import LoopDriver
 from meshmq.errors import ClosedError, InUseError, TimedOut
 from meshmq.links.engine import Engine
+from meshmq.links.interrupts import install_signals, release_signals
 from tests.drivers.fakes import LIMIT, Hand, ToyDecider, ToyLinks, give, take_async, toy
 
 Main = Callable[[], Coroutine[Any, Any, None]]
@@ -231,6 +233,29 @@ def test_which_way_is_known_after_attaching() -> None:
     for way in (run_asyncio, run_watchless, run_portable):
         way(main)
     assert seen == [False, True, True]
+
+
+def test_what_strikes_in_a_turn_does_not_stop_the_timer() -> None:
+    loop = asyncio.new_event_loop()
+    engine, decider, _ = toy()
+    driver = LoopDriver(engine, loop)
+    driver.attach()
+    install_signals(b"test")
+
+    def strike() -> None:
+        decider.deadline = engine.now() + 0.01
+        signal.raise_signal(signal.SIGINT)
+
+    try:
+        engine.post(strike)
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(asyncio.sleep(LIMIT))
+        loop.run_until_complete(take_async(engine, decider, "tick", timeout=2.0))
+    finally:
+        release_signals(b"test")
+        driver.detach()
+        engine.close(0.0)
+        loop.close()
 
 
 def test_detaching_after_the_loop_was_closed() -> None:
