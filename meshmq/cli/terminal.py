@@ -59,15 +59,18 @@ def span(seconds: float | None) -> str:
 
 
 class _Formatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record's message, escaped; tracebacks are for ``-vv`` alone."""
-        if self._loud:
-            return f"meshmq: {escape(super().format(record)).replace(chr(92) + 'n', chr(10))}"
-        return f"meshmq: {escape(record.getMessage())}"
-
     def __init__(self, *, loud: bool) -> None:
-        super().__init__("%(name)s %(levelname)s: %(message)s" if loud else None)
+        super().__init__()
         self._loud = loud
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's message, escaped; tracebacks, line by line, are for ``-vv`` alone."""
+        if not self._loud:
+            return f"meshmq: {escape(record.getMessage())}"
+        rows = [f"meshmq: {record.name} {record.levelname}: {record.getMessage()}"]
+        if record.exc_info:
+            rows += [f"  {row}" for row in self.formatException(record.exc_info).split("\n")]
+        return "\n".join(map(escape, rows))
 
 
 def start_logging(loud: int) -> logging.Handler:

@@ -43,6 +43,23 @@ def test_hostile_words_of_a_peer_do_not_steer_the_log(capsys: pytest.CaptureFixt
     assert said == "meshmq: a\\x1b[2J\\r\\nb\\u202e\\x9b\\u200b\\ud800 joined\n"
 
 
+def test_with_everything_said_a_peer_writes_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = start_logging(2)
+    try:
+        logging.getLogger("meshmq.peers").warning("%s joined", "x\nmeshmq: a forged line")
+        try:
+            raise ValueError("y\nmeshmq: another\x1b[2J")
+        except ValueError:
+            logging.getLogger("meshmq.peers").exception("failed")
+    finally:
+        stop_logging(handler)
+    first, second, *trace = capsys.readouterr().err.splitlines()
+    assert first == "meshmq: meshmq.peers WARNING: x\\nmeshmq: a forged line joined"
+    assert second == "meshmq: meshmq.peers ERROR: failed"
+    assert trace[0] == "  Traceback (most recent call last):"
+    assert trace[-2:] == ["  ValueError: y", "  meshmq: another\\x1b[2J"]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(None, ""), (0.0004, "0.4 ms"), (12.3, "12 s"), (180, "3 min"), (18_000, "5 h"), (172_800, "2 d")],
