@@ -180,6 +180,8 @@ class Consumer:
             ClosedError: the node or the receiver is closed.
         """
         delivery = self._delivery
+        if delivery is None:
+            self.engine.catch_up()  # a loop that was left just now is not counted beside this one
         self.engine.check()
         if self.left or self.queue not in self._participant.inboxes:
             raise ClosedError(f"the receiver of {self.queue!r} is closed")

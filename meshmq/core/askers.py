@@ -25,9 +25,11 @@ class Askers:
         if consumer in self._until:
             self._until[consumer] = until
 
-    def leave(self, consumer: Hashable) -> None:
-        """Note that a consumer does not ask any more."""
+    def leave(self, consumer: Hashable) -> bool:
+        """Note that a consumer does not ask any more; whether it did."""
+        asked = consumer in self._until
         self._until.pop(consumer, None)
+        return asked
 
     def due(self, now: float) -> list[Hashable]:
         """Return whose time is over."""

@@ -37,13 +37,14 @@ class Pace:
         self.done += jobs
 
     def window(self, consumers: int) -> int:
-        """Return how many jobs to hold ahead; at most doubles with what was done, so it starts at 1."""
+        """Return how many jobs to hold: one for each consumer at least; at most doubles with what was done."""
+        least = max(1, consumers)
         if self.fixed is not None:
-            return self.fixed
+            return max(least, self.fixed)
         if not self.done:
-            return 1
-        wanted = int(self._settings.prefetch_work / self.service) * max(1, consumers)
-        return max(1, min(wanted, self._settings.prefetch_jobs, 2 * self.done))
+            return least
+        wanted = int(self._settings.prefetch_work / self.service * least)
+        return max(least, min(wanted, self._settings.prefetch_jobs, 2 * self.done))
 
     def handful(self, consumers: int) -> int:
         """Return how many jobs to give one consumer at once: more than one where they are quick and it is alone."""

@@ -119,6 +119,8 @@ class Inbox:
             raise WouldBlock
         batch, source, arrived, start, end = self._waiting.popleft()
         most = limit if limit is not None else self.pace.handful(len(self._askers))
+        if self._askers.leave(self):  # who only looked is no consumer more: it looks again if it still waits
+            self._sources.touch()
         if end - start > most:
             self._waiting.appendleft((batch, source, arrived, start + most, end))
             end = start + most

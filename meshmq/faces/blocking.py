@@ -110,7 +110,9 @@ class Node(BaseNode):
     ) -> Receiver:
         """Take jobs of ``queue`` from now on; iterate over what is returned, or call its ``receive``.
 
-        ``prefetch`` fixes how many jobs are fetched ahead (default: about 0.1 s of work, as measured);
+        ``prefetch`` fixes how many jobs are here at once, those in hand included (default: about 0.1 s
+        of work, as measured): 1 fetches none ahead. Each loop or thread that asks has one at least; of
+        several pulls of one queue the first fixes it.
         ``ack="receipt"`` acks each job when it is handed out, so that it is run at most once;
         ``idle`` ends the iteration after so many seconds without a job.
 

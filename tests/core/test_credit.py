@@ -11,8 +11,17 @@ from meshmq.core.credit import Pace, Ranges
 from meshmq.settings import Settings
 
 
-def test_who_has_done_nothing_asks_for_one() -> None:
-    assert Pace(Settings()).window(consumers=4) == 1
+def test_who_has_done_nothing_asks_for_one_job_each() -> None:
+    assert Pace(Settings()).window(consumers=1) == 1
+    assert Pace(Settings()).window(consumers=4) == 4
+
+
+def test_each_consumer_has_a_job_however_long_it_takes() -> None:
+    pace = Pace(Settings())
+    pace.observe(1, 0.5)
+    assert [pace.window(consumers) for consumers in (0, 1, 4)] == [1, 1, 4]
+    assert [Pace(Settings(), 2).window(consumers) for consumers in (0, 1, 4)] == [2, 2, 4]
+    assert Pace(Settings(prefetch_jobs=2)).window(4) == 4
 
 
 def test_a_fixed_window_is_what_was_asked_for() -> None:

@@ -44,6 +44,20 @@ def test_the_window_is_shared_among_pushers_that_have_a_backlog() -> None:
     assert grants == {"a": 50, "b": 50, "c": 1, "d": 1}
 
 
+def test_who_only_looks_asks_for_one_more_until_somebody_takes() -> None:
+    puller = Puller(prefetch=1)
+    puller.box.offered(b"p", 5)
+    for number in (1, 2):
+        puller.box.look(0.0)
+        ((_, grant),) = puller.answers()
+        assert grant[0] == number
+        puller.receive("p", number)
+        puller.box.take(f"consumer {number}", 0.0)
+        ((_, acks),) = puller.answers()
+        assert isinstance(acks, Acks)
+        assert acks.jobs == number
+
+
 def test_more_is_asked_for_when_half_is_done(puller: Puller) -> None:
     puller.receive("p", 1, 60)
     puller.box.take("me", 0.0, limit=40)

@@ -218,6 +218,23 @@ async def test_several_loops_over_one_receiver_share_the_jobs(stage: Stage) -> N
     assert sorted(chain(*[await share for share in shares])) == list(range(200))
 
 
+@pytest.mark.parametrize("prefetch", [None, 1])
+async def test_several_loops_work_at_the_same_time(stage: Stage, prefetch: int | None) -> None:
+    pusher, worker = await stage.pair(prefetch_work=1e-9)  # so that every job is a long one
+    await (await pusher.queue("jobs")).push_many(range(12))
+    receiver = await worker.pull("jobs", prefetch=prefetch)
+    all_at_work = asyncio.Barrier(4)
+
+    async def work() -> None:
+        async for _ in receiver:
+            await all_at_work.wait()
+
+    shares = [asyncio.create_task(work()) for _ in range(4)]
+    await pusher.flush(10)
+    await receiver.close()
+    await asyncio.gather(*shares)
+
+
 async def test_two_receivers_of_one_queue_are_independent(stage: Stage) -> None:
     pusher, worker = await stage.pair()
     first, second = await worker.pull("jobs"), await worker.pull("jobs")
