@@ -20,7 +20,8 @@ class Wish(Generic[ResultT]):
 
     ``attempt(now, since)`` is called inside the engine's gate; it returns, raises ``WouldBlock``, or
     raises what the user is to see. ``words()`` says what is waited for. ``retry`` is the longest time
-    in seconds between two attempts where nobody might wake us.
+    in seconds between two attempts where nobody might wake us. With ``takes=False`` the wake that
+    it came true by is passed on, for what woke it is still there for the next in line.
     """
 
     key: Hashable
@@ -28,6 +29,7 @@ class Wish(Generic[ResultT]):
     words: Callable[[], str]
     retry: float | None = None
     level: int = logging.WARNING
+    takes: bool = True
 
 
 class Patience:

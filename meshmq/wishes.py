@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
+from meshmq.core.inbox import IDLE_AFTER
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.core.roster import Event
@@ -141,7 +143,8 @@ def job_here(participant: Participant, queue: str, is_closed: Callable[[], bool]
             participant.look(queue, now)
             raise WouldBlock
 
-    return jobs(participant, queue, attempt)
+    # Whoever looks counts as asking for IDLE_AFTER: it looks again before that is over.
+    return replace(jobs(participant, queue, attempt), takes=False, retry=IDLE_AFTER / 2)
 
 
 def _outboxes(participant: Participant, queue: str | None) -> Sequence[Outbox]:

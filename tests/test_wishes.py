@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from meshmq import wishes
+from meshmq.core.inbox import IDLE_AFTER
 from meshmq.core.participant import Participant
 from meshmq.errors import NoPeersError, WouldBlock
 from meshmq.settings import Settings
@@ -50,3 +51,16 @@ def test_patience_counts_from_when_the_last_worker_left(participant: Participant
         wish.attempt(179.9, 100.0)
     with pytest.raises(NoPeersError):
         wish.attempt(180.0, 100.0)
+
+
+def test_who_looks_for_a_job_asks_as_long_as_it_waits(participant: Participant) -> None:
+    inbox = participant.open_queue("jobs", None, 100.0)
+    wish = wishes.job_here(participant, "jobs", lambda: False)
+    assert wish.retry is not None
+    now = 100.0
+    while now < 100.0 + 4 * IDLE_AFTER:
+        participant.tick(now)
+        assert len(inbox._askers) == (now > 100.0)
+        with pytest.raises(WouldBlock):
+            wish.attempt(now, 100.0)
+        now += wish.retry

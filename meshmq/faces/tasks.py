@@ -72,7 +72,7 @@ class TaskNode(BaseNode):
                     engine.check()
                     try:
                         result = wish.attempt(engine.now(), since)
-                        took = True
+                        took = wish.takes
                         return result
                     except WouldBlock:
                         engine.register(wish.key, waiter)

@@ -39,7 +39,7 @@ def wait(node: BaseNode, wish: Wish[ResultT], timeout: float | None) -> ResultT:
                     engine.check()
                     try:
                         result = wish.attempt(engine.now(), since)
-                        took = True
+                        took = wish.takes
                         return result
                     except WouldBlock:
                         engine.register(wish.key, waiter)

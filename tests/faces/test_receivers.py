@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain
 
@@ -132,6 +133,22 @@ async def test_ready_takes_nothing(stage: Stage) -> None:
     assert (message.data, message.attempt, len(receiver)) == (1, 1, 0)
 
 
+async def test_who_only_looks_leaves_the_wake_to_who_receives(stage: Stage) -> None:
+    pusher, worker = await stage.pair(first_word=60.0)  # before it no waiter looks by itself
+    receiver = await worker.pull("jobs")
+    room = worker.inner._engine._room
+    looking = asyncio.create_task(receiver.ready(30))
+    await soon(lambda: holds(lambda: len(room) == 1))
+    receiving = asyncio.create_task(receiver.receive(30))
+    await soon(lambda: holds(lambda: len(room) == 2))
+    await pusher.push("jobs", 1)
+    async with asyncio.timeout(10):
+        assert (await receiving).data == 1
+    await receiver.close()
+    with suppress(meshmq.ClosedError):  # the job may be taken before it is seen
+        await looking
+
+
 async def test_closed_receiver_raises_and_its_loops_end_quietly(stage: Stage) -> None:
     worker = await stage.node("worker")
     receiver = await worker.pull("jobs")
@@ -255,6 +272,10 @@ async def pulls(node: Actor, queue: str) -> bool:
 
 async def has_waiting(receiver: Actor, count: int) -> bool:
     return len(receiver) == count
+
+
+async def holds(claim: Callable[[], bool]) -> bool:
+    return claim()
 
 
 async def asks(worker: Actor, count: int) -> bool:
