@@ -30,6 +30,8 @@ class Receipts:
             ranges = self._done[origin] = Ranges()
             if len(self._done) > ORIGINS_KEPT:
                 self._done.popitem(last=False)
+        else:
+            self._done.move_to_end(origin)
         ranges.add(first, last)
 
     def knows(self, origin: bytes, number: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshmq.core.inbox import COLLECT_AFTER, IDLE_AFTER
+from meshmq.core.receipts import Receipts
 from meshmq.errors import ProtocolError, WouldBlock
 from meshmq.wire.frames import Acks, Verdict
 from tests.core.jobs import ORIGIN, Puller
@@ -291,6 +292,14 @@ def test_what_a_job_of_a_lost_session_came_to_is_told_in_the_next(puller: Puller
     puller.ask()
     puller.box.finish(hand, 0.0)
     assert puller.acked() == [(1, 1)]
+
+
+def test_the_origin_is_forgotten_that_was_silent_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meshmq.core.receipts.ORIGINS_KEPT", 2)
+    receipts = Receipts()
+    for number, origin in enumerate((b"a", b"b", b"a", b"c")):
+        receipts.remember(origin, number, number)
+    assert [receipts.knows(b"a", 2), receipts.knows(b"b", 1), receipts.knows(b"c", 3)] == [True, False, True]
 
 
 def test_only_so_many_origins_are_remembered(puller: Puller, monkeypatch: pytest.MonkeyPatch) -> None:
