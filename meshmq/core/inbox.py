@@ -286,11 +286,11 @@ class Inbox:
         if self._receipts.held and self._askers:
             return frames
         window = self.pace.window(len(self._askers)) if self._askers else 0
-        due = self._receipts.due()
+        due, busy = self._receipts.due(), self._sources.busy
         for peer, source in self._sources.items():
             if source.dirty or peer in due:
                 source.dirty = False
-                limits = self._sources.limits(source, window, self._settings.prefetch_bytes)
+                limits = self._sources.limits(source, busy, window, self._settings.prefetch_bytes)
                 if peer in due:
                     source.told(*limits)
                     frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, *limits, due[peer]))

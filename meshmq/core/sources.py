@@ -67,11 +67,18 @@ class Sources(dict[bytes, Source]):
         for source in self.values():
             source.dirty = True
 
-    def limits(self, source: Source, window: int, size: int) -> tuple[int, int]:
-        """Return what a pusher may send of a window in jobs and of ``size`` bytes; nothing more at window 0."""
+    @property
+    def busy(self) -> int:
+        """How many have a backlog."""
+        return sum(1 for source in self.values() if source.backlog)
+
+    def limits(self, source: Source, busy: int, window: int, size: int) -> tuple[int, int]:
+        """Return what a pusher may send of a window in jobs and of ``size`` bytes, where ``busy`` have a backlog.
+
+        Nothing more at window 0.
+        """
         if not window:
             return source.received, source.received_bytes
-        busy = sum(1 for other in self.values() if other.backlog)
         if busy and not source.backlog:
             share, sharing = 1, len(self)
         else:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import ValuesView
+
 import pytest
 
 from meshmq.core.inbox import COLLECT_AFTER, IDLE_AFTER
-from meshmq.core.receipts import Receipts
+from meshmq.core.sources import Source, Sources
 from meshmq.errors import ProtocolError, WouldBlock
 from meshmq.wire.frames import Acks, Verdict
 from tests.core.jobs import ORIGIN, Puller
@@ -43,6 +45,20 @@ def test_the_window_is_shared_among_pushers_that_have_a_backlog() -> None:
     puller.box.look(0.0)
     grants = {peer: grant[0] for peer, grant in puller.answers()}
     assert grants == {"a": 50, "b": 50, "c": 1, "d": 1}
+
+
+def test_backlogs_are_counted_once_for_all_pushers(puller: Puller, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = []
+
+    def values(self: Sources) -> ValuesView[Source]:
+        counted.append(self)
+        return dict.values(self)
+
+    for number in range(50):
+        puller.box.offered(b"%d" % number, 5)
+    monkeypatch.setattr(Sources, "values", values)
+    assert len(puller.box.answers(0.0)) == 50
+    assert len(counted) == 1
 
 
 def test_who_only_looks_asks_for_one_more_until_somebody_takes() -> None:
@@ -234,76 +250,3 @@ def test_after_standing_still_only_what_was_begun_stays(puller: Puller) -> None:
     assert hand.step() == -1
     puller.box.finish(hand, 9.0)
     assert puller.acked() == [(1, 1)]
-
-
-# -- repeats and lost pushers --------------------------------------------------------------------
-
-
-def test_a_repeat_of_what_was_done_here_is_dropped_and_acked_again(puller: Puller) -> None:
-    puller.receive("p", 1, 3)
-    puller.box.finish(puller.box.take("me", 0.0, limit=3), 0.0)
-    puller.answers()
-    assert puller.receive("p", 2, 3, attempt=2) == 1
-    assert puller.acked() == [(2, 3)]
-    assert (puller.box.repeats, puller.box.waiting) == (2, 1)
-
-
-def test_a_repeat_of_what_is_in_hand_waits_for_it(puller: Puller) -> None:
-    puller.receive("p", 1)
-    hand = puller.box.take("me", 0.0)
-    puller.box.lost(b"p")
-    assert puller.answers() == []
-    puller.ask("q")
-    assert puller.receive("q", 1, attempt=2) == 0
-    puller.box.offered(b"p", 1)
-    puller.answers()
-    assert puller.receive("p", 1, attempt=2) == 0
-    puller.box.finish(hand, 0.0)
-    assert puller.acked() == [(1, 1)]
-
-
-def test_a_job_refused_by_word_is_done_again_though_its_hand_is_not_finished(puller: Puller) -> None:
-    puller.receive("p", 1)
-    hand = puller.box.take("me", 0.0)
-    hand.said[0] = Verdict.REFUSED
-    puller.box.say(hand, 0, Verdict.REFUSED)
-    assert puller.receive("p", 1, attempt=2) == 1
-
-
-def test_what_a_lost_pusher_sent_is_forgotten_unless_begun(puller: Puller) -> None:
-    puller.box.pace.observe(1_000, 0.01)
-    puller.receive("p", 1, 5)
-    hand = puller.box.take("me", 0.0)
-    puller.receive("p", 6, 5)
-    puller.box.lost(b"p")
-    puller.box.lost(b"p")
-    assert (puller.box.waiting, hand.step()) == (0, -1)
-    puller.box.finish(hand, 0.0)
-    assert puller.answers() == []  # there is no session to say it in
-    puller.ask()
-    assert puller.receive("p", 1, attempt=2) == 0  # and should it come again, it is confirmed
-    assert puller.acked() == [(1, 1)]
-
-
-def test_what_a_job_of_a_lost_session_came_to_is_told_in_the_next(puller: Puller) -> None:
-    puller.receive("p", 1)
-    hand = puller.box.take("me", 0.0)
-    puller.box.lost(b"p")
-    puller.ask()
-    puller.box.finish(hand, 0.0)
-    assert puller.acked() == [(1, 1)]
-
-
-def test_the_origin_is_forgotten_that_was_silent_longest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("meshmq.core.receipts.ORIGINS_KEPT", 2)
-    receipts = Receipts()
-    for number, origin in enumerate((b"a", b"b", b"a", b"c")):
-        receipts.remember(origin, number, number)
-    assert [receipts.knows(b"a", 2), receipts.knows(b"b", 1), receipts.knows(b"c", 3)] == [True, False, True]
-
-
-def test_only_so_many_origins_are_remembered(puller: Puller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("meshmq.core.receipts.ORIGINS_KEPT", 0)
-    puller.receive("p", 1)
-    puller.box.finish(puller.box.take("me", 0.0), 0.0)
-    assert len(puller.box._receipts._done) <= 1
