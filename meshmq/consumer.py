@@ -253,8 +253,14 @@ class Consumer:
             except DecodeError as error:
                 sender = delivery.sender()
                 _logger.error("a job of %r from %s cannot be decoded and is refused: %s", self.queue, sender, error)
-                if index not in hand.said:
-                    hand.said[index] = Verdict.UNREADABLE
-                    self.tell(hand, index, Verdict.UNREADABLE, None)
+                self._refuse(hand, index)
                 values.append(UNREADABLE)
         return values
+
+    def _refuse(self, hand: Hand, index: int) -> None:
+        """Say that a job cannot be decoded, unless it is not here any more or another thread said so."""
+        with self.engine.gate:
+            if hand.holds(hand.batch.origin, hand.batch.first + index) and not self.engine.closed:
+                hand.said[index] = Verdict.UNREADABLE
+                self._say(hand, index, Verdict.UNREADABLE, None)
+                self.engine.flush()

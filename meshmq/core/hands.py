@@ -38,15 +38,24 @@ class Hand:
             self.position = self.floor = index
         return index
 
-    def recall(self) -> tuple[int, int]:
-        """Take away what is not begun; returns its start and end."""
+    def recall(self) -> list[tuple[int, int]]:
+        """Take away what is not begun; returns spans of it, without what was said of already."""
         end, rest = self.end, list(self.ahead)
         if rest:
             self.end = rest[0]
-        return self.end, end
+        return self.unsaid(self.end, end)
+
+    def unsaid(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Return spans of ``start`` to ``end`` of which nothing was said."""
+        if not self.said:
+            return [(start, end)] if start < end else []
+        cuts = sorted(index for index in self.said if start <= index < end)
+        spans = zip([start, *(index + 1 for index in cuts)], [*cuts, end], strict=True)
+        return [(first, last) for first, last in spans if first < last]
 
     def holds(self, origin: bytes, number: int) -> bool:
         """Whether the job is here and nothing was said of it: it is done, or left, when the hand is."""
         # A job that was given back by word is not: its next delivery may come before its hand is done.
+        # One that is done and not told is: it is told with its hand.
         index = number - self.batch.first
-        return self.batch.origin == origin and self.floor <= index < self.end and index not in self.said
+        return self.batch.origin == origin and self.told <= index < self.end and index not in self.said

@@ -145,12 +145,12 @@ class Inbox:
         if hand not in self._hands:
             return
         del self._hands[hand]
-        done, end = hand.recall()
-        hand.floor = done
+        unbegun = hand.recall()
+        done = hand.floor = hand.end
         self.pace.observe(done - hand.start, now - hand.taken_at)
         self.stayed += (now - hand.arrived) * (done - hand.start)
         self._confirm(hand, done)
-        self._give_back(hand, done, end, Verdict.RETURNED)
+        self._give_back(hand, unbegun, Verdict.RETURNED)
         self._sources.touch()
         if self._receipts.hold(now, more=bool(self._waiting)):
             self._collect_by(now + COLLECT_AFTER)
@@ -161,11 +161,9 @@ class Inbox:
             del self._hands[hand]
             unbegun = hand.recall()
             self._confirm(hand, hand.floor)
-            for index in range(hand.floor, hand.end):
-                if index not in hand.said:
-                    self._give_back(hand, index, index + 1, Verdict.LEFT)
-            self._give_back(hand, *unbegun, Verdict.RETURNED)
-            hand.floor = hand.end
+            self._give_back(hand, hand.unsaid(hand.floor, hand.end), Verdict.LEFT)
+            self._give_back(hand, unbegun, Verdict.RETURNED)
+            hand.told = hand.floor = hand.end
         self._askers.leave(consumer)
         if not self._askers:
             self._return_waiting()
@@ -180,7 +178,7 @@ class Inbox:
         if verdict is None:
             self._done_now(hand, index, index + 1)
         else:
-            self._give_back(hand, index, index + 1, verdict, delay)
+            self._give_back(hand, [(index, index + 1)], verdict, delay)
 
     # -- answers -----------------------------------------------------------------------------------
 
@@ -190,12 +188,8 @@ class Inbox:
 
     def _confirm(self, hand: Hand, up_to: int) -> None:
         start, hand.told = hand.told, max(hand.told, up_to)
-        if up_to > start and not hand.said:
-            self._done_now(hand, start, up_to)
-        elif up_to > start:
-            for index in range(start, up_to):
-                if index not in hand.said:
-                    self._done_now(hand, index, index + 1)
+        for first, end in hand.unsaid(start, up_to):
+            self._done_now(hand, first, end)
 
     def _done_now(self, hand: Hand, start: int, end: int) -> None:
         first, last = hand.batch.first + start, hand.batch.first + end - 1
@@ -209,8 +203,10 @@ class Inbox:
         if not source.gone or source.peer in self._sources:
             self._receipts.confirm(source.peer, origin, first, last)
 
-    def _give_back(self, hand: Hand, start: int, end: int, verdict: Verdict, delay: float | None = None) -> None:
-        if start < end:
+    def _give_back(
+        self, hand: Hand, spans: list[tuple[int, int]], verdict: Verdict, delay: float | None = None
+    ) -> None:
+        for start, end in spans:
             self._send_back(hand.batch, hand.source, start, end, verdict, delay)
 
     def _send_back(
@@ -266,18 +262,17 @@ class Inbox:
             if now < hand.taken_at + COLLECT_AFTER:
                 self._collect_by(hand.taken_at + COLLECT_AFTER)
                 continue
-            start, end = hand.recall()
-            self._confirm(hand, hand.floor)
-            self._begin(hand)
-            if start < end:
+            for start, end in reversed(hand.recall()):
                 self._waiting.appendleft((hand.batch, hand.source, hand.arrived, start, end))
                 self.waiting += end - start
+            self._confirm(hand, hand.floor)
+            self._begin(hand)
 
     def forget_unbegun(self) -> None:
         """Give back what nobody has begun: this process stood still for longer than ``grace``."""
         self._return_waiting()
         for hand in self._hands:
-            self._give_back(hand, *hand.recall(), Verdict.RETURNED)
+            self._give_back(hand, hand.recall(), Verdict.RETURNED)
 
     def answers(self, now: float) -> list[tuple[bytes, Kind, bytes]]:
         """Return the frames that are due to pushers: settlements, acks, grants."""

@@ -250,3 +250,27 @@ def test_after_standing_still_only_what_was_begun_stays(puller: Puller) -> None:
     assert hand.step() == -1
     puller.box.finish(hand, 9.0)
     assert puller.acked() == [(1, 1)]
+
+
+@pytest.mark.parametrize("way", ["finish", "leave", "forget", "collect", "lost"])
+def test_what_cannot_be_decoded_is_given_back_once_though_it_was_found_ahead(puller: Puller, way: str) -> None:
+    puller.box.pace.observe(1_000, 0.01)
+    puller.receive("p", 1, 5)
+    hand = puller.box.take("me", 0.0)
+    hand.said[2] = Verdict.UNREADABLE
+    puller.box.say(hand, 2, Verdict.UNREADABLE)
+    if way == "collect":
+        assert puller.box.tick(COLLECT_AFTER) == 3
+        puller.box.rest("me", 0.0)
+        puller.box.leave("me")
+    elif way == "finish":
+        puller.box.finish(hand, 0.0)
+    elif way == "leave":
+        puller.box.leave("me")
+    elif way == "forget":
+        puller.box.forget_unbegun()
+    else:
+        puller.box.lost(b"p")
+    assert not hand.holds(ORIGIN, 5)  # should this one be none, too, whoever has it now says so
+    back = [pair for verdict, pair in puller.given_back() if verdict is Verdict.RETURNED]
+    assert back == ([] if way == "lost" else [(2, 2), (4, 5)])

@@ -32,6 +32,18 @@ def test_a_repeat_of_what_is_in_hand_waits_for_it(puller: Puller) -> None:
     assert puller.acked() == [(1, 1)]
 
 
+def test_a_repeat_of_what_was_done_just_before_its_pusher_was_lost_is_dropped(puller: Puller) -> None:
+    puller.box.pace.observe(1_000, 0.01)
+    puller.receive("p", 1, 3)
+    hand = puller.box.take("me", 0.0)
+    hand.step()
+    puller.box.lost(b"p")  # job 1 is done, and nobody has looked yet
+    puller.ask()
+    assert puller.receive("p", 1, 2, attempt=2) == 0
+    puller.box.finish(hand, 0.0)
+    assert puller.acked() == [(1, 2)]
+
+
 def test_a_job_refused_by_word_is_done_again_though_its_hand_is_not_finished(puller: Puller) -> None:
     puller.receive("p", 1)
     hand = puller.box.take("me", 0.0)
