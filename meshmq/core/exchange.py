@@ -119,8 +119,9 @@ class Exchange(Meeting):
             if outbox is not None and origin == self._origin:
                 depth = outbox.depth
                 outbox.give_back(peer, verdict, ranges, delay, now)
-                if verdict is Verdict.UNREADABLE:
-                    self.say(logging.ERROR, "meshmq.jobs", f"a worker of {queue!r} cannot decode a job; it is dropped")
+                if verdict is Verdict.UNREADABLE and outbox.depth < depth:
+                    what = "a job; it is" if outbox.depth + 1 == depth else f"{depth - outbox.depth:,} jobs; they are"
+                    self.say(logging.ERROR, "meshmq.jobs", f"a worker of {queue!r} cannot decode {what} dropped")
                 self._freed(outbox, depth - outbox.depth, now)
                 self._busy_outboxes[queue] = None
         elif kind is Kind.CARD:

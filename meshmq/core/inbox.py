@@ -15,11 +15,12 @@ from meshmq.core.askers import Askers
 from meshmq.core.credit import Pace
 from meshmq.core.hands import Hand
 from meshmq.core.receipts import Receipts
+from meshmq.core.returns import Returns
 from meshmq.core.sources import Source, Sources
 from meshmq.errors import ProtocolError, WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.batches import Batch
-from meshmq.wire.frames import Kind, Verdict, pack_acks, pack_grant, pack_settle
+from meshmq.wire.frames import Kind, Verdict, pack_acks, pack_grant
 
 #: A hand is meant to be done in half of this; what is not begun then goes to whoever asks next.
 COLLECT_AFTER: Final = 0.01
@@ -38,7 +39,7 @@ class Inbox:
         self._sources = Sources()
         self._receipts = Receipts()
         self._askers = Askers()
-        self._frames: deque[tuple[bytes, Kind, bytes]] = deque()
+        self._returns = Returns(queue)
         self._collect_at: float | None = None
         self.stayed = 0.0
         self.waiting = self.received = self.done = self.repeats = self.refused = self.returned = self.unreadable = 0
@@ -98,7 +99,7 @@ class Inbox:
             return
         source.gone = True
         self._receipts.forget(peer)
-        self._frames = deque(frame for frame in self._frames if frame[0] != peer)
+        self._returns.forget(peer)
         kept = [item for item in self._waiting if item[1] is not source]
         self.waiting = sum(end - start for *_, start, end in kept)
         self._waiting = deque(kept)
@@ -217,13 +218,11 @@ class Inbox:
         self.returned += end - start if verdict in (Verdict.RETURNED, Verdict.LEFT) else 0
         source.finish(batch, start, end)
         if source.peer in self._sources:  # else its session is over, and it knows
-            ranges = [(batch.first + start, batch.first + end - 1)]
-            body = pack_settle(self.queue, verdict, batch.origin, ranges, delay)
-            self._frames.append((source.peer, Kind.SETTLE, body))
+            self._returns.add(source.peer, verdict, batch.origin, batch.first + start, batch.first + end - 1, delay)
 
     def _return_waiting(self) -> None:
         while self._waiting:
-            batch, source, _, start, end = self._waiting.pop()
+            batch, source, _, start, end = self._waiting.popleft()
             self.waiting -= end - start
             self._send_back(batch, source, start, end, Verdict.RETURNED)
 
@@ -277,7 +276,7 @@ class Inbox:
     def answers(self, now: float) -> list[tuple[bytes, Kind, bytes]]:
         """Return the frames that are due to pushers: settlements, acks, grants."""
         self.pace.busy.note(now, busy=bool(self._hands))
-        frames, self._frames = list(self._frames), deque()
+        frames = self._returns.take()
         if self._receipts.held and self._askers:
             return frames
         window = self.pace.window(len(self._askers)) if self._askers else 0
