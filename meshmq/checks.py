@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 from meshmq.errors import ConfigError
+from meshmq.settings import COUNT_LIMIT
 
 #: When a job is acked: when it is done, or when it is handed out.
 Ack = Literal["done", "receipt"]
@@ -31,6 +32,16 @@ def check_limit(limit: object) -> int:
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise ConfigError(f"a limit of messages is a whole number from 1, not {limit!r}")
     return limit
+
+
+def check_prefetch(prefetch: object) -> None:
+    """Return if ``prefetch`` is a number of jobs that can be granted, or ``None``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if prefetch is not None and (type(prefetch) is not int or not 0 < prefetch <= COUNT_LIMIT):
+        raise ConfigError(f"pull(prefetch={prefetch!r}): it is a whole number from 1 to {COUNT_LIMIT:,}")
 
 
 def check_delay(delay: object) -> None:

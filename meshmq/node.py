@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from meshmq import wishes
-from meshmq.checks import check_limit
+from meshmq.checks import check_prefetch
 from meshmq.consumer import Consumer
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
@@ -172,8 +172,7 @@ class BaseNode(Incarnation):
     # -- receivers -------------------------------------------------------------------------------
 
     def _open_receiver(self, receiver: Closable, queue: str, prefetch: int | None, *, receipt: bool) -> Consumer:
-        if prefetch is not None:
-            check_limit(prefetch)
+        check_prefetch(prefetch)
         engine, participant = self._opened()
         with engine.gate:
             engine.check()

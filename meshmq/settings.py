@@ -8,6 +8,13 @@ from typing import Final
 from meshmq.errors import ConfigError
 
 _MIB: Final = 1024 * 1024
+_DAY: Final = 86_400
+
+#: The most that a number, and a span, may be: whatever is counted up with them stays below what fits on the wire.
+COUNT_LIMIT: Final = 2**40
+SPAN_LIMIT: Final = 10**9
+#: Fields with bounds of their own: lengths on the wire have 32 bits, and so have libzmq's milliseconds.
+_LIMITS: Final = {"message_bytes": 2048 * _MIB, "heartbeat": _DAY, "silence": _DAY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +81,9 @@ class Settings:
             wanted = int if field.type == "int" else int | float
             if not isinstance(value, wanted) or isinstance(value, bool) or not 0 < value < float("inf"):
                 raise ConfigError(f"Settings({field.name}={value!r}): it is a positive {field.type}")
+            most = _LIMITS.get(field.name, COUNT_LIMIT if wanted is int else SPAN_LIMIT)
+            if value > most:
+                raise ConfigError(f"Settings({field.name}={value!r}): it is at most {most:,}")
         if self.silence < 2 * self.heartbeat:
             raise ConfigError(
                 f"Settings(silence={self.silence!r}): it is at least twice heartbeat={self.heartbeat!r}, "

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import math
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -40,6 +41,20 @@ def test_every_field_has_its_docstring() -> None:
 def test_unusable_value_is_refused_by_the_fields_name(name: str, value: object) -> None:
     with pytest.raises(ConfigError, match=rf"^Settings\({name}="):
         make(**{name: value})
+
+
+@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("value", [sys.maxsize, 2**64, 10**300], ids=["word", "more", "most"])
+def test_number_that_cannot_be_reckoned_with_is_refused_with_its_bound(name: str, value: int) -> None:
+    with pytest.raises(ConfigError, match=rf"^Settings\({name}=.* at most [0-9,]+$"):
+        make(**{name: value})
+
+
+@pytest.mark.parametrize(("name", "most"), [("message_bytes", 2**31), ("prefetch_bytes", 2**40), ("drain", 1e9)])
+def test_largest_number_can_be_used(name: str, most: float) -> None:
+    assert getattr(make(**{name: most}), name) == most
+    with pytest.raises(ConfigError, match="at most"):
+        make(**{name: most + 1})
 
 
 @pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if field.type == "int"])

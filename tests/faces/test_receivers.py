@@ -11,7 +11,7 @@ from itertools import chain
 import pytest
 
 import meshmq
-from tests.faces.stage import Actor, Stage, acked, soon
+from tests.faces.stage import Actor, Stage, acked, soon, taken
 
 
 async def test_asking_for_the_next_job_acks_the_one_before(stage: Stage) -> None:
@@ -111,6 +111,22 @@ async def test_limit_that_is_no_count_is_refused(stage: Stage, limit: object) ->
     receiver = await (await stage.node("worker")).pull("jobs")
     with pytest.raises(meshmq.ConfigError, match="limit"):
         await receiver.receive_many(limit, 0)
+
+
+@pytest.mark.parametrize("prefetch", [0, -1, 1.5, True, 2**40 + 1, 2**64])
+async def test_prefetch_that_cannot_be_granted_is_refused(stage: Stage, prefetch: object) -> None:
+    node = await stage.node("worker")
+    with pytest.raises(meshmq.ConfigError, match="prefetch"):
+        await node.pull("jobs", prefetch=prefetch)
+
+
+async def test_largest_prefetch_is_granted_and_acked(stage: Stage) -> None:
+    pusher, worker = await stage.pair(prefetch_bytes=2**40)
+    receiver = await worker.pull("jobs", prefetch=2**40)
+    for number in range(3):
+        await pusher.push("jobs", number)
+    await taken(receiver, 3)
+    await pusher.flush(10)
 
 
 @pytest.mark.parametrize("timeout", [-1, "1", True, float("nan")])
