@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from meshmq.errors import TimedOut
+from meshmq.errors import ClosedError, ForkedError, TimedOut
 
 ResultT = TypeVar("ResultT")
 AGAIN_AFTER: Final = 30.0
@@ -30,6 +30,11 @@ class Wish(Generic[ResultT]):
     retry: float | None = None
     level: int = logging.WARNING
     takes: bool = True
+
+
+def ends_quietly(error: ClosedError | TimedOut) -> bool:
+    """Whether a loop ends by it without a word: not where the node broke, or is the parent process's."""
+    return not isinstance(error, ForkedError) and error.__cause__ is None
 
 
 class Patience:

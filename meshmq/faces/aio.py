@@ -11,12 +11,13 @@ from meshmq import wishes
 from meshmq.checks import Ack, check_timeout
 from meshmq.core.roster import Event
 from meshmq.core.tray import TRAY_BYTES
-from meshmq.errors import ClosedError, ForkedError, TimedOut, WouldBlock
+from meshmq.errors import ClosedError, TimedOut, WouldBlock
 from meshmq.faces.aio_receiving import AsyncReceiver
 from meshmq.faces.tasks import TURN_AFTER, TaskNode
 from meshmq.faces.threads import tell_left
 from meshmq.names import check_name
 from meshmq.seeing import PeerView
+from meshmq.waiting import ends_quietly
 from meshmq.wire.batches import Headers
 
 
@@ -108,10 +109,10 @@ class AsyncNode(TaskNode):
         else:
             queue = check_name("queue", queue)
             body, buffers, headers = self._encode(data, headers)
-        try:
+        with suppress(WouldBlock):
             self._push_nowait(queue, body, buffers, headers)
-        except WouldBlock:
-            await self._wait(self._push_wish(queue, body, buffers, headers), check_timeout(timeout))
+            return
+        await self._wait(self._push_wish(queue, body, buffers, headers), check_timeout(timeout))
 
     def pull(
         self, queue: str, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None
@@ -158,15 +159,18 @@ class AsyncNode(TaskNode):
     async def events(self, timeout: float | None = None) -> AsyncIterator[Event]:
         """Iterate over what happens to the roster, from the oldest event kept (1,000).
 
-        Ends quietly when the node closes, and after ``timeout`` seconds without an event.
+        Ends quietly when the node is closed, and after ``timeout`` seconds without an event.
+
+        Raises:
+            ClosedError: the node broke.
         """
         wish, limit = wishes.event(self._participating(), [0]), check_timeout(timeout)
         while True:
             try:
                 event = await self._wait(wish, limit)
-            except ForkedError:
-                raise
-            except (ClosedError, TimedOut):
+            except (ClosedError, TimedOut) as error:
+                if not ends_quietly(error):
+                    raise
                 return
             yield event
 

@@ -11,10 +11,10 @@ from typing import Self, TypeVar
 from meshmq import wishes
 from meshmq.checks import Ack, check_ack, check_limit, check_timeout
 from meshmq.consumer import Consumer
-from meshmq.errors import ClosedError, ForkedError, TimedOut, WouldBlock
+from meshmq.errors import ClosedError, TimedOut, WouldBlock
 from meshmq.faces.tasks import TURN_AFTER, TaskNode
 from meshmq.message import Message
-from meshmq.waiting import Wish
+from meshmq.waiting import Wish, ends_quietly
 
 ResultT = TypeVar("ResultT")
 
@@ -138,9 +138,9 @@ class AsyncLoop:
         receiver = self._receiver
         try:
             return await receiver._receive(self._consumer, receiver._idle)
-        except ForkedError:  # not a quiet end: the program goes on in a child as if it were the parent
-            raise
-        except (ClosedError, TimedOut):
+        except (ClosedError, TimedOut) as error:
+            if not ends_quietly(error):
+                raise
             self._consumer.leave()
             raise StopAsyncIteration from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -12,14 +13,14 @@ from meshmq.core.roster import Event
 from meshmq.core.tray import TRAY_BYTES
 from meshmq.drivers.keeper import KeeperDriver
 from meshmq.drivers.leaving import at_exit
-from meshmq.errors import ClosedError, ForkedError, TimedOut, WouldBlock
+from meshmq.errors import ClosedError, TimedOut, WouldBlock
 from meshmq.faces.receiving import Receiver
 from meshmq.faces.threads import leave, tell_left, wait
 from meshmq.links.engine import Engine
 from meshmq.names import check_name
 from meshmq.node import BaseNode
 from meshmq.seeing import PeerView
-from meshmq.waiting import Wish
+from meshmq.waiting import Wish, ends_quietly
 from meshmq.wire.batches import Headers
 
 ResultT = TypeVar("ResultT")
@@ -100,10 +101,10 @@ class Node(BaseNode):
         else:
             queue = check_name("queue", queue)
             body, buffers, headers = self._encode(data, headers)
-        try:
+        with suppress(WouldBlock):
             self._push_nowait(queue, body, buffers, headers)
-        except WouldBlock:
-            self._wait(self._push_wish(queue, body, buffers, headers), check_timeout(timeout))
+            return
+        self._wait(self._push_wish(queue, body, buffers, headers), check_timeout(timeout))
 
     def pull(
         self, queue: str, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None
@@ -150,15 +151,18 @@ class Node(BaseNode):
     def events(self, timeout: float | None = None) -> Iterator[Event]:
         """Iterate over what happens to the roster, from the oldest event kept (1,000).
 
-        Ends quietly when the node closes, and after ``timeout`` seconds without an event.
+        Ends quietly when the node is closed, and after ``timeout`` seconds without an event.
+
+        Raises:
+            ClosedError: the node broke.
         """
         wish, limit = wishes.event(self._participating(), [0]), check_timeout(timeout)
         while True:
             try:
                 event = self._wait(wish, limit)
-            except ForkedError:
-                raise
-            except (ClosedError, TimedOut):
+            except (ClosedError, TimedOut) as error:
+                if not ends_quietly(error):
+                    raise
                 return
             yield event
 

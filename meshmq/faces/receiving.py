@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Generator
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
 from meshmq import wishes
 from meshmq.checks import Ack, check_ack, check_limit, check_timeout
 from meshmq.consumer import Consumer
-from meshmq.errors import ClosedError, ForkedError, TimedOut, WouldBlock
+from meshmq.errors import ClosedError, TimedOut, WouldBlock
 from meshmq.faces.threads import wait
 from meshmq.message import Message
 from meshmq.node import BaseNode
-from meshmq.waiting import Wish
+from meshmq.waiting import Wish, ends_quietly
 
 ResultT = TypeVar("ResultT")
 
@@ -50,18 +51,16 @@ class Receiver:
             while True:
                 yield self._next(consumer)
                 yield from consumer.quickly()
-        except ForkedError:  # not a quiet end: the program goes on in a child as if it were the parent
-            raise
-        except (ClosedError, TimedOut):
-            return
+        except (ClosedError, TimedOut) as error:
+            if not ends_quietly(error):
+                raise
         finally:
             consumer.leave()
 
     def _next(self, consumer: Consumer) -> Message:
-        try:
+        with suppress(WouldBlock):
             return consumer.next_nowait()
-        except WouldBlock:
-            return self._receive(consumer, self._idle)
+        return self._receive(consumer, self._idle)
 
     def receive(self, timeout: float | None = None) -> Message:
         """Ack the message before and return the next; ``timeout=0`` never waits.
@@ -71,10 +70,11 @@ class Receiver:
             ClosedError: the node or the receiver is closed.
         """
         seconds = check_timeout(timeout)
-        try:
+        try:  # cheaper than suppress
             return self._consumer.next_nowait()
         except WouldBlock:
-            return self._receive(self._consumer, seconds)
+            pass  # and not waited for in here, or it would be the context of what waiting raises
+        return self._receive(self._consumer, seconds)
 
     def receive_many(self, limit: int, timeout: float | None = None) -> list[Message]:
         """Ack what was received before and return at least one message, at most ``limit``.
