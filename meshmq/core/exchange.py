@@ -131,6 +131,9 @@ class Exchange(Meeting):
                 raise ProtocolError("a card of somebody else")
             self.presence.heard_by_session(card, now)
 
+    def _awaits(self, peer: bytes) -> bool:
+        return any(inbox.awaits(peer) for inbox in (*self.inboxes.values(), *self.shut.values()))
+
     def _inbox(self, queue: str) -> Inbox | None:
         """Return the inbox of a queue, also where it is shut: what comes then goes back."""
         return self.inboxes.get(queue) or self.shut.get(queue)

@@ -54,6 +54,11 @@ class Inbox:
         source = self._sources.opened(peer)
         source.backlog, source.dirty = backlog, True
 
+    def awaits(self, peer: bytes) -> bool:
+        """Whether a pusher may send more."""
+        source = self._sources.get(peer)
+        return source is not None and source.granted
+
     def receive(self, peer: bytes, batch: Batch, now: float) -> int:
         """Take a batch; returns how many jobs wait now that did not before.
 

@@ -74,6 +74,8 @@ class Meeting:
             elif session.accept(connection, kind, number, received, sum(map(len, frames)), now):
                 taken = True
                 if kind is Kind.CHUNK:
+                    if not self._awaits(session.peer):  # only jobs are large, and they need credit
+                        raise ProtocolError("a part of a large message, and it was granted nothing")
                     whole = session.assemble(memoryview(body), self.settings.message_bytes)
                     if whole is not None:
                         self._read(session.peer, *whole, now)
@@ -275,6 +277,10 @@ class Meeting:
 
     def _read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
         """Take what a session brought, whole and in order."""
+        raise NotImplementedError
+
+    def _awaits(self, peer: bytes) -> bool:
+        """Whether a peer may send anything that is large."""
         raise NotImplementedError
 
     def _notice(self, now: float) -> None:

@@ -34,6 +34,11 @@ class Source:
         self.backlog, self.dirty = batch.backlog, True
         return True
 
+    @property
+    def granted(self) -> bool:
+        """Whether more may come."""
+        return self.received < self.most and self.received_bytes < self.most_bytes
+
     def finish(self, batch: Batch, start: int, end: int) -> None:
         """Count jobs of a batch out: done, given back, or repeats."""
         self.finished += end - start

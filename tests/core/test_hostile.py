@@ -210,6 +210,26 @@ def test_a_third_transfer_at_once_ends_the_session() -> None:
     assert byes(stranger) == ["protocol"]
 
 
+def test_a_chunk_of_who_was_granted_nothing_ends_the_session_before_it_is_kept() -> None:
+    stranger = Stranger(participant())
+    stranger.hello()
+    stranger.say(Kind.CHUNK, chunk(1, 0, 10**6, 1_000))
+    assert byes(stranger) == ["protocol"]
+
+
+def test_a_large_job_that_was_on_its_way_when_its_queue_was_closed_goes_back() -> None:
+    node, stranger = pulling(prefetch=1)
+    whole = join_message(Kind.JOBS, [jobs(1, 1, body=b"\xc6" + struct.pack("!I", 10**6) + bytes(10**6))])
+    pieces = [whole[start : start + CHUNK_BYTES] for start in range(0, len(whole), CHUNK_BYTES)]
+    for index, piece in enumerate(pieces):
+        stranger.say(Kind.CHUNK, pack_chunk(1, index * CHUNK_BYTES, len(whole)) + piece)
+        if not index:
+            node.leave("jobs", "me", stranger.now)
+            node.close_queue("jobs", stranger.now)
+    assert [unpack_settle(body)[3] for body in stranger.bodies(Kind.SETTLE)] == [((1, 1),)]
+    assert not byes(stranger)
+
+
 @pytest.mark.parametrize(
     "body",
     [
