@@ -3,22 +3,18 @@
 *Problem*: one call is too much for one process. Its parts are independent, the workers are whoever is
 there, and the caller wants one list, each result at the place of its part.
 
-*How it works*: the caller pushes the parts, each with its number, that of the call, and the name of a
-queue that only this caller pulls; the workers push their answers there::
+*How it works*: the caller pushes the parts, each with its number and with the name of a queue that only
+this caller pulls; the workers push their answers there::
 
                   +--> worker --+
     map(values) --+--> worker --+--> answers, by number --> [result, result, ...]
                   +--> worker --+
 
-A worker confirms a part only when its answer has arrived, so that no answer dies with a worker.
-A part done twice answers twice with the same number; the second is left aside, and so is what
-answers a call that has given up.
+A worker confirms a part only when its answer has arrived: none dies with it. Late and second ones count for nothing.
 
-*Limits*: all parts and results are held by the caller. Every part has to be answered: give ``map`` a
-``timeout`` where workers may be missing. Calls of one ``FanOut`` take turns. Make one and keep it: each
-has a queue of its own, which stays as long as its node. A worker waits 10 s for a caller that has given
-up, and keeps its answer until that one calls again, or the worker's node is closed, which then says
-``Undelivered``.
+*Limits*: the caller holds all parts and results. Give ``map`` a ``timeout`` where workers may be missing.
+Keep the ``FanOut``, for its queue stays as long as its node; its calls take turns. A worker waits 10 s for
+a caller that has given up; closing the worker's node then says ``Undelivered``, unless that one calls again.
 
 *Run*::
 
@@ -48,7 +44,7 @@ class FanOut:
     def __init__(self, node: meshmq.Node, queue: str) -> None:
         self._node, self._queue = node, queue
         self._answers = node.pull(f"{queue}.answers.{secrets.token_hex(8)}")
-        self._calls = itertools.count()
+        self._numbers = itertools.count()  # of all calls: an answer to an earlier one is known by its number
         self._turn = threading.Lock()
 
     def map(self, values: Iterable[Any], timeout: float | None = None) -> list[Any]:
@@ -58,38 +54,36 @@ class FanOut:
             TimedOut: not all parts were answered within ``timeout`` seconds of its turn.
             RuntimeError: the function raised; the sentence names the first such part, and what was raised.
         """
-        found: dict[int, dict[str, Any]] = {}
+        numbers, found = list[int](), dict[int, dict[str, Any]]()
         with self._turn:
             deadline = None if timeout is None else time.monotonic() + timeout
-            call, count = next(self._calls), 0
             for value in values:
-                part = {"to": self._answers.queue, "call": call, "number": count, "value": value}
+                numbers.append(next(self._numbers))
+                part = {"to": self._answers.queue, "number": numbers[-1], "value": value}
                 self._node.push(self._queue, part, timeout=timeout)
-                count += 1
-            while len(found) < count:
+            missing = set(numbers)
+            while missing:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 with self._answers.receive(left) as message:
-                    if message.data["call"] == call:
-                        found.setdefault(message.data["number"], message.data)
-        for number in range(count):
+                    found.setdefault(message.data["number"], message.data)
+                    missing.discard(message.data["number"])
+        for place, number in enumerate(numbers):
             if "failed" in found[number]:
-                raise RuntimeError(f"part {number} failed: {found[number]['failed']}")
-        return [found[number]["result"] for number in range(count)]
+                raise RuntimeError(f"part {place} failed: {found[number]['failed']}")
+        return [found[number]["result"] for number in numbers]
 
     @staticmethod
     def work(node: meshmq.Node, queue: str, function: Callable[[Any], Any]) -> None:
         """Answer parts with ``function(value)`` until the node is closed."""
         with suppress(meshmq.ClosedError):
             for part in node.pull(queue):
-                answer = {"call": part.data["call"], "number": part.data["number"]}
+                answer = {"number": part.data["number"]}
                 try:
                     answer["result"] = function(part.data["value"])
                 except Exception as error:
                     answer["failed"] = f"{type(error).__name__}: {error}"
                 node.push(part.data["to"], answer)
-                # Asking for the next part confirms this one; before that the answer has to be there.
-                # A caller that has given up confirms nothing.
-                with suppress(meshmq.TimedOut):
+                with suppress(meshmq.TimedOut):  # of a caller that has given up; asking for the next confirms this part
                     node.queue(part.data["to"]).flush(timeout=10)
 
 
@@ -119,9 +113,7 @@ def demo() -> None:
 def _primes(span: tuple[int, int]) -> int:
     if span[0] < 0:
         raise ValueError("no negative numbers")
-    return sum(
-        all(number % divisor for divisor in range(2, int(number**0.5) + 1)) for number in range(*span) if number > 1
-    )
+    return sum(all(number % low for low in range(2, int(number**0.5) + 1)) for number in range(*span) if number > 1)
 
 
 if __name__ == "__main__":
