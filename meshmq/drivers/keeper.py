@@ -3,6 +3,9 @@
 So acks, credits, redelivery and presence go on while the program computes. It sleeps in one
 selector on the descriptors of all engines until the earliest of their deadlines, and does not wake
 while nothing is due. It starts with the first that is attached and ends with the last that goes.
+
+It also watches over the engines of event loops: where a task blocks its loop, they would answer nobody
+and be taken for dead. What is overdue there it steps in the loop's place.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import logging
 import os
 import selectors
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from meshmq.drivers.base import Service
@@ -20,6 +24,8 @@ from meshmq.links.interrupts import shield, start_apart
 
 #: The longest sleep: what epoll takes is bounded (24 days), and an hour is as good as for ever.
 _HOUR: Final = 3600.0
+#: So many seconds after its deadline an engine that we watch over is stepped: half of what others grant.
+_OVERDUE: Final = 0.5
 
 _logger = logging.getLogger("meshmq.keeper")
 
@@ -36,6 +42,8 @@ class Keeper:
         #: With the descriptors: a closed engine has none to tell any more.
         self._engines: dict[Engine, int] = {}
         self._services: dict[Service, int] = {}
+        #: Driven by others, with what tells whether those are at it at all.
+        self._wards: dict[Engine, Callable[[], bool]] = {}
         self._selector: selectors.BaseSelector | None = None
         self._bell: Bell | None = None
 
@@ -67,6 +75,25 @@ class Keeper:
                     return
                 self._forget(descriptor)
             engine.leave_helm()
+
+    def watch_over(self, engine: Engine, is_driven: Callable[[], bool]) -> None:
+        """Step ``engine``, which another drives, where that is overdue; not while ``is_driven()`` says no.
+
+        Raises:
+            RuntimeError: the system gives no thread.
+        """
+        with shield, self._lock:
+            if self._bell is None:
+                self._start()
+            else:
+                self._bell.ring()
+            self._wards[engine] = is_driven
+
+    def let_go(self, engine: Engine) -> None:
+        """End what ``watch_over`` began. Twice is once."""
+        with shield, self._lock:
+            if self._wards.pop(engine, None) is not None and self._bell is not None:
+                self._bell.ring()
 
     def attach_service(self, service: Service) -> None:
         """Step ``service`` whenever its descriptor is readable."""
@@ -115,7 +142,7 @@ class Keeper:
         try:
             while True:
                 with self._lock:
-                    if not self._engines and not self._services:
+                    if not (self._engines or self._services or self._wards):
                         return self._end()
                 self._turn(selector, bell)
         except BaseException:  # nothing in here raises; if it does, the next attach starts a new thread
@@ -126,6 +153,9 @@ class Keeper:
     def _turn(self, selector: selectors.BaseSelector, bell: Bell) -> None:
         """Sleep once and step who is ready; a function, so that nothing closed is held through the next sleep."""
         seconds = min(map(_seconds_until_due, tuple(self._engines)), default=_HOUR)
+        for engine, is_driven in tuple(self._wards.items()):
+            late = _OVERDUE + _seconds_until_due(engine)
+            seconds = min(seconds, late if is_driven() else max(late, _OVERDUE))
         stepped = set()
         for key, _ in selector.select(max(seconds, 0.0)):
             if isinstance(key.data, Engine):
@@ -137,6 +167,9 @@ class Keeper:
                 self._step_service(key.data)
         for engine in tuple(self._engines):
             if engine not in stepped and _seconds_until_due(engine) <= 0:
+                self._step(engine)
+        for engine, is_driven in tuple(self._wards.items()):
+            if is_driven() and _seconds_until_due(engine) <= -_OVERDUE:
                 self._step(engine)
 
     def _end(self) -> None:

@@ -1,4 +1,4 @@
-"""Drives an engine from an asyncio event loop: no thread, no hop between threads.
+"""Drives an engine from an asyncio event loop: no thread, no hop between threads, but where the loop blocks.
 
 Where a loop cannot watch descriptors (Windows' default) the keeper drives, and the waiters wake the
 loop through ``call_soon_threadsafe``; ``MESHMQ_PORTABLE=1`` forces that way.
@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 
-from meshmq.drivers.keeper import KeeperDriver
+from meshmq.drivers.keeper import KeeperDriver, keeper
 from meshmq.links.engine import Engine
 
 
@@ -49,12 +49,15 @@ class LoopDriver:
         descriptor = self._engine.take_helm()
         try:
             self._loop.add_reader(descriptor, self._turn)
+            keeper().watch_over(self._engine, self._loop.is_running)
         except NotImplementedError:
             self._engine.leave_helm()
             self._portable = True
             self._keeper.attach()
             return
         except BaseException:
+            with contextlib.suppress(RuntimeError):
+                self._loop.remove_reader(descriptor)
             self._engine.leave_helm()
             raise
         self._descriptor = descriptor
@@ -69,6 +72,7 @@ class LoopDriver:
         if descriptor is None:
             return
         self._disarm()
+        keeper().let_go(self._engine)
         # In a forked child the loop's own descriptor is shared with the parent: hands off.
         if not self._engine.forked:
             with contextlib.suppress(RuntimeError):  # the loop is closed, and watches nothing

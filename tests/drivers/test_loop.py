@@ -14,7 +14,7 @@ from meshmq.drivers.loop import LoopDriver
 from meshmq.errors import ClosedError, InUseError, TimedOut
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import install_signals, release_signals
-from tests.drivers.fakes import LIMIT, Hand, ToyDecider, ToyLinks, give, take_async, toy
+from tests.drivers.fakes import LIMIT, Hand, ToyDecider, ToyLinks, give, take, take_async, toy
 
 Main = Callable[[], Coroutine[Any, Any, None]]
 
@@ -249,10 +249,36 @@ def test_what_strikes_in_a_turn_does_not_stop_the_timer() -> None:
     try:
         engine.post(strike)
         with pytest.raises(KeyboardInterrupt):
-            loop.run_until_complete(asyncio.sleep(LIMIT))
+            loop.run_forever()
         loop.run_until_complete(take_async(engine, decider, "tick", timeout=2.0))
     finally:
         release_signals(b"test")
+        driver.detach()
+        engine.close(0.0)
+        loop.close()
+
+
+def test_the_keeper_steps_in_where_a_task_blocks_the_loop_and_not_where_the_loop_stands() -> None:
+    loop = asyncio.new_event_loop()
+    engine, decider, _ = toy()
+    driver = LoopDriver(engine, loop)
+    driver.attach()
+
+    async def block() -> bytes:
+        with engine.gate:
+            decider.deadline = engine.now() + 0.01
+            engine.flush()
+        return take(engine, decider, "tick")
+
+    try:
+        loop.run_until_complete(block())
+        with engine.gate:
+            decider.deadline = engine.now() + 0.01
+            engine.flush()
+        with pytest.raises(TimedOut):
+            take(engine, decider, "tick", timeout=1.0)
+        loop.run_until_complete(take_async(engine, decider, "tick"))
+    finally:
         driver.detach()
         engine.close(0.0)
         loop.close()
