@@ -54,8 +54,8 @@ class Incarnation:
         journal: str | os.PathLike[str] | None = None,
         settings: Settings | None = None,
     ) -> None:
-        self.name = check_name("node", name) if name else variable("MESHMQ_NAME", _node_name) or program()
-        self.mesh: str = check_name("mesh", mesh) if mesh else variable("MESHMQ_MESH", _mesh_name) or "default"
+        self.name = variable("MESHMQ_NAME", _node_name) or program() if name is None else check_name("node", name)
+        self.mesh: str = variable("MESHMQ_MESH", _mesh_name) or "default" if mesh is None else check_name("mesh", mesh)
         if settings is not None and not isinstance(settings, Settings):
             raise ConfigError(f"settings= is a meshmq.Settings(...), not a {type(settings).__name__}")
         self.settings: Settings = settings or Settings()

@@ -94,10 +94,16 @@ class AsyncNode(TaskNode):
             NoPeersError: it is full and nobody has pulled it for ``settings.patience``.
             ClosedError: the node is closed.
         """
+        if timeout is not None:
+            timeout = check_timeout(timeout)
         self._turn += 1
         if self._turn >= TURN_AFTER:
             await self._take_turn()
-        engine, outbox = self._engine, self._quick.get(queue)
+        engine = self._engine
+        try:
+            outbox = self._quick.get(queue)
+        except TypeError:  # it cannot be hashed, and so is no name
+            outbox = None
         if engine is not None and outbox is not None and headers is None:
             body, buffers = self._codec.encode(data)
             tray = outbox.tray
@@ -112,7 +118,7 @@ class AsyncNode(TaskNode):
         with suppress(WouldBlock):
             self._push_nowait(queue, body, buffers, headers)
             return
-        await self._wait(self._push_wish(queue, body, buffers, headers), check_timeout(timeout))
+        await self._wait(self._push_wish(queue, body, buffers, headers), timeout)
 
     def pull(
         self, queue: str, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None
@@ -207,6 +213,7 @@ class AsyncQueue:
         Raises:
             EncodeError, TimedOut, NoPeersError, ClosedError: as ``push``; what was pushed before stays pushed.
         """
+        check_timeout(timeout)
         count = 0
         for value in values:
             await self._node.push(self.name, value, timeout=timeout)

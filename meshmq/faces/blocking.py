@@ -89,7 +89,13 @@ class Node(BaseNode):
             NoPeersError: it is full and nobody has pulled it for ``settings.patience``.
             ClosedError: the node is closed.
         """
-        engine, outbox = self._engine, self._quick.get(queue)
+        if timeout is not None:
+            timeout = check_timeout(timeout)
+        engine = self._engine
+        try:
+            outbox = self._quick.get(queue)
+        except TypeError:  # it cannot be hashed, and so is no name
+            outbox = None
         if engine is not None and outbox is not None and headers is None:
             body, buffers = self._codec.encode(data)
             tray = outbox.tray
@@ -104,7 +110,7 @@ class Node(BaseNode):
         with suppress(WouldBlock):
             self._push_nowait(queue, body, buffers, headers)
             return
-        self._wait(self._push_wish(queue, body, buffers, headers), check_timeout(timeout))
+        self._wait(self._push_wish(queue, body, buffers, headers), timeout)
 
     def pull(
         self, queue: str, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None
@@ -210,6 +216,7 @@ class Queue:
         Raises:
             EncodeError, TimedOut, NoPeersError, ClosedError: as ``Node.push``; what was pushed before stays pushed.
         """
+        check_timeout(timeout)
         count = 0
         for value in values:
             self._node.push(self.name, value, timeout=timeout)
