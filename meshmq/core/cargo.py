@@ -33,11 +33,19 @@ class Cargo:
                 self.headers.pop(number, None)
 
     def size(self, run: Run) -> int:
-        """Return the bytes of a run, buffers included."""
+        """Return the bytes of a run that credit counts: bodies and buffers."""
         size = sum(map(len, run.bodies))
         if self.buffers:
             for number in range(run.first, run.last + 1):
                 size += sum(map(len, self.buffers.get(number, ())))
+        return size
+
+    def weight(self, run: Run) -> int:
+        """Return the bytes that a run takes here: its headers, too, which no credit is counted in."""
+        size = self.size(run)
+        if self.headers:
+            for number in range(run.first, run.last + 1):
+                size += weight(self.headers.get(number, {}))
         return size
 
     def of(self, run: Run) -> tuple[tuple[bytes, ...], dict[int, Headers] | None]:
@@ -79,3 +87,8 @@ class Cargo:
                 if size > EXTRAS_LIMIT:
                     return max(1, index)
         return most
+
+
+def weight(headers: Headers) -> int:
+    """Return the bytes of the texts in headers."""
+    return sum(len(key.encode()) + len(value.encode()) for key, value in headers.items())

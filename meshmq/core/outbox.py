@@ -14,7 +14,7 @@ from random import Random
 from typing import Final
 
 from meshmq.core.busy import BusyTime
-from meshmq.core.cargo import Cargo
+from meshmq.core.cargo import Cargo, weight
 from meshmq.core.pauses import Pauses
 from meshmq.core.routes import Route, choose
 from meshmq.core.runs import Run, count_jobs, lengthen, merged, put_back, sift, suspects
@@ -71,6 +71,8 @@ class Outbox:
         size = len(body)
         if buffers:
             size += sum(map(len, buffers))
+        if headers:
+            size += weight(headers)
         settings = self._settings
         if self.depth and (self.depth >= settings.outbox_jobs or self.size + size > settings.outbox_bytes):
             raise WouldBlock
@@ -292,5 +294,5 @@ class Outbox:
 
     def _forget(self, run: Run) -> None:
         self.depth -= len(run.bodies)
-        self.size -= self._cargo.size(run)
+        self.size -= self._cargo.weight(run)
         self._cargo.drop(run)

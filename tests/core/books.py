@@ -48,8 +48,8 @@ def audit_outbox(outbox: Outbox) -> None:
     numbers = {number for run in held for number in range(run.first, run.last + 1)}
     assert len(numbers) == outbox.depth, "a job stands in two places"
     assert outbox.waiting == sum(len(run.bodies) for run in [*outbox._ready, *outbox._alone]), "waiting"
-    assert outbox.size == sum(outbox._cargo.size(run) for run in held), "size"
-    assert set(outbox._cargo.buffers) <= numbers, "buffers of jobs that are gone"
+    assert outbox.size == sum(outbox._cargo.weight(run) for run in held), "size"
+    assert outbox._cargo.buffers.keys() | outbox._cargo.headers.keys() <= numbers, "cargo of jobs that are gone"
     for route in outbox.routes.values():
         assert route.in_flight == sum(len(run.bodies) for run in route.flights), "in flight"
         assert route.in_flight <= route.jobs_sent, "sent"

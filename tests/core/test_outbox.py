@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshmq.core.cargo import BATCH_BYTES
-from meshmq.errors import EncodeError, WouldBlock
+from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.frames import Verdict
 from tests.core.jobs import Pusher
@@ -33,6 +33,19 @@ def test_it_is_full_by_number_and_by_bytes() -> None:
     pusher.add(1, b"12345")
     with pytest.raises(WouldBlock):
         pusher.add(1, b"1")
+
+
+def test_it_is_full_by_headers_too_and_credit_counts_none() -> None:
+    pusher = Pusher(workers="a", settings=Settings(outbox_bytes=1_000))
+    pusher.add(1, headers={"k": "v" * 1_000})
+    with pytest.raises(WouldBlock):
+        pusher.add(1, b"")
+    pusher.grant("a", 2, 4)
+    pusher.send_all()
+    assert pusher.box.routes[b"a"].bytes_sent == 3
+    pusher.ack("a", (1, 1))
+    pusher.add(1)
+    assert pusher.box.size == 3
 
 
 def test_jobs_of_different_moments_keep_their_ages() -> None:
@@ -153,7 +166,7 @@ def test_an_ack_settles_a_job_that_pauses() -> None:
 
 def test_a_batch_that_cannot_be_packed_is_not_on_its_way() -> None:
     pusher = Pusher(workers="a")
-    pusher.add(1, headers={"k": "\udc80"})  # nobody gets so far: headers are checked at the call
-    with pytest.raises(EncodeError):
+    pusher.add(1, "no bytes")  # type: ignore[arg-type]  # nobody gets so far: what is pushed is checked at the call
+    with pytest.raises(TypeError):
         pusher.send()
     assert (pusher.box.waiting, pusher.box.working, pusher.box.routes[b"a"].free) == (1, [], 10)
