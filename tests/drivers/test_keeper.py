@@ -11,8 +11,7 @@ from meshmq.drivers.keeper import Keeper, KeeperDriver, keeper
 from meshmq.errors import ClosedError, InUseError, TimedOut
 from meshmq.links.bell import Bell
 from meshmq.links.engine import Engine
-from tests.drivers.fakes import LIMIT, Hand, ToyDecider, ToyLinks, give, run_child, take, toy
-from tests.scale import scale
+from tests.drivers.fakes import LIMIT, Hand, ToyDecider, ToyLinks, run_child, take, toy
 
 
 @pytest.fixture(autouse=True)
@@ -224,43 +223,6 @@ def test_a_service_is_stepped_when_readable_and_let_go_when_it_fails(caplog: pyt
     finally:
         keeper().detach_service(service)
         service.bell.close()
-
-
-def test_eight_threads_wait_for_something_each_and_no_wake_is_lost_or_late() -> None:
-    events = scale(1_000, 10_000)
-    waits: list[float] = []
-    failed: list[BaseException] = []
-    with kept() as (engine, decider, links):
-
-        def wait(key: bytes) -> None:
-            try:
-                for _ in range(events // 8):
-                    happened = float(take(engine, decider, key))
-                    waits.append(time.monotonic() - happened)
-                    done.release()
-            except BaseException as error:
-                failed.append(error)
-
-        done = threading.Semaphore(8)  # so many events are under way at once
-        threads = [threading.Thread(target=wait, args=(b"%d" % number,)) for number in range(8)]
-        for thread in threads:
-            thread.start()
-        for number in range(events // 8 * 8):
-            assert done.acquire(timeout=LIMIT), failed
-            key = b"%d" % (number % 8)
-            # In turn from outside, from a thread beside the helm, and posted.
-            match number % 3:
-                case 0:
-                    links.arrive(key, b"%r" % time.monotonic())
-                case 1:
-                    give(engine, decider, key, b"%r" % time.monotonic())
-                case _:
-                    engine.post(lambda key=key: decider.put(key, b"%r" % time.monotonic()))  # type: ignore[misc]  # see above
-        for thread in threads:
-            thread.join(LIMIT)
-    assert not failed
-    assert len(waits) == events // 8 * 8
-    assert max(waits) < 0.5, "0.05 on a quiet machine"
 
 
 def test_many_who_wait_for_the_same_are_each_given_one() -> None:

@@ -9,10 +9,8 @@ import statistics
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from random import Random
 from typing import Final
 
 import pytest
@@ -23,120 +21,13 @@ from tests.network.children import LIMIT
 from tests.network.conftest import Spawn
 from tests.scale import scale
 
-EVENTS: Final = scale(1_000, 10_000)
 PUSHES: Final = scale(500, 10_000)
 CYCLES: Final = scale(50, 200)
 THREADS: Final = 16
-#: A full outbox lets the next job in when a quarter is free.
-ROOM: Final = 4
-
-
-class Wait:
-    """One thread that waits for one kind of event, a turn at a time."""
-
-    def __init__(
-        self, wait: Callable[[], object], happen: Callable[[], object], before: Callable[[], object] = lambda: None
-    ) -> None:
-        self._wait, self._happen, self._before = wait, happen, before
-        self._turn = threading.Semaphore(0)
-        self._woken: queue.SimpleQueue[float | BaseException] = queue.SimpleQueue()
-        self._ended = False
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while self._turn.acquire() and not self._ended:
-            try:
-                self._wait()
-            except BaseException as error:
-                self._woken.put(error)
-            else:
-                self._woken.put(time.monotonic())
-
-    def once(self) -> float:
-        """Return how long after its event the thread went on."""
-        self._before()
-        self._turn.release()
-        self._happen()
-        happened = time.monotonic()
-        woken = self._woken.get(timeout=LIMIT)
-        if isinstance(woken, BaseException):
-            raise woken
-        return max(0.0, woken - happened)
-
-    def end(self) -> None:
-        self._ended = True
-        self._turn.release()
-        self._thread.join(LIMIT)
 
 
 def take(jobs: meshmq.Receiver) -> None:
     jobs.receive(LIMIT).ack()
-
-
-def wait_for_job(node: meshmq.Node, name: str) -> Wait:
-    jobs = node.pull(name)
-    return Wait(lambda: take(jobs), lambda: node.push(name, 1))
-
-
-@contextmanager
-def eight_waits(node: meshmq.Node) -> Iterator[list[Wait]]:
-    """Eight threads on one node, each waiting for something else."""
-    waits = [wait_for_job(node, name) for name in ("a", "b", "c", "d")]
-    events, number = node.events(), iter(range(10**9))
-    waits.append(Wait(lambda: next(events), lambda: happen(node, next(number))))
-    asked: list[meshmq.Receiver] = []
-    waits.append(
-        Wait(
-            lambda: node.wait_for(pull="asked", timeout=LIMIT),
-            lambda: asked.append(node.pull("asked")),
-            lambda: asked.pop().close() if asked else None,
-        )
-    )
-    flushed = node.pull("flushed")
-    waits.append(
-        Wait(lambda: node.queue("flushed").flush(LIMIT), lambda: take(flushed), lambda: node.push("flushed", 1))
-    )
-    full = node.pull("full")
-
-    def fill() -> None:
-        while node.queue("full").depth < ROOM:
-            node.push("full", 1, timeout=LIMIT)
-
-    waits.append(Wait(lambda: node.push("full", 1, timeout=LIMIT), lambda: take(full), fill))
-    try:
-        yield waits
-    finally:
-        for wait in waits:
-            wait.end()
-
-
-def happen(node: meshmq.Node, number: int) -> None:
-    """Have an event happen, without the neighbour whose coming and going would take its time."""
-    engine, participant = node._opened()
-
-    def tell() -> None:
-        participant.presence.roster.tell("changed", reason=f"for the {number}th time")
-        participant.roster_changed()
-
-    engine.post(tell)
-
-
-@pytest.mark.timeout(300)
-def test_eight_threads_wait_for_something_else_each_and_none_is_woken_late() -> None:
-    random = Random(5)
-    with meshmq.Node("waits", settings=meshmq.Settings(outbox_jobs=ROOM)) as node:
-        with eight_waits(node) as waits:
-            late = sorted(random.choice(waits).once() for _ in range(EVENTS))
-        drain(node, "full")
-    shares = {share: late[int(share * (len(late) - 1))] for share in (0.5, 0.9, 0.99, 0.999, 1.0)}
-    print("went on after (ms):", {share: round(1000 * seconds, 2) for share, seconds in shares.items()})
-    assert (shares[0.5] < 0.05, shares[0.99] < 0.5, shares[1.0] < 5.0) == (True, True, True)
-
-
-def drain(node: meshmq.Node, name: str) -> None:
-    for message in node.pull(name, idle=0.2):
-        message.ack()
 
 
 @pytest.mark.parametrize("worked", [True, False], ids=["with a worker", "with nobody"])
