@@ -9,8 +9,6 @@ from contextlib import suppress
 from random import Random
 from typing import Final
 
-import pytest
-
 import meshmq
 from tests.network.children import LIMIT, Child
 from tests.network.conftest import Spawn
@@ -20,13 +18,13 @@ from tests.scale import STRESS, scale
 #: Seconds of standing still: enough to be taken for lost. The short one goes with a short silence.
 STOP: Final = 8.0 if STRESS else 2.0
 SILENCE: Final = 4.0 if STRESS else 0.8
+SETTINGS: Final = meshmq.Settings(silence=SILENCE, heartbeat=SILENCE / 4)
 
 
 def test_stopped_worker_comes_back_once_and_works_again(spawn: Spawn, mesh_name: str) -> None:
     options = ("--name", "worker", "--silence", SILENCE, "--seconds", 0.005)
     team = Workforce(spawn, mesh_name, "jobs", 1, *options)
-    settings = meshmq.Settings(silence=SILENCE, heartbeat=SILENCE / 4)
-    with meshmq.Node("boss", mesh=mesh_name, settings=settings) as node:
+    with meshmq.Node("boss", mesh=mesh_name, settings=SETTINGS) as node:
         node.wait_for(pull="jobs", timeout=LIMIT)
         queue = node.queue("jobs")
         queue.push_many(range(50))
@@ -45,12 +43,11 @@ def test_stopped_worker_comes_back_once_and_works_again(spawn: Spawn, mesh_name:
     assert record.unflagged_twice == []
 
 
-@pytest.mark.stress
 def test_stops_at_random_lose_no_job_and_every_repeat_is_flagged(spawn: Spawn, mesh_name: str) -> None:
     jobs, count, random = scale(100, 1_000), 4, Random(3)
-    team = Workforce(spawn, mesh_name, "jobs", count, "--seconds", 0.05)
+    team = Workforce(spawn, mesh_name, "jobs", count, "--silence", SILENCE, "--seconds", 0.05)
     stopped: deque[tuple[float, Child]] = deque()
-    with meshmq.Node("boss", mesh=mesh_name) as node:
+    with meshmq.Node("boss", mesh=mesh_name, settings=SETTINGS) as node:
         node.wait_for(pull="jobs", count=count, timeout=LIMIT)
         node.queue("jobs").push_many(range(jobs))
         stops = 0
@@ -65,7 +62,7 @@ def test_stops_at_random_lose_no_job_and_every_repeat_is_flagged(spawn: Spawn, m
                 stopped.append((now + STOP, worker))
                 stops += 1
             with suppress(meshmq.TimedOut):
-                node.flush(1.0)
+                node.flush(STOP / 8)
         for _, child in stopped:
             child.resume()
         node.wait_for(pull="jobs", count=count, timeout=LIMIT)
