@@ -74,7 +74,14 @@ class Consumer:
     """
 
     def __init__(
-        self, engine: Engine, participant: Participant, codec: Codec, queue: str, *, receipt: bool = False
+        self,
+        engine: Engine,
+        participant: Participant,
+        codec: Codec,
+        queue: str,
+        *,
+        receipt: bool = False,
+        owner: object = None,
     ) -> None:
         self.engine, self.queue = engine, queue
         self._participant, self._codec = participant, codec
@@ -82,6 +89,8 @@ class Consumer:
         #: The hand that ``next_nowait`` goes through without the lock.
         self.quick: HandDelivery | None = None
         self.receipt = receipt
+        #: The receiver, which nobody else may hold: it is there as long as its inbox knows this consumer.
+        self.owner = owner
         self.left = False
 
     def __repr__(self) -> str:

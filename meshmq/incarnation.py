@@ -68,7 +68,7 @@ class Incarnation:
         self._dropped_by_links: Mapping[str, int] = {}
         self._driver: Driver | None = None
         self._quick: dict[str, Outbox] = {}
-        self._receivers: dict[str, set[Closable]] = {}
+        self._receivers: dict[str, weakref.WeakSet[Closable]] = {}
         self._consumers: weakref.WeakSet[Consumer] = weakref.WeakSet()
         self._opening = threading.RLock()
         self._leaving = False

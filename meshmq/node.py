@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakSet
 
 from meshmq import wishes
 from meshmq.checks import check_prefetch
@@ -177,14 +178,14 @@ class BaseNode(Incarnation):
         with engine.gate:
             engine.check()
             participant.open_queue(queue, prefetch, engine.now())
-            self._receivers.setdefault(queue, set()).add(receiver)
+            self._receivers.setdefault(queue, WeakSet()).add(receiver)
             engine.flush()
-        return self._new_consumer(queue, receipt=receipt)
+        return self._new_consumer(queue, receipt=receipt, owner=receiver)
 
-    def _new_consumer(self, queue: str, *, receipt: bool) -> Consumer:
+    def _new_consumer(self, queue: str, *, receipt: bool, owner: Closable | None = None) -> Consumer:
         assert self._engine is not None
         assert self._participant is not None
-        consumer = Consumer(self._engine, self._participant, self._codec, queue, receipt=receipt)
+        consumer = Consumer(self._engine, self._participant, self._codec, queue, receipt=receipt, owner=owner)
         self._consumers.add(consumer)
         return consumer
 
@@ -199,7 +200,7 @@ class BaseNode(Incarnation):
         queue = consumer.queue
 
         def close() -> None:
-            others = self._receivers.get(queue, set())
+            others = self._receivers.get(queue, WeakSet())
             others.discard(receiver)
             if not others:
                 participant.close_queue(queue, engine.now())
@@ -208,9 +209,11 @@ class BaseNode(Incarnation):
         engine.post(close)  # after what the consumers have posted
 
     def _close_receivers(self) -> None:
-        for receivers in list(self._receivers.values()):
-            for receiver in list(receivers):
-                receiver.close()
+        engine, _ = self._opened()
+        with engine.gate:  # others may pull meanwhile
+            receivers = [receiver for receivers in self._receivers.values() for receiver in receivers]
+        for receiver in receivers:
+            receiver.close()
 
     def _waiting(self, queue: str) -> int:
         self._check_fork()

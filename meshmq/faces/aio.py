@@ -129,7 +129,8 @@ class AsyncNode(TaskNode):
         of work, as measured): 1 fetches none ahead. Each loop or thread that asks has one at least; of
         several pulls of one queue the first fixes it.
         ``ack="receipt"`` acks each job when it is handed out, so that it is run at most once;
-        ``idle`` ends the iteration after so many seconds without a job.
+        ``idle`` ends the iteration after so many seconds without a job. A receiver that is dropped without
+        ``close`` takes nothing more, and the node goes on pulling the queue.
 
         Raises:
             ClosedError: the node is closed.
