@@ -97,9 +97,10 @@ class Exchange(Meeting):
             outbox = self.outboxes.get(acks.queue)
             if outbox is not None:
                 outbox.grant(peer, acks.jobs, acks.size)
-                for origin, begun, ranges in acks.done:
-                    if origin == self._origin:
-                        self._freed(outbox, outbox.settle(peer, begun, ranges, now), now)
+                ours = [(begun, ranges) for origin, begun, ranges in acks.done if origin == self._origin]
+                if ours:  # all in one go: what is in flight is looked at once, however many groups there are
+                    done = [pair for _, ranges in ours for pair in ranges]
+                    self._freed(outbox, outbox.settle(peer, ours[-1][0], done, now), now)
                 self._busy_outboxes[acks.queue] = None
         elif kind is Kind.GRANT:
             queue, jobs, size = unpack_grant(body)

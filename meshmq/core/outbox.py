@@ -140,7 +140,7 @@ class Outbox:
                 run = run.cut(0, 1)
             route.alone = True
         else:
-            run = self._take(route)
+            run = self._take(route, now)
         buffers, headers = self._cargo.of(run)
         count = len(run.bodies)
         frames = pack_batch(  # first: what fails here is booked nowhere
@@ -160,13 +160,15 @@ class Outbox:
         route.told_backlog = self.waiting
         return frames
 
-    def _take(self, route: Route) -> Run:
+    def _take(self, route: Route, now: float) -> Run:
         run = self._ready.popleft()
         sharing = sum(1 for other in self.routes.values() if other.free > 0) or 1
         # Small backlogs are shared out, but not in pieces below 5 ms of a worker's time: each costs two frames.
         share = max(1, -(-self.waiting // sharing), (route.free + route.in_flight) // WINDOW_PIECES)
-        most = min(len(run.bodies), route.free, share)
-        most = self._cargo.fitting(run, most)
+        most = min(route.free, share)
+        while self._ready and len(run.bodies) < most and run.join(self._ready[0], now):
+            self._ready.popleft()
+        most = self._cargo.fitting(run, min(len(run.bodies), most))
         if most < len(run.bodies):
             self._ready.appendleft(run.cut(most, len(run.bodies)))
             run = run.cut(0, most)
@@ -185,26 +187,18 @@ class Outbox:
         route = self.routes.get(peer)
         if route is not None and begun >= 0:
             route.begun = begun
-        settled = 0
-        elsewhere: list[tuple[int, int]] = []
-        for first, last in ranges:
-            found = route.land(first, last) if route is not None else []
-            settled += count_jobs(found)
-            self._done(found, now)
-            if self._moved and count_jobs(found) <= last - first:
-                elsewhere.append((first, last))
-        if elsewhere:
-            found = self._gather(elsewhere)
-            settled += count_jobs(found)
-            self._done(found, now)
-        return settled
-
-    def _gather(self, ranges: Ranges) -> list[Run]:
-        """Take jobs out of wherever they have come to stand since they were delivered."""
         spans = merged(ranges)
+        found = route.land(spans) if route is not None else []
+        if self._moved and count_jobs(found) < sum(last - first + 1 for first, last in spans):
+            found += self._gather(spans)
+        self._done(found, now)
+        return count_jobs(found)
+
+    def _gather(self, spans: Ranges) -> list[Run]:
+        """Take jobs out of wherever they have come to stand since they were delivered."""
         found: list[Run] = []
         for route in self.routes.values():
-            found += route.sift(spans)
+            found += route.land(spans)
         for waiting in (self._ready, self._alone):
             taken = sift(waiting, spans)
             self.waiting -= count_jobs(taken)
@@ -222,10 +216,8 @@ class Outbox:
         route = self.routes.get(peer)
         if route is None:
             return
-        back: list[Run] = []
         alone = route.alone
-        for first, last in ranges:
-            back += route.land(first, last)
+        back = route.land(merged(ranges))
         self._moved = True
         for run in back:
             if verdict is Verdict.UNREADABLE:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from meshmq.core.runs import Run, carve, count_jobs, sift
+from meshmq.core.runs import Run, count_jobs, sift
 from meshmq.wire.fields import Ranges
 
 
@@ -38,15 +38,9 @@ class Route:
         self.jobs_sent += len(run.bodies)
         self.bytes_sent += size
 
-    def land(self, first: int, last: int) -> list[Run]:
-        """Take the numbers ``first`` to ``last`` out of what is in flight."""
-        return self._landed(carve(self.flights, first, last))
-
-    def sift(self, spans: Ranges) -> list[Run]:
+    def land(self, spans: Ranges) -> list[Run]:
         """Take the numbers of all ``spans``, which are sorted and apart, out of what is in flight."""
-        return self._landed(sift(self.flights, spans))
-
-    def _landed(self, landed: list[Run]) -> list[Run]:
+        landed = sift(self.flights, spans)
         if landed:
             self.in_flight -= count_jobs(landed)
             if not self.in_flight:

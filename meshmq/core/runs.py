@@ -32,6 +32,20 @@ class Run:
         """Return a part of the run, by index."""
         return Run(self.first + start, self.bodies[start:end], self.since, self.attempts, self.failures)
 
+    def join(self, other: Run, now: float) -> bool:
+        """Take in the jobs of a run that continues this one, has its history and is about as old; whether it is so."""
+        apart, age = abs(other.since - self.since), now - max(other.since, self.since)
+        if (
+            self.first + len(self.bodies) != other.first
+            or len(self.bodies) + len(other.bodies) > RUN_JOBS
+            or (self.attempts, self.failures) != (other.attempts, other.failures)
+            or apart > max(RUN_SPAN, age / 100)  # so wrong may be the age of what has waited
+        ):
+            return False
+        self.bodies += other.bodies
+        self.since = min(self.since, other.since)
+        return True
+
     @property
     def untried(self) -> bool:
         """Whether nothing is held against it, so that fresh jobs may join it."""
@@ -77,53 +91,47 @@ def suspects(back: Iterable[Run], begun: int) -> list[Run]:
     return [piece for piece in pieces if piece.bodies]
 
 
-def carve(runs: deque[Run], first: int, last: int) -> list[Run]:
-    """Take the numbers ``first`` to ``last`` out of ``runs``, cutting where they stand in part."""
-    taken: list[Run] = []
-    while runs and first <= runs[0].first and runs[0].last <= last:
-        taken.append(runs.popleft())
-    if not any(run.first <= last and first <= run.last for run in runs):
-        return taken
-    left: list[Run] = []
-    for run in runs:
-        start = max(first - run.first, 0)
-        end = min(last - run.first + 1, len(run.bodies))
-        if start >= end:
-            left.append(run)
-            continue
-        taken.append(run.cut(start, end))
-        if start > 0:
-            left.append(run.cut(0, start))
-        if end < len(run.bodies):
-            left.append(run.cut(end, len(run.bodies)))
-    runs.clear()
-    runs.extend(left)
-    return taken
-
-
 def sift(runs: deque[Run], spans: Ranges) -> list[Run]:
-    """Take the numbers of all ``spans``, which are sorted and apart, out of ``runs`` in one go."""
+    """Take the numbers of all ``spans``, which are sorted and apart, out of ``runs``; looks no further than it must."""
+    if not spans:
+        return []
+    lowest, highest = spans[0][0], spans[-1][1]
+    missing = sum(last - first + 1 for first, last in spans)
     firsts, lasts = [first for first, _ in spans], [last for _, last in spans]
     taken: list[Run] = []
     left: list[Run] = []
-    for run in runs:
+    before = looked = 0
+    for run in runs:  # mostly what is meant stands in front
+        if not missing:
+            break
+        last_of_run = run.first + len(run.bodies) - 1
+        if not looked and (run.first > highest or last_of_run < lowest):
+            before += 1
+            continue
+        looked += 1
         place = 0
-        for first, last in spans[bisect_left(lasts, run.first) : bisect_right(firsts, run.last)]:
+        for first, last in spans[bisect_left(lasts, run.first) : bisect_right(firsts, last_of_run)]:
             start, end = max(first - run.first, 0), min(last - run.first + 1, len(run.bodies))
             if start > place:
                 left.append(run.cut(place, start))
             taken.append(run.cut(start, end))
+            missing -= end - start
             place = end
         if place < len(run.bodies):
             left.append(run.cut(place, len(run.bodies)) if place else run)
     if taken:
-        runs.clear()
-        runs.extend(left)
+        runs.rotate(-before)
+        for _ in range(looked):
+            runs.popleft()
+        runs.extendleft(reversed(left))
+        runs.rotate(before)
     return taken
 
 
 def merged(ranges: Ranges) -> list[tuple[int, int]]:
     """Return the same numbers as spans that are sorted and apart."""
+    if len(ranges) == 1:
+        return list(ranges)
     merged: list[tuple[int, int]] = []
     for first, last in sorted(ranges):
         if merged and first <= merged[-1][1] + 1:

@@ -59,6 +59,29 @@ def test_jobs_of_different_moments_keep_their_ages() -> None:
     assert sent == [5.0, 3.0]
 
 
+def test_slow_pushes_that_waited_long_go_together() -> None:
+    pusher = Pusher(workers="a")
+    for moment in (0.0, 0.02, 0.04):
+        pusher.now = moment
+        pusher.add(1)
+    pusher.now = 0.06
+    assert pusher.send_all() == [("a", 1, 1, 1), ("a", 2, 1, 1), ("a", 3, 1, 1)]
+    pusher.lose("a", clean=True)
+    pusher.box.open(b"a")
+    pusher.grant("a", 10)
+    pusher.now = 10.0
+    pusher.add(1)
+    sent = [pusher.send(), pusher.send()]
+    assert [
+        (batch.first, batch.count, batch.attempt, batch.held) for found in sent if found for batch in found[1:]
+    ] == [
+        (1, 3, 2, 10.0),
+        (4, 1, 1, 0.0),
+    ]
+    assert pusher.ack("a", (2, 2)) == 1
+    assert pusher.ack("a", (4, 4), (1, 3)) == 3
+
+
 def test_nothing_goes_without_credit_and_never_more_than_that() -> None:
     pusher = Pusher(10, workers="a")
     pusher.grant("a", 4)
