@@ -228,7 +228,9 @@ class Outbox:
             if verdict is Verdict.REFUSED:
                 self.refused += len(run.bodies)
                 for index in range(len(run.bodies)):
-                    self._pauses.add(run.cut(index, index + 1), delay, now)
+                    paused = run.cut(index, index + 1)
+                    paused.alone = alone
+                    self._pauses.add(paused, delay, now)
         if verdict in (Verdict.RETURNED, Verdict.LEFT):
             count = count_jobs(back)
             self.returned += count
@@ -241,7 +243,10 @@ class Outbox:
     def wake(self, now: float) -> bool:
         """Move what has paused long enough back in front; whether there was any."""
         back = self._pauses.due(now)
-        self._to_front(back)
+        suspected = [run for run in back if run.alone]
+        self.waiting += count_jobs(suspected)
+        self._alone.extend(suspected)
+        self._to_front(run for run in back if not run.alone)
         return bool(back)
 
     @property

@@ -17,11 +17,13 @@ RUN_SPAN: Final = 0.005
 class Run:
     """Jobs with consecutive numbers and one history."""
 
-    __slots__ = ("attempts", "bodies", "failures", "first", "since")
+    __slots__ = ("alone", "attempts", "bodies", "failures", "first", "since")
 
     def __init__(self, first: int, bodies: list[bytes], since: float, attempts: int = 0, failures: int = 0) -> None:
         self.first, self.bodies, self.since = first, bodies, since
         self.attempts, self.failures = attempts, failures
+        #: Whether it was suspected of the loss of a worker when it was refused: then it goes on alone.
+        self.alone = False
 
     @property
     def last(self) -> int:

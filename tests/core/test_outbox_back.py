@@ -147,6 +147,24 @@ def test_a_suspect_that_comes_back_unbegun_is_a_suspect_still() -> None:
     assert pusher.send_all() == [("a", 2, 3, 1)]
 
 
+def test_a_suspect_that_is_refused_goes_on_alone_after_its_pause() -> None:
+    pusher = Pusher(1, workers="xa")
+    pusher.closed = {"a"}
+    pusher.send_all()
+    pusher.closed = set()
+    pusher.lose("x")
+    assert pusher.send_all() == [("a", 1, 1, 2)]
+    pusher.add(2)
+    pusher.back("a", Verdict.REFUSED, (1, 1), delay=1.0)
+    assert pusher.send_all() == [("a", 2, 2, 1)]
+    pusher.now = 1.0
+    assert pusher.box.wake(1.0)
+    assert pusher.send_all() == []  # beside the others it does not go
+    pusher.ack("a", (2, 3))
+    assert pusher.send_all() == [("a", 1, 1, 3)]
+    assert pusher.box.routes[b"a"].alone
+
+
 def test_after_a_clean_goodbye_nobody_is_suspected() -> None:
     pusher = Pusher(3, workers="a")
     pusher.send_all()
