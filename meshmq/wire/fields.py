@@ -32,6 +32,8 @@ _UNSHOWABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 def read_fields(body: bytes | memoryview, *types: type | tuple[type, ...]) -> list[Any]:
     """Return the first fields of a body, of exactly these types; whole numbers are at least 0.
 
+    What may be one of several types is for the caller to bound.
+
     Raises:
         ProtocolError: they are not there.
     """
@@ -45,7 +47,7 @@ def read_fields(body: bytes | memoryview, *types: type | tuple[type, ...]) -> li
         kind = type(value)
         if kind is not wanted and not (isinstance(wanted, tuple) and kind in wanted):
             raise ProtocolError("a body with a field of the wrong type")
-        if kind is int and not 0 <= value < NUMBERS:
+        if wanted is int and not 0 <= value < NUMBERS:
             raise ProtocolError("a body with a number beyond its bounds")
     return values[: len(types)]
 

@@ -121,7 +121,10 @@ def unpack_hello(body: bytes) -> Hello:
 
 
 def pack_bye(reason: str, epoch: int = 0) -> bytes:
-    """Return the body of a BYE: ``left``, ``unknown``, ``crossed``, ``mesh``, ``busy`` or ``greedy``."""
+    """Return the body of a BYE.
+
+    The reason is ``left``, ``unknown``, ``crossed``, ``mesh``, ``busy``, ``protocol`` or ``slow``.
+    """
     return pack_plain([reason, epoch])
 
 
@@ -245,5 +248,5 @@ def unpack_settle(body: bytes) -> tuple[str, Verdict, bytes, tuple[tuple[int, in
     if len(origin) != 16 or verdict not in Verdict.__members__.values():
         raise ProtocolError("a SETTLE with fields that are none")
     # What is not above 0, NaN included, is no pause.
-    pause = None if delay is None else min(float(delay), DELAY_LIMIT) if delay > 0 else 0.0
+    pause = None if delay is None else float(min(delay, DELAY_LIMIT)) if delay > 0 else 0.0
     return read_name(queue), Verdict(verdict), origin, read_ranges(edges), pause

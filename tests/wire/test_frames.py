@@ -193,6 +193,11 @@ def test_a_delay_that_is_none_is_no_delay_and_one_without_end_is_a_year(
     assert unpack_settle(msgpack(["jobs", 2, bytes(16), [], None if delay is None else float(delay)]))[4] == read
 
 
+@pytest.mark.parametrize(("delay", "read"), [(-1, 0.0), (-(2**63), 0.0), (0, 0.0), (3, 3.0), (2**64 - 1, DELAY_LIMIT)])
+def test_a_whole_delay_is_read_as_the_other_is(delay: int, read: float) -> None:
+    assert unpack_settle(msgpack(["jobs", 2, bytes(16), [], delay]))[4] == read
+
+
 @pytest.mark.parametrize("reason", ["", "Left", "left\n", "x" * 41, "\x1b[2J", "é"])
 def test_a_reason_that_cannot_be_shown_is_refused(reason: str) -> None:
     with pytest.raises(ProtocolError):
