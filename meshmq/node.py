@@ -172,7 +172,8 @@ class BaseNode(Incarnation):
 
     # -- receivers -------------------------------------------------------------------------------
 
-    def _open_receiver(self, receiver: Closable, queue: str, prefetch: int | None, *, receipt: bool) -> Consumer:
+    def _open_receiver(self, receiver: Closable, queue: str, prefetch: int | None) -> None:
+        """Pull a queue for a receiver, until that is closed."""
         check_prefetch(prefetch)
         engine, participant = self._opened()
         with engine.gate:
@@ -180,9 +181,10 @@ class BaseNode(Incarnation):
             participant.open_queue(queue, prefetch, engine.now())
             self._receivers.setdefault(queue, WeakSet()).add(receiver)
             engine.flush()
-        return self._new_consumer(queue, receipt=receipt, owner=receiver)
 
     def _new_consumer(self, queue: str, *, receipt: bool, owner: Closable | None = None) -> Consumer:
+        if self._engine is None or self._participant is None:
+            self._open()
         assert self._engine is not None
         assert self._participant is not None
         consumer = Consumer(self._engine, self._participant, self._codec, queue, receipt=receipt, owner=owner)

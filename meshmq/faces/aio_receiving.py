@@ -30,9 +30,10 @@ class AsyncReceiver:
     def __init__(self, node: TaskNode, queue: str, prefetch: int | None, ack: Ack, idle: float | None) -> None:
         self._node, self.queue, self._idle = node, queue, idle
         self._receipt = check_ack(ack)
-        self._consumer = node._open_receiver(self, queue, prefetch, receipt=self._receipt)
         self._loops: weakref.WeakSet[AsyncLoop] = weakref.WeakSet()
         self.closed = False
+        self._consumer = node._new_consumer(queue, receipt=self._receipt, owner=self)
+        node._open_receiver(self, queue, prefetch)  # last: a Ctrl-C that strikes here leaves a whole receiver
 
     def __repr__(self) -> str:
         state = "closed" if self.closed or self._node.closed else f"{len(self)} waiting here"

@@ -13,7 +13,6 @@ exception to ``sys.unraisablehook`` and goes on. A SIGTERM that ends there is no
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import signal
@@ -78,7 +77,6 @@ def install_signals(holder: bytes = b"for good") -> None:
             signal.signal(signal.SIGTERM, _terminate)
             if state.unraisable is None:
                 state.unraisable, sys.unraisablehook = sys.unraisablehook, _swallowed
-                atexit.register(_at_the_end)
 
 
 def start_apart(thread: threading.Thread) -> None:
@@ -118,7 +116,6 @@ def restore_signals() -> None:
     if state.unraisable is not None and sys.unraisablehook is _swallowed:
         sys.unraisablehook = state.unraisable
         state.unraisable = None
-        atexit.unregister(_at_the_end)
 
 
 def strike() -> None:
@@ -183,11 +180,6 @@ def _swallowed(unraisable: sys.UnraisableHookArgs) -> None:
         state.noted = signal.SIGTERM
     elif state.unraisable is not None:
         state.unraisable(unraisable)
-
-
-def _at_the_end() -> None:
-    # Registered after what leaves the nodes, and so called before: what came while no Python ran strikes here.
-    return
 
 
 def _note(signum: int) -> None:
