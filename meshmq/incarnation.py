@@ -73,6 +73,9 @@ class Incarnation:
         self._opening = threading.RLock()
         self._leaving = False
         self._left: Undelivered | None = None
+        #: Who closes the node, and whether that is done.
+        self._closer = 0
+        self._over = threading.Event()
         self._looked = False
         self._opened_with: Place | None = None
         #: What to be opened with, where it is not what the whereabouts say: the seam for in-memory networks.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from threading import get_ident
+from typing import Any, Final
 from weakref import WeakSet
 
 from meshmq import wishes
@@ -19,6 +20,9 @@ from meshmq.names import check_name
 from meshmq.seeing import PeerView, peer_views, statistics
 from meshmq.waiting import Wish
 from meshmq.wire.batches import Headers, check_headers
+
+#: The most seconds that closing takes once nothing is waited for any more.
+CLOSING: Final = 5.0
 
 
 class BaseNode(Incarnation):
@@ -54,8 +58,7 @@ class BaseNode(Incarnation):
 
     def _withdraw(self) -> None:
         """End discovery; may take a second."""
-        self._closed = True
-        self._take_back()
+        self._closed, self._closer = True, get_ident()
         for discovery in self._opened_with.discoveries if self._opened_with is not None else ():
             discovery.close()
 
@@ -80,7 +83,16 @@ class BaseNode(Incarnation):
             participant.clear_trays(engine.now(), close=True)
             self._left = _left_behind(participant)
         release_signals(self._id)
+        self._take_back()
+        self._over.set()
         return self._left
+
+    def _let_it_close(self) -> None:
+        """Wait while another thread closes the node: who ends the process now would take the sockets from it."""
+        if self._engine is None or self._engine.forked or self._closer == get_ident():
+            return
+        if not self._over.wait(CLOSING):
+            self._shut(0.0)
 
     # -- calls that do not wait ------------------------------------------------------------------
 

@@ -67,6 +67,8 @@ class Node(BaseNode):
         hard = check_timeout(timeout)
         if self._may_leave():
             leave(self, hard)
+        else:
+            self._let_it_close()
 
     def _close_in_haste(self, limit: float) -> None:
         """Close where an exception is on its way already: what is left is logged."""

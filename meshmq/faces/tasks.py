@@ -44,7 +44,7 @@ class TaskNode(BaseNode):
         """Close at interpreter exit, where the loop does not run any more: the keeper drives what is left to do."""
         engine, driver = self._engine, self._driver
         if not self._may_leave() or engine is None or driver is None:
-            return
+            return self._let_it_close()
         if self._loop is not None and not self._loop.is_running():
             driver.detach()
             if not engine.closed:

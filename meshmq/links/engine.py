@@ -211,9 +211,9 @@ class Engine:
         """Carry out what is left to do, close the links, wake all who wait.
 
         ``last`` is called inside the gate, and nothing arrives after it. What was sent has ``linger``
-        seconds to leave. Does nothing a second time, and in a forked child.
+        seconds to leave. Does nothing a second time, but wait for the first, and in a forked child.
         """
-        if self.closed:
+        if self.forked or self.gate.mine:
             return
         with self.gate:
             if not self.closed:
