@@ -107,7 +107,8 @@ def test_caller_may_write_to_its_array_when_the_call_returns() -> None:
 
 SCALARS = [
     np.bool_(True), np.int8(-1), np.uint64(2**63), np.int64(1), np.float16(1.5), np.float32("nan"), np.float64(0.1),
-    np.complex64(1j), np.complex128(-1j), np.datetime64("2026-01-31"), np.datetime64("NaT", "us"), np.timedelta64(5, "us"),
+    np.complex64(1j), np.complex128(-1j), np.datetime64("2026-01-31"), np.datetime64("NaT", "us"),
+    np.timedelta64(5, "us"),
     np.str_(""), np.str_("żółw"), np.bytes_(b""), np.bytes_(b"abc"),
 ]  # fmt: skip
 
