@@ -132,7 +132,7 @@ class Consumer:
 
     def quickly(self) -> Iterator[Message]:
         """Yield the rest of the hand, without the lock; each ask acks the message before."""
-        if (delivery := self.quick) is None:
+        if (delivery := self.quick) is None or self.left:
             return
         hand, values, receipt = delivery.hand, delivery.values, self.receipt
         start, new = hand.start, Message

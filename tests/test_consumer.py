@@ -31,7 +31,7 @@ class Clock:
         return time.monotonic() if self._stands_at is None else self._stands_at
 
     def stop(self) -> None:
-        """Stand still: a hand that is taken now is not slow."""
+        """Stand still: jobs take no time, so that they come in hands of many, and no hand is slow."""
         self._stands_at = time.monotonic()
 
     def go_on(self) -> None:
@@ -49,13 +49,15 @@ def node(clock: Clock) -> Iterator[meshmq.Node]:
         node = meshmq.Node("alone", mesh=network.mesh)
         node._place = network.open_place(node._id, node.name)
         with node:
-            yield node
+            try:
+                yield node
+            finally:
+                clock.go_on()
 
 
 def test_receiver_closed_in_the_loop_ends_the_loop(node: meshmq.Node, clock: Clock) -> None:
+    warm_up(node, clock)
     receiver = node.pull("jobs", prefetch=100)
-    warm_up(node)
-    clock.stop()
     run = []
     for message in receiver:
         run.append(message.data)
@@ -67,9 +69,8 @@ def test_receiver_closed_in_the_loop_ends_the_loop(node: meshmq.Node, clock: Clo
 
 @pytest.mark.parametrize("moment", range(14))
 def test_receiver_closed_at_any_line_of_a_loop_gives_no_job_twice(node: meshmq.Node, clock: Clock, moment: int) -> None:
+    warm_up(node, clock)
     receiver = node.pull("jobs", prefetch=100)
-    warm_up(node)
-    clock.stop()
     loop = iter(receiver)
     assert next(loop).data == 0
     lines = count()
@@ -91,6 +92,7 @@ def test_receiver_closed_at_any_line_of_a_loop_gives_no_job_twice(node: meshmq.N
         run = [message.data for message in loop]
     finally:
         sys.settrace(None)
+        clock.go_on()
     assert next(lines) > moment
     again = [message.data for message in rest_of(node, 20) if message.attempt == 1]
     assert sorted(run + again) == list(range(1, 20))
@@ -98,42 +100,48 @@ def test_receiver_closed_at_any_line_of_a_loop_gives_no_job_twice(node: meshmq.N
 
 def test_threads_that_share_a_receiver_are_given_different_jobs(node: meshmq.Node) -> None:
     jobs, threads = scale(5_000, 100_000), 4
-    receiver = node.pull("jobs")
-    node.queue("jobs").push_many(range(jobs))
-    shares: list[list[object]] = [[] for _ in range(threads)]
-    failures: list[Exception] = []
+    with node.pull("jobs") as receiver:  # the last job is acked on leaving
+        node.queue("jobs").push_many(range(jobs))
+        shares: list[list[object]] = [[] for _ in range(threads)]
+        failures: list[Exception] = []
 
-    def work(share: list[object]) -> None:
+        def work(share: list[object]) -> None:
+            try:
+                while sum(map(len, shares)) < jobs:
+                    share.append(receiver.receive(1).data)
+            except meshmq.TimedOut:
+                return
+            except Exception as failure:
+                failures.append(failure)
+
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)
         try:
-            while sum(map(len, shares)) < jobs:
-                share.append(receiver.receive(1).data)
-        except meshmq.TimedOut:
-            return
-        except Exception as failure:
-            failures.append(failure)
-
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        workers = [threading.Thread(target=work, args=(share,)) for share in shares]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-    finally:
-        sys.setswitchinterval(interval)
+            workers = [threading.Thread(target=work, args=(share,)) for share in shares]
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+        finally:
+            sys.setswitchinterval(interval)
     assert failures == []
     assert sorted(map(str, chain(*shares))) == sorted(map(str, range(jobs)))
 
 
-def warm_up(node: meshmq.Node) -> None:
-    """Let the inbox learn that jobs are quick, so that it gives them in hands of many; then push twenty."""
+def warm_up(node: meshmq.Node, clock: Clock) -> None:
+    """Let the inbox learn that jobs are quick; then push twenty, one batch, for nobody pulls. The clock stands."""
+    clock.stop()
     with node.pull("jobs") as receiver:
         node.queue("jobs").push_many(["quick"] * 100)
         for _ in range(100):
             receiver.receive(5)
     node.flush(5)
     node.queue("jobs").push_many(range(20))
+    assert node._participant is not None
+    clock.go_on()
+    while node._participant.outboxes["jobs"].waiting < 20:  # those on the tray, too
+        time.sleep(0.001)
+    clock.stop()
 
 
 def rest_of(node: meshmq.Node, count: int) -> list[meshmq.Message]:
