@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
@@ -21,6 +22,9 @@ hypothesis.settings.register_profile("test", max_examples=50, derandomize=True, 
 hypothesis.settings.register_profile("stress", max_examples=2_000, deadline=None, database=None, print_blob=True)
 hypothesis.settings.load_profile("stress" if STRESS else "test")
 
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell runs in the background; children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FAILED = pytest.StashKey[bool]()
 
