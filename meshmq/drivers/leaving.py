@@ -57,16 +57,17 @@ def _leave() -> None:
     began = time.monotonic()
     patient = True
     state.holders.add(b"exit")  # what a signal strikes at the end is still ours to leave
-    with contextlib.suppress(KeyboardInterrupt, SystemExit), shield:  # signals strike only where a closer waits
-        while _closers:
-            _, (closer, limit) = _closers.popitem()
-            seconds = max(0.0, began + limit - time.monotonic()) if patient else 0.0
-            try:
-                closer(seconds)
-            except (KeyboardInterrupt, SystemExit):  # somebody does not want to wait; the others are still closed
-                patient = False
-            except Exception as error:
-                _logger.error("closing at exit: %s", error)
+    while _closers:  # again, for a signal may strike between the two halves of the next line, and skip what is in it
+        with contextlib.suppress(KeyboardInterrupt, SystemExit), shield:  # else they strike only where a closer waits
+            while _closers:
+                _, (closer, limit) = _closers.popitem()
+                seconds = max(0.0, began + limit - time.monotonic()) if patient else 0.0
+                try:
+                    closer(seconds)
+                except (KeyboardInterrupt, SystemExit):  # somebody does not want to wait; the others are still closed
+                    patient = False
+                except Exception as error:
+                    _logger.error("closing at exit: %s", error)
     _send_the_last()
     _left = True
 

@@ -107,7 +107,9 @@ class Authenticator:
             status, text = b"200", b"OK"
         else:
             status, text = b"400", b"not of this mesh"
-            self._refuse(question[5] if len(question) > 5 else b"")
+            self.refused += 1
+            if len(question) > 5 and question[4] in self._domains:  # else it dialled a node that has just been closed
+                self._tell(question[5])
         return [asker, b"", _VERSION, request, status, text, b"", b""]
 
     def _may_enter(self, domain: bytes, mechanism: bytes, credentials: Sequence[bytes]) -> bool:
@@ -118,8 +120,7 @@ class Authenticator:
             return mechanism == b"NULL"
         return mechanism == b"CURVE" and list(credentials) == [key]
 
-    def _refuse(self, address: bytes) -> None:
-        self.refused += 1
+    def _tell(self, address: bytes) -> None:
         place = address[:64].decode("ascii", "backslashreplace") or "unknown"
         if place in self._told:
             return

@@ -244,7 +244,8 @@ class Dial:
         self._forget_monitor()
         if self._socket is not None:
             self._around.sources.unwatch(self._fileno)
-            self._socket.close(linger=linger_ms)
+            # A control link sends nothing but who it is. Where its peer has gone it would hold up our exit for that.
+            self._socket.close(linger=0 if self.link == "control" else linger_ms)
             self._socket = self._reader = None
 
     def _forget_monitor(self) -> None:

@@ -89,3 +89,41 @@ sys.setprofile(profile)
 
 def test_a_signal_that_strikes_before_leaving_has_begun_does_not_end_it() -> None:
     assert run_child(STRUCK).stdout == "closed\n"
+
+
+STRUCK_ANYWHERE = """
+import os, signal, sys
+from itertools import count
+from meshmq.drivers import leaving
+from meshmq.links import interrupts
+
+def trace(frame, event, argument):
+    if frame.f_code is not leaving._leave.__code__:
+        return None
+    frame.f_trace_opcodes = True
+    if event == "opcode" and next(codes) == moment:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return trace
+
+for moment in count():
+    closed, codes = [], count()
+    leaving._left, interrupts.state.terminated = False, False
+    signal.signal(signal.SIGTERM, interrupts._terminate)
+    leaving.at_exit(closed.append, 1.0)
+    sys.settrace(trace)
+    for _ in range(2):  # as atexit does
+        try:
+            leaving._leave()
+        except SystemExit:
+            pass
+    sys.settrace(None)
+    assert closed, moment
+    if next(codes) <= moment:
+        break
+print("struck at", "enough" if moment > 50 else moment)
+"""
+
+
+def test_a_signal_at_any_moment_of_leaving_does_not_skip_it() -> None:
+    child = run_child(STRUCK_ANYWHERE)
+    assert (child.stdout, child.stderr) == ("struck at enough\n", "")

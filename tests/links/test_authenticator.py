@@ -94,8 +94,9 @@ def test_an_address_is_logged_once(
 ) -> None:
     with caplog.at_level(logging.WARNING, "meshmq.links"):
         for _ in range(3):
-            answer(doorman, asker, question(b"unknown", b"NULL", address=b"192.0.2.1"))
-        answer(doorman, asker, question(b"unknown", b"NULL", address=b"192.0.2.\xff\n"))
+            answer(doorman, asker, question(b"locked", b"NULL", address=b"192.0.2.1"))
+        answer(doorman, asker, question(b"locked", b"NULL", address=b"192.0.2.\xff\n"))
+        answer(doorman, asker, question(b"unknown", b"NULL", address=b"192.0.2.2"))  # a node that has been closed
     assert [record.message.count("192.0.2.1'") for record in caplog.records] == [1, 0]
     assert "\n" not in caplog.records[1].message
 
