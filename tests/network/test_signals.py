@@ -18,6 +18,7 @@ from tests.scale import scale
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 STRIKES: Final = scale(100, 2_000)
+RETURNS: Final = scale(5, 600)
 #: Jobs on their way around; enough that every strike finds the target at work.
 AROUND: Final = 50
 
@@ -44,6 +45,27 @@ def test_ctrl_c_at_random_moments_tears_no_frame_and_loses_no_job(spawn: Spawn, 
     assert struck > STRIKES * 0.9
     assert not any(dropped.values()), dropped
     assert "broke" not in target.stderr
+    assert around.missing == set()
+
+
+@pytest.mark.timeout(900)
+def test_ctrl_c_at_random_moments_ends_a_node_in_order_each_time(spawn: Spawn, mesh_name: str) -> None:
+    random, pause = Random(5), threading.Event()
+    with meshmq.Node("parent", mesh=mesh_name) as node:
+        target = spawn(PROGRAMS / "returning.py", env={"MESHMQ_MESH": mesh_name})
+        target.until("open")
+        around = Around(node)
+        for _ in range(RETURNS):
+            pause.wait(random.uniform(0.0, 0.1))  # before it is found, while it is, and at work
+            target.signal(signal.SIGINT)
+            assert target.line() == "left"
+            assert target.line() == "open"
+        around.stop()
+        node.push("in", None)
+        assert target.wait(LIMIT) == 0
+        dropped = node.stats()["dropped"]
+    assert target.stderr == ""
+    assert not any(dropped.values()), dropped
     assert around.missing == set()
 
 
