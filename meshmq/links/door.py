@@ -115,7 +115,8 @@ def _peer(fileno: int) -> str:
         accepted = socket.socket(fileno=fileno)
         try:
             if accepted.family in (socket.AF_INET, socket.AF_INET6):
-                return str(accepted.getpeername()[0])
+                name = accepted.getpeername()
+                return str(name[0]) if isinstance(name, tuple) else ""  # it is another socket's by now, of another kind
             if hasattr(socket, "SO_PEERCRED"):
                 process, _, _ = _CREDENTIALS.unpack(
                     accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
