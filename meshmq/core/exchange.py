@@ -53,16 +53,15 @@ class Exchange(Meeting):
     def clear_trays(self, now: float, *, close: bool = False) -> None:
         """Take in what pushes have laid on their trays; with ``close`` nothing more may be laid there."""
         for outbox in self.outboxes.values():
-            if close:  # before the last look: who lays a job there looks at it after
-                outbox.tray.closed = True
-                outbox.tray.room = 0
+            if close:
+                outbox.tray.close()  # before the last look: who lays a job there looks at it after
             if outbox.clear_tray(now):
                 self._busy_outboxes[outbox.queue] = None
 
     def _open_outbox(self, queue: str) -> Outbox:
         base = (len(self.outboxes) << QUEUE_SHIFT) + 1
-        self.outboxes[queue] = Outbox(queue, self._origin, base, self.settings, self._random)
-        return self.outboxes[queue]
+        outbox = self.outboxes[queue] = Outbox(queue, self._origin, base, self.settings, self._random)
+        return outbox
 
     # -- what sessions bring -----------------------------------------------------------------------
 

@@ -32,6 +32,10 @@ class Tray:
         """Let so many jobs be laid here; none once it is closed."""
         self.room, self.due = 0 if self.closed else max(0, min(TRAY_JOBS, room)), now + BATCH_WAIT
 
+    def close(self) -> None:
+        """Let nothing be laid here any more; what lies here is still to be taken."""
+        self.closed, self.room = True, 0
+
     def take(self) -> list[bytes]:
         """Take what lies here now; more may be laid meanwhile."""
         return [self.jobs.popleft() for _ in range(len(self.jobs))]

@@ -100,10 +100,7 @@ class AsyncNode(TaskNode):
         if self._turn >= TURN_AFTER:
             await self._take_turn()
         engine = self._engine
-        try:
-            outbox = self._quick.get(queue)
-        except TypeError:  # it cannot be hashed, and so is no name
-            outbox = None
+        outbox = self._quick.get(queue) if type(queue) is str else None  # what else it is the check below tells
         if engine is not None and outbox is not None and headers is None:
             body, buffers = self._codec.encode(data)
             tray = outbox.tray

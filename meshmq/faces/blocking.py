@@ -94,10 +94,7 @@ class Node(BaseNode):
         if timeout is not None:
             timeout = check_timeout(timeout)
         engine = self._engine
-        try:
-            outbox = self._quick.get(queue)
-        except TypeError:  # it cannot be hashed, and so is no name
-            outbox = None
+        outbox = self._quick.get(queue) if type(queue) is str else None  # what else it is the check below tells
         if engine is not None and outbox is not None and headers is None:
             body, buffers = self._codec.encode(data)
             tray = outbox.tray
