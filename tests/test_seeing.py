@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from random import Random
 from typing import Any
 
 import pytest
@@ -11,24 +10,15 @@ from meshmq.core.busy import BusyTime
 from meshmq.core.participant import Participant
 from meshmq.errors import WouldBlock
 from meshmq.seeing import statistics
-from meshmq.settings import Settings
 from meshmq.wire.frames import Verdict
+from tests.core import stranger
 from tests.core.village import Village, numbered
 
 
 @pytest.fixture
 def alone() -> Participant:
     """A node that works on its own jobs: nothing takes time but what the test says."""
-    return Participant(
-        node_id=bytes(16),
-        name="node",
-        mesh="m",
-        settings=Settings(),
-        random=Random(1),
-        control=("control",),
-        direct=("direct",),
-        now=0.0,
-    )
+    return stranger.participant()
 
 
 def of(participant: Participant, now: float, queue: str = "jobs") -> dict[str, Any]:

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from random import Random
-
 import pytest
 
 from meshmq import wishes
 from meshmq.core.inbox import IDLE_AFTER
 from meshmq.core.participant import Participant
 from meshmq.errors import NoPeersError, WouldBlock
-from meshmq.settings import Settings
+from tests.core import stranger
 
 
 @pytest.fixture
 def participant() -> Participant:
-    return Participant(
-        node_id=bytes(16),
-        name="node",
-        mesh="m",
-        settings=Settings(),
-        random=Random(1),
-        control=("control",),
-        direct=("direct",),
-        now=0.0,
-    )
+    return stranger.participant()
 
 
 def full(now: float) -> int:
