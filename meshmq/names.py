@@ -44,6 +44,26 @@ def check_name(kind: str, name: object) -> str:
     return name
 
 
+def check_pattern(pattern: object) -> str:
+    """Return ``pattern``, as a plain ``str``, if topics can be subscribed to by it.
+
+    It is a topic in which a segment may be ``*`` (any one segment) and the last may be ``**`` (one or more).
+
+    Raises:
+        NameInvalid: it is none.
+    """
+    if not isinstance(pattern, str):
+        raise NameInvalid(f"a pattern of topics is a str, not {type(pattern).__name__}: {pattern!r}")
+    pattern = str.__str__(pattern)
+    *segments, last = pattern.split(".")
+    literal = ".".join("x" if segment == "*" else segment for segment in segments)
+    ending = "x" if last in ("*", "**") else last
+    check_name("topic", f"{literal}.{ending}" if segments else ending)
+    if len(pattern.encode()) > NAME_BYTES:
+        raise NameInvalid(f"a pattern of topics may have {NAME_BYTES} bytes: {pattern[:40]!r}...")
+    return pattern
+
+
 def short(node_id: bytes) -> str:
     """Return the first 8 hex digits of an id: what logs and tables show."""
     return node_id[:4].hex()

@@ -65,11 +65,16 @@ PURE_PARTS: Final = {"random": {"Random"}, "logging": {"DEBUG", "INFO", "WARNING
 #: Who in core/ may import its sisters, each with its reason.
 JOINERS: Final = {
     "participant": "joins all machines to one that decides for a node",
+    "part": "says what topics and services are to it, and it to them",
+    "feed": "the part of it that has the topics",
+    "calls": "the part of it that has the services",
+    "trade": "the part of it that users of queues call",
     "exchange": "the part of it that joins outboxes and inboxes to sessions",
     "meeting": "the part of it that joins sessions to presence",
     "presence": "hears who comes; doubts are the other half of it",
     "doubts": "the roster and the rumours are its two lists",
     "session": "is a line that is redialled",
+    "stream": "sends large messages as transfers",
     "line": "keeps up a stream, with a pulse",
     "inbox": "gives hands out of sources, and receipts for them, as credit allows",
     "outbox": "keeps runs: on routes, in pauses, with their cargo",

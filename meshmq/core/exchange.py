@@ -41,7 +41,7 @@ class Exchange(Meeting):
         #: Of queues that we pulled once: what was counted, and what the sessions that stand may still bring.
         self.shut: dict[str, Inbox] = {}
         self.progress_at = self.opened_at
-        self._origin = self._random.randbytes(16)
+        self._origin = self.random.randbytes(16)
         self._local: deque[tuple[Kind, Sequence[bytes]]] = deque()
         self._busy_inboxes: dict[str, None] = {}
         self._busy_outboxes: dict[str, None] = {}
@@ -60,7 +60,7 @@ class Exchange(Meeting):
 
     def _open_outbox(self, queue: str) -> Outbox:
         base = (len(self.outboxes) << QUEUE_SHIFT) + 1
-        outbox = self.outboxes[queue] = Outbox(queue, self._origin, base, self.settings, self._random)
+        outbox = self.outboxes[queue] = Outbox(queue, self._origin, base, self.settings, self.random)
         return outbox
 
     # -- what sessions bring -----------------------------------------------------------------------
@@ -159,6 +159,7 @@ class Exchange(Meeting):
             while open_work:
                 while self._seeking or self._busy_inboxes or self._busy_outboxes or self._local:
                     self._work_off(now)
+                self._work_parts(now)
                 open_work = self._send_pending(now)
         finally:
             self._working = False
@@ -199,19 +200,26 @@ class Exchange(Meeting):
                     self.woken.append((("progress",), 1_000))
         if gone:
             self._busy_outboxes.update((queue, None) for queue, outbox in self.outboxes.items() if outbox.waiting)
-        return bool(self._busy_outboxes)
+        return bool(self._busy_outboxes or self._local)
 
-    def _put(self, peer: bytes, kind: Kind, body: bytes) -> None:
+    def _work_parts(self, now: float) -> None:
+        """Let the other patterns send what they may."""
+        raise NotImplementedError
+
+    def put(self, peer: bytes, kind: Kind, body: bytes) -> bool:
+        """Send a small frame to a peer, or to ourselves; ``False`` where no session stands."""
         if peer == self.node_id:
             self._local.append((kind, [body]))
-            return
+            return True
         session = self.sessions.get(peer)
-        if session is not None and session.live:
-            session.put(kind, body)
+        if session is None or not session.live:
+            return False
+        session.put(kind, body)
+        return True
 
     def _answer(self, inbox: Inbox, now: float) -> None:
         for peer, kind, body in inbox.answers(now):
-            self._put(peer, kind, body)
+            self.put(peer, kind, body)
         moment = inbox.deadline
         if moment is not None:
             self._soon(moment)
@@ -232,7 +240,7 @@ class Exchange(Meeting):
         route = outbox.open(peer)
         if route.told_backlog < 0 or (outbox.waiting and route.free <= 0 and not route.told_backlog):
             route.told_backlog = outbox.waiting
-            self._put(peer, Kind.OFFER, pack_offer(outbox.queue, outbox.waiting))
+            self.put(peer, Kind.OFFER, pack_offer(outbox.queue, outbox.waiting))
 
     def _pump(self, outbox: Outbox, now: float) -> None:
         room = partial(self._has_room, outbox.queue)
@@ -259,7 +267,7 @@ class Exchange(Meeting):
         if peer == self.node_id:
             return True
         session = self.sessions.get(peer)
-        return session is not None and session.room and not session.carries(queue)
+        return session is not None and session.room() and not session.carries(queue)
 
 
 def _nothing() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from meshmq.core.pulse import Pulse
-from meshmq.core.stream import Source, Stream
+from meshmq.core.stream import Lane, Source, Stream
 from meshmq.errors import ProtocolError
 from meshmq.wire.frames import Kind, pack_bye, pack_head
 
@@ -60,10 +60,9 @@ class Line:
         """Whether something waits to be sent and could be."""
         return self.connection is not None and self._stream.pending
 
-    @property
-    def room(self) -> bool:
+    def room(self, lane: Lane = "jobs") -> bool:
         """Whether another batch may be sent now."""
-        return self.connection is not None and self._stream.room
+        return self.connection is not None and self._stream.room(lane)
 
     @property
     def crowded(self) -> bool:
@@ -79,13 +78,17 @@ class Line:
         """Queue a small frame; these go before everything else. Only on a live session."""
         self._stream.put(kind, body)
 
+    def post(self, kind: Kind, frames: Sequence[bytes], name: bytes) -> None:
+        """Queue a request or an answer; those of one name keep their order. Only on a live session."""
+        self._stream.post(kind, frames, name)
+
     def carries(self, name: str | None = None) -> bool:
         """Whether a large message (of this name) is under way: what follows it in order has to wait."""
         return self._stream.carries(name)
 
-    def pump(self, now: float, source: Source, name: str = "") -> None:
-        """Send what may be sent: small frames first, then chunks and batches (of ``name``) in turns."""
-        while self.connection is not None and (found := self._stream.next(source, name)) is not None:
+    def pump(self, now: float, source: Source, name: str = "", lane: Lane = "jobs") -> None:
+        """Send what may be sent: small frames first, then calls, then chunks and batches (of ``name``) in turns."""
+        while self.connection is not None and (found := self._stream.next(source, name, lane)) is not None:
             kind, frames = found
             self._send(kind, self._stream.keep(kind, frames, now), frames)
 

@@ -41,7 +41,7 @@ class Meeting:
         self.opened_at = now
         #: Called about every minute, inside the lock: it must not wait.
         self.each_minute: Callable[[], object] = _nothing
-        self._random = random
+        self.random = random
         self.presence = Presence(card, self, settings, random, now)
         self._last_connection = 0
         self._seeking = False
@@ -131,6 +131,14 @@ class Meeting:
         self._notice(now)
         self.presence.hear(connection, frames, now)
         self._deadline = now
+
+    def overhear(self, connection: int, frames: Sequence[bytes], now: float) -> None:
+        """Take one message of a topics link."""
+        raise NotImplementedError
+
+    def tuned(self, string: bytes, present: bool, now: float) -> None:
+        """Learn of a subscription to our topics link."""
+        raise NotImplementedError
 
     def claim(self, string: bytes, present: bool, now: float) -> None:
         """Learn of a subscription to our control link."""
@@ -250,7 +258,7 @@ class Meeting:
     def _session(self, node_id: bytes) -> Session:
         session = self.sessions.get(node_id)
         if session is None:
-            session = Session(self.node_id, node_id, self, self._random, self.settings.grace)
+            session = Session(self.node_id, node_id, self, self.random, self.settings.grace)
             self.sessions[node_id] = session
             peer = self.roster.get(node_id)
             if peer is not None:

@@ -1,4 +1,4 @@
-"""Everything a node decides, without I/O: presence, sessions, outboxes and inboxes, joined.
+"""Everything a node decides, without I/O: presence, sessions, jobs, topics and calls, joined.
 
 ``(connection, frames, now)`` comes in; sends, dials, hang-ups, publications, words and wake-ups go
 out. It knows no sockets, threads, clocks, logging or randomness of its own. The engine of a real
@@ -7,26 +7,27 @@ node, the in-memory network and the simulator all drive this same object (``link
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from meshmq.core.exchange import Exchange
-from meshmq.core.hands import Hand
-from meshmq.core.inbox import Inbox
-from meshmq.errors import ConfigError
+from meshmq.core.calls.calls import Calls
+from meshmq.core.feed.feed import Feed
+from meshmq.core.part import Part
+from meshmq.core.roster import Peer
+from meshmq.core.session import Session
+from meshmq.core.trade import Trade
 from meshmq.names import short
 from meshmq.settings import Settings
-from meshmq.wire.batches import Headers
-from meshmq.wire.card import QUEUES_LIMIT, Card, State, pack_card
-from meshmq.wire.frames import (
-    Kind,
-    Verdict,
-)
+from meshmq.wire.card import Card, State, pack_card
+from meshmq.wire.frames import Kind
 
 
-class Participant(Exchange):
-    """One node's decisions: what its users and its engine call."""
+class Participant(Trade):
+    """One node's decisions: what its users and its engine call.
+
+    Jobs are its own affair; ``feed`` has the topics and ``calls`` the services.
+    """
 
     def __init__(
         self,
@@ -38,109 +39,128 @@ class Participant(Exchange):
         random: Random,
         control: tuple[str, ...],
         direct: tuple[str, ...],
+        topics: tuple[str, ...] = (),
         now: float,
     ) -> None:
-        super().__init__(Card(node_id, name, mesh, 1, "up", control, direct, ()), settings, random, now)
+        card = Card(node_id, name, mesh, 1, control=control, direct=direct, topics=topics)
+        super().__init__(card, settings, random, now)
+        #: Whether discovery has looked, and how long its answers may take.
+        self.looked, self.settle = False, 0.0
+        self.feed = Feed(self, now)
+        self.calls = Calls(self, now)
+        self._parts: tuple[Part, ...] = (self.feed, self.calls)
+        self._part_of = {kind: part for part in self._parts for kind in part.kinds}
+        self._roster_seen = -1
 
     def __repr__(self) -> str:
         card = self.presence.card
         return f"<Participant {card.name!r} {short(self.node_id)} in {card.mesh!r}, {card.state}>"
 
-    # -- what users do -----------------------------------------------------------------------------
+    # -- what its parts ask ------------------------------------------------------------------------
 
-    def push(self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
-        """Put a job into a queue's outbox; returns its number.
+    def post(self, peer: bytes, kind: Kind, frames: Sequence[bytes], name: bytes) -> bool:
+        """Send a request or an answer, of any size, in order with what has the same ``name``."""
+        if peer == self.node_id:
+            self._local.append((kind, frames))
+            return True
+        session = self.sessions.get(peer)
+        if session is None or not session.live:
+            return False
+        session.post(kind, frames, name)
+        return True
 
-        Raises:
-            WouldBlock: the outbox is full.
-        """
-        outbox = self.outboxes.get(queue)
-        if outbox is None:
-            outbox = self._open_outbox(queue)
-        outbox.clear_tray(now)
-        number = outbox.add(body, buffers, headers, now)
-        self._busy_outboxes[queue] = None
-        self.work(now)
-        due = outbox.set_tray(now)
-        if due is not None:
-            self._soon(due)
-        return number
+    def want(self, peer: bytes, now: float) -> bool:
+        """Ask for a session with a peer; whether one stands already (with ourselves one always does)."""
+        if peer == self.node_id:
+            return True
+        session = self._session(peer)
+        if not session.live:
+            session.want(now)
+            self.soon(now)
+        return session.live
 
-    def open_queue(self, queue: str, prefetch: int | None, now: float) -> Inbox:
-        """Pull a queue from now on: it goes on our card.
+    def name_of(self, peer: bytes) -> str:
+        """Return the name of a peer, or our own."""
+        if peer == self.node_id:
+            return self.presence.card.name
+        session = self.sessions.get(peer)
+        return session.name if session is not None else short(peer)
 
-        Raises:
-            ConfigError: there is no room for one more on it.
-        """
-        inbox = self.inboxes.get(queue)
-        if inbox is None:
-            if len(self.inboxes) >= QUEUES_LIMIT:
-                raise ConfigError(f"a node pulls at most {QUEUES_LIMIT:,} queues at once, and {queue!r} is one more")
-            inbox = self.shut.pop(queue, None) or Inbox(queue, self.settings)
-            inbox.pace.fixed = prefetch
-            self.inboxes[queue] = inbox
-            self._change_card(now, pulls=tuple(self.inboxes))
-            self._seeking = True
-            self.woken.append((("roster",), 1_000_000))
-        return inbox
+    def round_trip(self, peer: bytes) -> float:
+        """Return the measured round trip to a peer in seconds, 0 where none was measured."""
+        known = self.roster.get(peer)
+        return (known.round_trip or 0.0) if known is not None else 0.0
 
-    def close_queue(self, queue: str, now: float) -> None:
-        """Stop pulling a queue; nothing of it may be in hand any more."""
-        inbox = self.inboxes.get(queue)
-        if inbox is not None:
-            inbox.forget_unbegun()
-            inbox.leave(inbox)  # who only looked, too, asks for nothing any more
-            self._answer(inbox, now)
-            del self.inboxes[queue]
-            inbox.forget_done()
-            self.shut[queue] = inbox
-            self._change_card(now, pulls=tuple(self.inboxes))
-            self.work(now)
+    def soon(self, moment: float) -> None:
+        """Have ``tick`` called at that moment at the latest."""
+        self._soon(moment)
 
-    def take(self, queue: str, consumer: Hashable, now: float, limit: int | None = None) -> Hand:
-        """Give a consumer jobs of a queue we pull.
+    def settled(self, now: float) -> bool:
+        """Whether discovery has had its first answers."""
+        return self.looked and not self.presence.rumours.unanswered and now >= self.opened_at + self.settle
 
-        Raises:
-            WouldBlock: none is here; more were asked for.
-        """
-        self._busy_inboxes[queue] = None
-        try:
-            return self.inboxes[queue].take(consumer, now, limit=limit)
-        finally:
-            self.work(now)
+    def change_card(self, now: float) -> None:
+        """Publish our card anew: what it shows has changed."""
+        self._show(now)
 
-    def look(self, queue: str, now: float) -> None:
-        """Ask for jobs of a queue on behalf of somebody who only looks whether one is there."""
-        self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.look(now))
+    def names_shown(self) -> int:
+        """Return how many names stand on our card: it has room for ``NAMES_LIMIT``."""
+        return super().names_shown() + len(self.calls.served)
 
-    def finish(self, queue: str, hand: Hand, now: float) -> None:
-        """Note that a consumer is done with what it began of a hand."""
-        self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.finish(hand, now))
+    # -- what sessions and presence tell -----------------------------------------------------------
 
-    def leave(self, queue: str, consumer: Hashable, now: float) -> None:
-        """Take back what a consumer left without a word."""
-        self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.leave(consumer))
+    def session_up(self, session: Session, now: float) -> None:
+        """Begin to work with a peer."""
+        super().session_up(session, now)
+        for part in self._parts:
+            part.session_up(session.peer, now)
 
-    def rest(self, queue: str, consumer: Hashable, now: float) -> None:
-        """Note that a consumer stopped asking for now."""
-        self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.rest(consumer, now))
+    def session_ended(self, session: Session, reason: str, now: float) -> None:
+        """Take back what was with a peer."""
+        super().session_ended(session, reason, now)
+        for part in self._parts:
+            part.session_ended(session.peer, reason, now, clean=reason.endswith("left"))
 
-    def judge(
-        self, queue: str, hand: Hand, index: int, verdict: Verdict | None, delay: float | None, now: float
-    ) -> None:
-        """Take an explicit ack (``None``) or nack of one job in hand."""
-        # Another thread may have shut the inbox since the word was given.
-        self._with_inbox(self._inbox(queue), now, lambda inbox: inbox.say(hand, index, verdict, delay))
+    def peer_joined(self, peer: Peer, now: float) -> None:
+        """Look whether a new card offers what we seek."""
+        super().peer_joined(peer, now)
+        self._roster_seen = -1
 
-    def _with_inbox(self, inbox: Inbox | None, now: float, act: Callable[[Inbox], object]) -> None:
-        if inbox is not None:
-            act(inbox)
-            self._busy_inboxes[inbox.queue] = None
-            self.work(now)
+    def _read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
+        part = self._part_of.get(kind)
+        if part is not None:
+            part.read(peer, kind, frames, now)
+        else:
+            super()._read(peer, kind, frames, now)
+
+    def _awaits(self, peer: bytes) -> bool:
+        return super()._awaits(peer) or any(part.awaits(peer) for part in self._parts)
+
+    def _work_parts(self, now: float) -> None:
+        if self._roster_seen != self.presence.roster.version:
+            self._roster_seen = self.presence.roster.version
+            for part in self._parts:
+                part.roster_changed(now)
+        for part in self._parts:
+            part.work(now)
+
+    def overhear(self, connection: int, frames: Sequence[bytes], now: float) -> None:
+        """Take one message that a peer published on its topics link."""
+        self._notice(now)
+        self.feed.overhear(connection, frames, now)
+        self._deadline = now
+
+    def tuned(self, string: bytes, present: bool, now: float) -> None:
+        """Learn of a subscription to our topics link."""
+        self._notice(now)
+        self.feed.tuned(string, present, now)
+        self._deadline = now
+
+    # -- leaving -----------------------------------------------------------------------------------
 
     def drain(self, now: float) -> None:
         """Take no new work, and say so."""
-        self._change_card(now, state="draining", at_once=True)
+        self._show(now, state="draining", at_once=True)
 
     def at_work(self) -> bool:
         """Whether a living worker has a job of ours in its hands."""
@@ -153,7 +173,8 @@ class Participant(Exchange):
     def owes(self, now: float) -> bool:
         """Whether jobs are unconfirmed, or peers have not yet received what we told them."""
         self.clear_trays(now)
-        if any(outbox.depth for outbox in self.outboxes.values()):
+        owing = [part.owes(now) for part in self._parts]  # all of them: each does what is left to do
+        if any(owing) or any(outbox.depth for outbox in self.outboxes.values()):
             return True
         unsettled = [session for session in self.sessions.values() if session.live and not session.settled]
         for session in unsettled:
@@ -164,16 +185,21 @@ class Participant(Exchange):
         """Say goodbye to everybody; nothing is sent after it."""
         self.work(now)
         self._left = True
-        self._change_card(now, state="left", at_once=True)
+        self._show(now, state="left", at_once=True)
         for session in list(self.sessions.values()):
             session.close(now)
 
-    def _change_card(
-        self, now: float, *, state: State | None = None, pulls: tuple[str, ...] | None = None, at_once: bool = False
-    ) -> None:
+    def _show(self, now: float, *, state: State | None = None, at_once: bool = False) -> None:
         card = self.presence.card
         changed = replace(
-            card, number=card.number + 1, state=state or card.state, pulls=card.pulls if pulls is None else pulls
+            card,
+            number=card.number + 1,
+            state=state or card.state,
+            pulls=tuple(self.inboxes),
+            serves=tuple(self.calls.served),
+            publishes=self.feed.publishes,
+            subscribes=self.feed.subscribes,
+            stalled=self.calls.stalled,
         )
         self.presence.change(changed, now, at_once=at_once)
         for session in self.sessions.values():
@@ -209,6 +235,8 @@ class Participant(Exchange):
                 outbox.set_tray(now, laid=laid)
             if outbox.waiting:
                 self._busy_outboxes[outbox.queue] = None
+        for part in self._parts:
+            part.tick(now)
         self.work(now)
         self._prune()
         self._deadline = self._next_deadline(now)
@@ -218,6 +246,7 @@ class Participant(Exchange):
         moments += [session.deadline for session in self.sessions.values()]
         moments += [inbox.deadline for inbox in self.inboxes.values()]
         moments += [outbox.deadline for outbox in self.outboxes.values()]
+        moments += [part.deadline for part in self._parts]
         moments += [outbox.tray.due for outbox in self.outboxes.values() if outbox.tray.room]
         return min(moment for moment in moments if moment is not None)
 

@@ -1,7 +1,8 @@
 """The two ordered streams of a session: what is sent and kept until covered, what is received.
 
-Small frames go before everything; batches and the chunks of large messages take turns. At most
-``WINDOW`` bytes (or one frame) are handed to the connection beyond what the peer has received.
+Small frames (acks, grants) go before everything, then requests and answers, then batches of jobs and
+news; the chunks of large messages take turns with the last. At most ``WINDOW`` bytes (or one frame) are
+handed to the connection beyond what the peer has received.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
+from meshmq.core.transfers import Transfer
 from meshmq.errors import ProtocolError
-from meshmq.wire.chunks import CHUNK_BYTES, join_message, pack_chunk, split_message, unpack_chunk
+from meshmq.wire.chunks import CHUNK_BYTES, split_message, unpack_chunk
 from meshmq.wire.frames import HEAD_BYTES, Kind, pack_head
 
 WINDOW: Final = 256 * 1024
@@ -20,7 +22,11 @@ COVER_BYTES: Final = WINDOW // 4
 COVER_FRAMES: Final = 16
 #: Small frames are answers, and what asks for them is bounded by credit: more than this is a peer's game.
 SMALL_FRAMES: Final = 32_768
-TRANSFERS: Final = 2
+#: What a large message takes a place of. None waits for the large messages of another.
+Lane = Literal["calls", "jobs", "news"]
+#: How many large messages of each lane are under way at a time; and of all together.
+PLACES: Final[dict[Lane, int]] = {"calls": 1, "jobs": 2, "news": 1}
+TRANSFERS: Final = sum(PLACES.values())
 TRANSFER_EXTRA: Final = 256 * 1024
 
 #: Gives the next message that may go to this session's peer, or nothing.
@@ -35,7 +41,8 @@ class Stream:
         self.kept: deque[tuple[int, Kind, Sequence[bytes], int]] = deque()
         self._kept_bytes = 0
         self._small: deque[tuple[Kind, Sequence[bytes]]] = deque()
-        self._transfers: deque[tuple[int, bytes, int, str]] = deque()
+        self._calls: deque[tuple[Kind, Sequence[bytes], bytes]] = deque()
+        self._transfers: deque[Transfer] = deque()
         self._transfer_number = 0
         self._chunk_turn = False
         self._arriving: dict[int, bytearray] = {}
@@ -46,56 +53,81 @@ class Stream:
     @property
     def settled(self) -> bool:
         """Whether the peer has everything that was put."""
-        return not (self.kept or self._small or self._transfers)
+        return not (self.kept or self.pending)
 
     @property
     def pending(self) -> bool:
         """Whether something waits for room."""
-        return bool(self._small or self._transfers)
+        return bool(self._small or self._calls or self._transfers)
 
     @property
     def crowded(self) -> bool:
         """Whether more small frames wait than a peer that takes its answers ever leaves."""
         return len(self._small) > SMALL_FRAMES
 
-    @property
-    def room(self) -> bool:
+    def room(self, lane: Lane = "jobs") -> bool:
         """Whether another batch may be handed over now."""
-        return self._kept_bytes < WINDOW and len(self._transfers) < TRANSFERS
+        return self._kept_bytes < WINDOW and self._has_place(lane)
 
     def put(self, kind: Kind, body: bytes) -> None:
         """Queue a small frame."""
         self._small.append((kind, (body,)))
 
-    def carries(self, name: str | None = None) -> bool:
-        """Whether a large message (of this name) is under way: what follows it in order has to wait."""
-        return any(name is None or transfer[3] == name for transfer in self._transfers)
+    def post(self, kind: Kind, frames: Sequence[bytes], name: bytes) -> None:
+        """Queue a request or an answer, of any size; those of one name keep their order."""
+        self._calls.append((kind, frames, name))
 
-    def next(self, source: Source, name: str = "") -> tuple[Kind, Sequence[bytes]] | None:
+    def carries(self, name: str | bytes | None = None) -> bool:
+        """Whether a large message (of this name) is under way: what follows it in order has to wait."""
+        return any(name is None or transfer.name == name for transfer in self._transfers)
+
+    def next(self, source: Source, name: str = "", lane: Lane = "jobs") -> tuple[Kind, Sequence[bytes]] | None:
         """Return what goes next, or nothing when there is nothing or no room; ``source`` gives what is of ``name``."""
         if self._kept_bytes >= WINDOW:
             return None
         if self._small:
             return self._small.popleft()
+        found = self._next_call()
+        if found is not None:
+            return found
         self._chunk_turn = not self._chunk_turn
         if self._transfers and self._chunk_turn:
             return self._next_chunk()
-        found = source() if len(self._transfers) < TRANSFERS else None
+        found = source() if self._has_place(lane) else None
         if found is None:
             return self._next_chunk() if self._transfers else None
-        kind, frames = found
-        if sum(map(len, frames)) <= CHUNK_BYTES:
-            return found
+        return found if _is_small(found[1]) else self._begin(*found, lane, name)
+
+    def _next_call(self) -> tuple[Kind, Sequence[bytes]] | None:
+        if not self._calls:
+            return None
+        kind, frames, name = self._calls[0]
+        if self._transfers and self.carries(name):
+            return None
+        if _is_small(frames):
+            self._calls.popleft()
+            return kind, frames
+        if not self._has_place("calls"):
+            return None
+        self._calls.popleft()
+        return self._begin(kind, frames, "calls", name)
+
+    def _has_place(self, lane: Lane) -> bool:
+        return sum(1 for transfer in self._transfers if transfer.lane == lane) < PLACES[lane]
+
+    def _begin(
+        self, kind: Kind, frames: Sequence[bytes], lane: Lane, name: str | bytes
+    ) -> tuple[Kind, Sequence[bytes]]:
         self._transfer_number += 1
-        self._transfers.append((self._transfer_number, join_message(kind, frames), 0, name))
+        self._transfers.append(Transfer(self._transfer_number, kind, frames, lane, name))
         return self._next_chunk()
 
     def _next_chunk(self) -> tuple[Kind, Sequence[bytes]]:
-        number, whole, offset, name = self._transfers.popleft()
-        piece = whole[offset : offset + CHUNK_BYTES]
-        if offset + len(piece) < len(whole):
-            self._transfers.append((number, whole, offset + len(piece), name))
-        return Kind.CHUNK, (pack_chunk(number, offset, len(whole)) + piece,)
+        transfer = self._transfers.popleft()
+        body = transfer.next_chunk()
+        if not transfer.done:
+            self._transfers.append(transfer)
+        return Kind.CHUNK, (body,)
 
     def keep(self, kind: Kind, frames: Sequence[bytes], now: float) -> int:
         """Number a message and keep it until it is covered; returns the number."""
@@ -157,3 +189,7 @@ class Stream:
         if len(whole) < total:
             return None
         return split_message(self._arriving.pop(transfer))
+
+
+def _is_small(frames: Sequence[bytes]) -> bool:
+    return sum(map(len, frames)) <= CHUNK_BYTES

@@ -75,12 +75,54 @@ def pack_batch(
     count = len(bodies)
     fixed = _FIXED.pack(origin, first, count, min(attempt, 65_535), flags, min(backlog, 2**32 - 1), held)
     parts = [bytes((len(name),)), name, fixed]
+    parts += load_parts(bodies, headers)
+    return [b"".join(parts), *buffers]
+
+
+def load_parts(bodies: Sequence[bytes], headers: Mapping[int, Headers] | None) -> list[bytes]:
+    """Return what every batch ends with: its extras, where there are headers, its lengths and its bodies."""
+    parts: list[bytes] = []
     if headers:
         extras = pack_plain([item for index, header in headers.items() for item in (index, dict(header))])
         parts += (_LENGTH.pack(len(extras)), extras)
-    parts.append(struct.pack(f"!{count}I", *map(len, bodies)))
+    parts.append(struct.pack(f"!{len(bodies)}I", *map(len, bodies)))
     parts += bodies
-    return [b"".join(parts), *buffers]
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What every batch ends with: bodies are cut out of ``payload`` between neighbouring ``offsets``."""
+
+    offsets: tuple[int, ...]
+    payload: memoryview
+    headers: dict[int, dict[str, str]]
+    longest: int
+
+
+def read_load(view: memoryview, place: int, count: int, *, extras: bool) -> Load:
+    """Read what a batch of ``count`` messages ends with, from ``place`` on.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    try:
+        headers: dict[int, dict[str, str]] = {}
+        if extras:
+            (size,) = _LENGTH.unpack_from(view, place)
+            place += _LENGTH.size
+            headers = _headers(view[place : place + size], count)
+            place += size
+        if not 0 < count <= JOBS_LIMIT:
+            raise ProtocolError(f"a batch of {count:,}")
+        lengths = struct.unpack_from(f"!{count}I", view, place)
+    except struct.error as error:
+        raise ProtocolError("a batch that is cut short") from error
+    payload = view[place + 4 * count :]
+    offsets = (0, *accumulate(lengths))
+    if offsets[-1] != len(payload):
+        raise ProtocolError("a batch whose lengths do not add up")
+    return Load(offsets, payload, headers, max(lengths))
 
 
 def unpack_batch(frames: Sequence[bytes | memoryview]) -> Batch:
@@ -94,33 +136,31 @@ def unpack_batch(frames: Sequence[bytes | memoryview]) -> Batch:
         place = 1 + view[0]
         queue = read_name(str(view[1:place], "utf-8"))
         origin, first, count, attempt, flags, backlog, held = _FIXED.unpack_from(view, place)
-        place += _FIXED.size
-        headers: dict[int, dict[str, str]] = {}
-        if flags & _EXTRAS:
-            (size,) = _LENGTH.unpack_from(view, place)
-            place += _LENGTH.size
-            headers = _headers(view[place : place + size], count)
-            place += size
-        if not 0 < count <= JOBS_LIMIT:
-            raise ProtocolError(f"a batch of {count:,} jobs")
-        lengths = struct.unpack_from(f"!{count}I", view, place)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise ProtocolError("a batch that is cut short") from error
-    payload = view[place + 4 * count :]
-    offsets = (0, *accumulate(lengths))
+    load = read_load(view, place + _FIXED.size, count, extras=bool(flags & _EXTRAS))
     buffers = tuple(bytes(frame) for frame in frames[1:])
-    if offsets[-1] != len(payload):
-        raise ProtocolError("a batch whose lengths do not add up")
     if not 0 < first < NUMBERS - count or not attempt or flags & ~(_EXTRAS | _BUFFERS):
         raise ProtocolError("a batch with fields that are none")
     if bool(buffers) != bool(flags & _BUFFERS) or (buffers and count != 1):
         raise ProtocolError("a batch with fields that are none")
     if not 0.0 <= held < 1e9:
         raise ProtocolError("a batch with an age that is none")
-    total = len(payload) + sum(map(len, buffers))
-    longest = max(lengths)
+    total = len(load.payload) + sum(map(len, buffers))
     return Batch(
-        queue, origin, first, count, attempt, backlog, held, offsets, payload, headers, buffers, total, longest
+        queue,
+        origin,
+        first,
+        count,
+        attempt,
+        backlog,
+        held,
+        load.offsets,
+        load.payload,
+        load.headers,
+        buffers,
+        total,
+        load.longest,
     )
 
 

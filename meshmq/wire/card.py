@@ -24,8 +24,8 @@ OWN: Final = b"\xff"
 OWN_BYTES: Final = 17
 STRING_LIMIT: Final = 512
 ADDRESSES_LIMIT: Final = 32
-#: The most queues on one card: of the longest names it stays below the limit on a body.
-QUEUES_LIMIT: Final = 4_096
+#: The most queues and services on one card: of the longest names it stays below the limit on a body.
+NAMES_LIMIT: Final = 4_096
 PEERS_LIMIT: Final = 1_000
 BODY_LIMIT: Final = 1024 * 1024
 #: What a peer takes in a list of peers, beside its addresses.
@@ -62,6 +62,11 @@ class Card:
     control: tuple[str, ...] = ()
     direct: tuple[str, ...] = ()
     pulls: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    serves: tuple[str, ...] = ()
+    publishes: bool = False
+    subscribes: bool = False
+    stalled: bool = False
 
 
 def own_string(node_id: bytes, addresses: Sequence[str]) -> bytes:
@@ -103,6 +108,11 @@ def pack_card(card: Card) -> bytes:
             "control": list(card.control[:ADDRESSES_LIMIT]),
             "direct": list(card.direct[:ADDRESSES_LIMIT]),
             "pulls": list(card.pulls),
+            "topics": list(card.topics[:ADDRESSES_LIMIT]),
+            "serves": list(card.serves),
+            "publishes": card.publishes,
+            "subscribes": card.subscribes,
+            "stalled": card.stalled,
         },
     )
 
@@ -166,9 +176,10 @@ def read_card(fields: dict[str, object]) -> Card:
         raise ProtocolError("a card without a number or state")
     control = read_texts(fields.get("control", []), ADDRESSES_LIMIT, STRING_LIMIT)
     direct = read_texts(fields.get("direct", []), ADDRESSES_LIMIT, STRING_LIMIT)
-    queues = fields.get("pulls", [])
-    if type(queues) is not list or len(queues) > QUEUES_LIMIT:
-        raise ProtocolError("a card with queues that are none")
+    topics = read_texts(fields.get("topics", []), ADDRESSES_LIMIT, STRING_LIMIT)
+    queues, services = fields.get("pulls", []), fields.get("serves", [])
+    if type(queues) is not list or type(services) is not list or len(queues) + len(services) > NAMES_LIMIT:
+        raise ProtocolError("a card with queues or services that are none")
     return Card(
         node_id,
         read_name(fields.get("name")),
@@ -178,6 +189,11 @@ def read_card(fields: dict[str, object]) -> Card:
         control,
         direct,
         tuple(map(read_name, queues)),
+        topics,
+        tuple(map(read_name, services)),
+        fields.get("publishes") is True,
+        fields.get("subscribes") is True,
+        fields.get("stalled") is True,
     )
 
 

@@ -47,12 +47,17 @@ def unpack_chunk(body: memoryview) -> tuple[int, int, int, memoryview]:
     return transfer, offset, total, data
 
 
-def join_message(kind: Kind, frames: Sequence[bytes]) -> bytes:
-    """Return a whole message as one run of bytes, to be cut into chunks."""
-    parts: list[bytes] = [bytes((kind,))]
+def message_pieces(kind: Kind, frames: Sequence[bytes]) -> list[bytes]:
+    """Return a whole message as pieces of one run of bytes, to be cut into chunks; none of them is copied."""
+    pieces: list[bytes] = [bytes((kind,))]
     for frame in frames:
-        parts += (_LENGTH.pack(len(frame)), frame)
-    return b"".join(parts)
+        pieces += (_LENGTH.pack(len(frame)), frame)
+    return pieces
+
+
+def join_message(kind: Kind, frames: Sequence[bytes]) -> bytes:
+    """Return a whole message as one run of bytes."""
+    return b"".join(message_pieces(kind, frames))
 
 
 def split_message(whole: bytes | bytearray) -> tuple[Kind, list[bytes]]:

@@ -23,8 +23,8 @@ from meshmq.errors import ProtocolError
 from meshmq.wire.fields import NUMBERS, RANGES_LIMIT, Ranges, flat, read_fields, read_name, read_ranges
 
 MAGIC: Final = b"MQ"
-VERSION: Final = 1
-LOWEST: Final = 1
+VERSION: Final = 2
+LOWEST: Final = 2
 
 _HEAD: Final = struct.Struct("!2sBBQQ")
 HEAD_BYTES: Final = _HEAD.size
@@ -51,6 +51,17 @@ class Kind(IntEnum):
     ACKS = 20
     SETTLE = 21
     CHUNK = 22
+    SUBSCRIBE = 23
+    UNSUBSCRIBE = 24
+    HEADS = 25
+    SEEN = 26
+    FETCH = 27
+    NEWS = 28
+    FETCHED = 29
+    REQUEST = 30
+    ANSWER = 31
+    CANCEL = 32
+    DEMAND = 33
 
 
 #: Kinds that carry a number and are kept until covered.

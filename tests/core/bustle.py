@@ -65,7 +65,7 @@ class WatchedParticipant(Participant):
 
     def _open_outbox(self, queue: str) -> Outbox:
         base = (len(self.outboxes) << QUEUE_SHIFT) + 1
-        outbox = self.outbox_kind(queue, self._origin, base, self.settings, self._random)
+        outbox = self.outbox_kind(queue, self._origin, base, self.settings, self.random)
         outbox.bustle = self.bustle
         self.outboxes[queue] = outbox
         self._seeking = True

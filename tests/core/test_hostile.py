@@ -10,7 +10,8 @@ import pytest
 from meshmq.core import stream
 from meshmq.errors import ConfigError, WouldBlock
 from meshmq.settings import Settings
-from meshmq.wire.card import QUEUES_LIMIT, pack_card, read_card, unpack_body
+from meshmq.core.stream import TRANSFERS
+from meshmq.wire.card import NAMES_LIMIT, pack_card, read_card, unpack_body
 from meshmq.wire.chunks import CHUNK_BYTES, join_message, pack_chunk
 from meshmq.wire.frames import (
     Kind,
@@ -201,12 +202,12 @@ def chunk(transfer: int, offset: int, total: int, size: int) -> bytes:
     return pack_chunk(transfer, offset, total) + b"x" * size
 
 
-def test_a_third_transfer_at_once_ends_the_session() -> None:
+def test_one_transfer_too_many_at_once_ends_the_session() -> None:
     _, stranger = pulling()
-    for transfer in (1, 2):
+    for transfer in range(TRANSFERS):
         stranger.say(Kind.CHUNK, chunk(transfer, 0, 10**6, 1_000))
     assert not byes(stranger)
-    stranger.say(Kind.CHUNK, chunk(3, 0, 10**6, 1_000))
+    stranger.say(Kind.CHUNK, chunk(TRANSFERS, 0, 10**6, 1_000))
     assert byes(stranger) == ["protocol"]
 
 
@@ -258,11 +259,11 @@ def test_a_chunked_message_of_a_million_empty_frames_is_refused() -> None:
 
 def test_no_more_queues_than_a_card_holds() -> None:
     node = participant()
-    for number in range(QUEUES_LIMIT):
+    for number in range(NAMES_LIMIT):
         node.open_queue(f"q{number}", None, 0.0)
-    with pytest.raises(ConfigError, match="at most 4,096 queues"):
+    with pytest.raises(ConfigError, match="at most 4,096 names"):
         node.open_queue("one.more", None, 0.0)
-    assert len(read_card(unpack_body(pack_card(node.presence.card))[1]).pulls) == QUEUES_LIMIT
+    assert len(read_card(unpack_body(pack_card(node.presence.card))[1]).pulls) == NAMES_LIMIT
 
 
 def test_what_is_kept_of_a_closed_queue_goes_with_its_last_session() -> None:

@@ -154,7 +154,7 @@ def test_whole_lists_of_peers_are_rumours_and_no_peers() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"MQ", b"MQ\x01\x63\x80", b"MQ\x01\x01\x80", b"MQ\x01\x01\xc1", b"MQ\x01\x05\x90"]
+    "body", [b"", b"MQ", b"MQ\x02\x63\x80", b"MQ\x02\x01\x80", b"MQ\x02\x01\xc1", b"MQ\x02\x05\x90"]
 )
 def test_a_word_on_the_control_link_that_is_none_ends_the_dial(body: bytes) -> None:
     node = participant()

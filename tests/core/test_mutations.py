@@ -72,7 +72,7 @@ class BadLine:
         body, kind = frame[HEAD_BYTES:], frame[3]
         if self.random.random() < 0.8:
             number = self.number + 1 if kind >= Kind.CARD else 0
-            head = struct.pack("!2sBBQQ", b"MQ", 1, kind, number, 0)
+            head = struct.pack("!2sBBQQ", b"MQ", 2, kind, number, 0)
             frames = [head + mutated(body, self.random)]
         else:
             frames = [mutated(frame, self.random)]

@@ -15,7 +15,7 @@ from meshmq.core.stream import (
     COVER_FRAMES,
     SMALL_FRAMES,
     TRANSFER_EXTRA,
-    TRANSFERS,
+    PLACES,
     WINDOW,
     Stream,
 )
@@ -88,14 +88,16 @@ def test_chunks_and_batches_take_turns() -> None:
 
 def test_two_large_messages_go_side_by_side_and_a_third_waits() -> None:
     stream = Stream()
-    source = Source(*[2 * CHUNK_BYTES] * (TRANSFERS + 1))
+    most = PLACES["jobs"]
+    source = Source(*[2 * CHUNK_BYTES] * (most + 1))
     seen = 0
     while (message := stream.next(source)) is not None:
         stream.cover(stream.keep(*message, now=0.0), 0.0)
-        seen = max(seen, TRANSFERS + 1 - len(source.waiting))
-        assert stream.room == (len(stream._transfers) < TRANSFERS)
-        assert len(stream._transfers) <= TRANSFERS
-    assert seen == TRANSFERS + 1
+        seen = max(seen, most + 1 - len(source.waiting))
+        assert stream.room() == (len(stream._transfers) < most)
+        assert stream.room("news")
+        assert len(stream._transfers) <= most
+    assert seen == most + 1
     assert stream.settled
 
 
@@ -111,7 +113,7 @@ def test_no_more_than_the_window_is_handed_over_beyond_what_is_covered() -> None
     stream = Stream()
     frames = sent(stream, Source(*[50_000] * 20), covered=False)
     assert sum(len(parts[0]) for _, parts in frames) < WINDOW + 60_000
-    assert not stream.room
+    assert not stream.room()
     assert stream.next(nothing) is None
     stream.put(Kind.ACKS, b"")
     assert stream.pending

@@ -149,7 +149,7 @@ FROM_TOMORROW: Final = """
 import sys
 import meshmq
 from meshmq.wire import card, frames
-card.VERSION = frames.VERSION = 2
+card.VERSION = frames.VERSION = 3
 with meshmq.Node("tomorrow") as node:
     print(next(event.reason for event in node.events(20) if event.kind == "refused"), flush=True)
     sys.stdin.read()

@@ -27,6 +27,17 @@ from meshmq.wire.frames import (
     pack_offer,
     pack_settle,
 )
+from meshmq.wire.news import pack_direct, pack_news, pack_notice
+from meshmq.wire.subscribing import (
+    Fetch,
+    Head,
+    Wanted,
+    pack_fetch,
+    pack_fetched,
+    pack_heads,
+    pack_number,
+    pack_subscribe,
+)
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 NODE: Final = bytes(range(16))
@@ -43,6 +54,9 @@ CARD: Final = Card(
     ("ipc:///run/c", "tcp://10.0.0.1:5555"),
     ("tcp://10.0.0.1:5557",),
     ("jobs", "done"),
+    ("tcp://10.0.0.1:5556",),
+    ("add",),
+    publishes=True,
 )
 
 
@@ -55,11 +69,11 @@ class Frame:
 
 
 def head(kind: int, number: int, received: int) -> bytes:
-    return pack("!2sBBQQ", b"MQ", 1, kind, number, received)
+    return pack("!2sBBQQ", b"MQ", 2, kind, number, received)
 
 
 def control(kind: int, fields: dict[str, object]) -> bytes:
-    return b"MQ" + bytes([1, kind]) + msgpack(fields)
+    return b"MQ" + bytes([2, kind]) + msgpack(fields)
 
 
 def msgpack(value: object) -> bytes:
@@ -78,6 +92,23 @@ def batch(flags: int, attempt: int, extras: bytes, bodies: list[bytes]) -> bytes
         )
     )
 
+
+def news(flags: int, extras: bytes, bodies: list[bytes]) -> bytes:
+    return b"".join(
+        (
+            b"weather.kitchen\0MQ",
+            pack("!BB16sIQIBf", 2, 28, NODE, 3, 41, len(bodies), flags, 0.25),
+            pack("!I", len(extras)) + extras if flags & 1 else b"",
+            *(pack("!I", len(body)) for body in bodies),
+            *bodies,
+        )
+    )
+
+
+TOPIC: Final = "weather.kitchen"
+WANTED: Final = Wanted(5, ("weather.*", "a.**"), "first", 2.5, "latest", "billing")
+HEAD: Final = Head(TOPIC, 3, 40, 57, 12)
+FETCH: Final = Fetch(5, TOPIC, 3, 41, 57, 100, 65_536)
 
 BODIES: Final = [b"\xc0", b"\xa5hello", b"\x01"]
 
@@ -100,10 +131,15 @@ FRAMES: Final[dict[str, Frame]] = {
                 "mesh": "default",
                 "number": 7,
                 "state": "up",
-                "versions": [1, 1],
+                "versions": [2, 2],
                 "control": ["ipc:///run/c", "tcp://10.0.0.1:5555"],
                 "direct": ["tcp://10.0.0.1:5557"],
                 "pulls": ["jobs", "done"],
+                "topics": ["tcp://10.0.0.1:5556"],
+                "serves": ["add"],
+                "publishes": True,
+                "subscribes": False,
+                "stalled": False,
             },
         ),
     ),
@@ -147,6 +183,38 @@ FRAMES: Final[dict[str, Frame]] = {
         head(22, 10, 4)
         + pack("!QQQ", 1, 4, 23)
         + (bytes([19]) + pack("!I", 11) + b"first frame" + pack("!I", 3) + b"two")[4:10],
+    ),
+    "subscribe": Frame(
+        pack_head(Kind.SUBSCRIBE, 11, 4) + pack_subscribe(WANTED)[0],
+        head(23, 11, 4) + msgpack([5, ["weather.*", "a.**"], "first", 2.5, "latest", "billing", False]),
+    ),
+    "subscribe_plainly": Frame(
+        pack_head(Kind.SUBSCRIBE, 11, 4) + pack_subscribe(Wanted(6, ("a",)))[0],
+        head(23, 11, 4) + msgpack([6, ["a"], None, 0.0, "topics", None, False]),
+    ),
+    "unsubscribe": Frame(pack_head(Kind.UNSUBSCRIBE, 12, 4) + pack_number(5), head(24, 12, 4) + msgpack([5])),
+    "heads": Frame(
+        pack_head(Kind.HEADS, 13, 4) + pack_heads(5, [HEAD], stamp=9)[0],
+        head(25, 13, 4) + msgpack([5, True, 9, [[TOPIC, 3, 40, 57, 12]]]),
+    ),
+    "seen": Frame(pack_head(Kind.SEEN, 14, 4) + pack_number(9), head(26, 14, 4) + msgpack([9])),
+    "fetch": Frame(
+        pack_head(Kind.FETCH, 15, 4) + pack_fetch(FETCH), head(27, 15, 4) + msgpack([5, TOPIC, 3, 41, 57, 100, 65_536])
+    ),
+    "news_fetched": Frame(
+        pack_head(Kind.NEWS, 16, 4) + pack_direct(5) + pack_news(TOPIC, NODE, 3, 41, BODIES, kept=True, held=0.25)[0],
+        head(28, 16, 4) + pack("!Q", 5) + news(4, b"", BODIES),
+    ),
+    "fetched": Frame(
+        pack_head(Kind.FETCHED, 17, 4) + pack_fetched(5, TOPIC, 3, 57), head(29, 17, 4) + msgpack([5, TOPIC, 3, 57])
+    ),
+    "topics_news": Frame(
+        pack_news(TOPIC, NODE, 3, 41, BODIES, kept=False, held=0.25, headers={1: {"a": "b"}})[0],
+        news(1, msgpack([1, {"a": "b"}]), BODIES),
+    ),
+    "topics_notice": Frame(
+        pack_notice(TOPIC, NODE, 3, 41, 2),
+        b"weather.kitchen\0MQ" + pack("!BB16sIQIBf", 2, 28, NODE, 3, 41, 2, 12, 0.0),
     ),
     "own_string": Frame(
         own_string(NODE, ["ipc:///run/c", "tcp://10.0.0.1:5555"]), b"\xff" + NODE + b"ipc:///run/c,tcp://10.0.0.1:5555"

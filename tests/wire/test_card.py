@@ -12,8 +12,8 @@ from meshmq.errors import ProtocolError
 from meshmq.wire.card import (
     ADDRESSES_LIMIT,
     BODY_LIMIT,
+    NAMES_LIMIT,
     PEERS_LIMIT,
-    QUEUES_LIMIT,
     STRING_LIMIT,
     Card,
     Word,
@@ -68,7 +68,7 @@ def test_any_bytes_are_an_own_string_or_a_protocol_error(string: bytes) -> None:
 
 @given(st.binary(max_size=100), st.sampled_from(range(256)))
 def test_any_bytes_are_a_word_or_a_protocol_error(rest: bytes, kind: int) -> None:
-    for body in (rest, b"MQ\x01" + bytes([kind]) + rest):
+    for body in (rest, b"MQ\x02" + bytes([kind]) + rest):
         with suppress(ProtocolError):
             unpack_body(body)
 
@@ -112,7 +112,7 @@ def test_any_list_of_peers_is_one_or_a_protocol_error(value: object) -> None:
         {"pulls": {"jobs": 1}},
         {"pulls": ["jobs", ""]},
         {"pulls": ["x" * 201]},
-        {"pulls": ["jobs"] * (QUEUES_LIMIT + 1)},
+        {"pulls": ["jobs"] * (NAMES_LIMIT + 1)},
     ],
 )
 def test_a_card_that_is_none_is_refused(wrong: dict[str, object]) -> None:
@@ -133,7 +133,7 @@ def test_what_a_card_need_not_have_is_empty() -> None:
 
 
 def test_a_card_of_the_most_and_longest_queues_is_read() -> None:
-    queues = tuple(f"{number:04}".ljust(200, "x") for number in range(QUEUES_LIMIT))
+    queues = tuple(f"{number:04}".ljust(200, "x") for number in range(NAMES_LIMIT))
     many = tuple(f"tcp://{number:03}".ljust(STRING_LIMIT, "x") for number in range(40))
     body = pack_card(Card(NODE, "n" * 200, "m" * 200, 2**63 - 1, "draining", many, many, queues))
     assert len(body) <= BODY_LIMIT
@@ -162,14 +162,14 @@ def test_an_own_string_is_never_too_long_and_keeps_whole_addresses(node_id: byte
 
 def test_a_card_nests_no_bombs() -> None:
     with pytest.raises(ProtocolError):
-        unpack_body(b"MQ\x01\x01" + b"\x91" * 100_000 + b"\xc0")
+        unpack_body(b"MQ\x02\x01" + b"\x91" * 100_000 + b"\xc0")
     with pytest.raises(ProtocolError):
-        unpack_body(b"MQ\x01\x01\xdf\xff\xff\xff\xff")
+        unpack_body(b"MQ\x02\x01\xdf\xff\xff\xff\xff")
     with pytest.raises(ProtocolError, match="it may have"):
-        unpack_body(b"MQ\x01\x01" + msgpack({"x": bytes(BODY_LIMIT)}))
+        unpack_body(b"MQ\x02\x01" + msgpack({"x": bytes(BODY_LIMIT)}))
 
 
-@pytest.mark.parametrize("body", [b"MQ\x01\x07\x80", b"MQ\x01\x00\x80", b"MQ\x01\x01\x90", b"MQ\x01\x01\xc0"])
+@pytest.mark.parametrize("body", [b"MQ\x02\x07\x80", b"MQ\x02\x00\x80", b"MQ\x02\x01\x90", b"MQ\x02\x01\xc0"])
 def test_a_word_that_is_none_is_refused(body: bytes) -> None:
     with pytest.raises(ProtocolError):
         unpack_body(body)
@@ -177,4 +177,4 @@ def test_a_word_that_is_none_is_refused(body: bytes) -> None:
 
 def test_another_version_is_told_as_such() -> None:
     with pytest.raises(VersionMismatch):
-        unpack_body(b"MQ\x02\x01\x80")
+        unpack_body(b"MQ\x03\x01\x80")

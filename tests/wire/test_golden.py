@@ -26,7 +26,30 @@ from meshmq.wire.frames import (
     unpack_offer,
     unpack_settle,
 )
-from tests.wire.golden_frames import BODIES, CARD, FRAMES, GOLDEN, HELLO, NODE, ORIGIN, OTHER, msgpack
+from meshmq.wire.news import News, unpack_direct, unpack_news
+from meshmq.wire.subscribing import (
+    Wanted,
+    unpack_fetch,
+    unpack_fetched,
+    unpack_heads,
+    unpack_number,
+    unpack_subscribe,
+)
+from tests.wire.golden_frames import (
+    BODIES,
+    CARD,
+    FETCH,
+    FRAMES,
+    GOLDEN,
+    HEAD,
+    HELLO,
+    NODE,
+    ORIGIN,
+    OTHER,
+    TOPIC,
+    WANTED,
+    msgpack,
+)
 from tests.wire.golden_values import VALUES, tree
 
 BIG = 16_777_216
@@ -71,6 +94,13 @@ READINGS: dict[str, tuple[Callable[[bytes], object], object]] = {
     "bye": (unpack_bye, ("left", 3)),
     "offer": (unpack_offer, ("jobs", 1000)),
     "grant": (unpack_grant, ("jobs", 200, BIG)),
+    "subscribe": (unpack_subscribe, WANTED),
+    "subscribe_plainly": (unpack_subscribe, Wanted(6, ("a",))),
+    "unsubscribe": (unpack_number, 5),
+    "heads": (unpack_heads, (5, True, 9, [HEAD])),
+    "seen": (unpack_number, 9),
+    "fetch": (unpack_fetch, FETCH),
+    "fetched": (unpack_fetched, (5, TOPIC, 3, 57)),
     "settle": (unpack_settle, ("jobs", Verdict.REFUSED, ORIGIN, ((44, 44),), 1.5)),
     "settle_returned": (unpack_settle, ("jobs", Verdict.RETURNED, ORIGIN, ((46, 50),), None)),
     "session_card": (lambda frame: read_card(unpack_body(frame)[1]), CARD),
@@ -156,3 +186,19 @@ def test_the_keys_come_out_of_the_secret_as_the_specification_says() -> None:
         assert zmq.curve_public(ours) == public
     assert keys.tag == hashlib.blake2b(master, digest_size=4, person=b"meshmq tag").digest()
     assert keys.tag.hex() == "16077fb1"
+
+
+def told(news: News) -> tuple[object, ...]:
+    bodies = [bytes(news.body(index)) for index in range(news.count)] if not news.elsewhere else []
+    return (news.topic, news.publisher, news.epoch, news.first, news.count, news.kept, news.held, bodies, news.headers)
+
+
+def test_news_are_read_as_they_were_sent() -> None:
+    number, news = unpack_direct([body("news_fetched")])
+    assert number == 5
+    assert told(news) == (TOPIC, NODE, 3, 41, 3, True, 0.25, BODIES, {})
+    news = unpack_news([golden("topics_news")])
+    assert told(news) == (TOPIC, NODE, 3, 41, 3, False, 0.25, BODIES, {1: {"a": "b"}})
+    notice = unpack_news([golden("topics_notice")])
+    assert notice.elsewhere
+    assert told(notice) == (TOPIC, NODE, 3, 41, 2, True, 0.0, [], {})

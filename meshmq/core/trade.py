@@ -1,0 +1,116 @@
+"""What users do with jobs: push them, pull them, say what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+
+from meshmq.core.exchange import Exchange
+from meshmq.core.hands import Hand
+from meshmq.core.inbox import Inbox
+from meshmq.errors import ConfigError
+from meshmq.wire.batches import Headers
+from meshmq.wire.card import NAMES_LIMIT
+from meshmq.wire.frames import Verdict
+
+
+class Trade(Exchange):
+    """A node that gives and takes jobs, as its users see it."""
+
+    def push(self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
+        """Put a job into a queue's outbox; returns its number.
+
+        Raises:
+            WouldBlock: the outbox is full.
+        """
+        outbox = self.outboxes.get(queue)
+        if outbox is None:
+            outbox = self._open_outbox(queue)
+        outbox.clear_tray(now)
+        number = outbox.add(body, buffers, headers, now)
+        self._busy_outboxes[queue] = None
+        self.work(now)
+        due = outbox.set_tray(now)
+        if due is not None:
+            self._soon(due)
+        return number
+
+    def open_queue(self, queue: str, prefetch: int | None, now: float) -> Inbox:
+        """Pull a queue from now on: it goes on our card.
+
+        Raises:
+            ConfigError: there is no room for one more on it.
+        """
+        inbox = self.inboxes.get(queue)
+        if inbox is None:
+            if self.names_shown() >= NAMES_LIMIT:
+                most = f"a node pulls and serves at most {NAMES_LIMIT:,} names at once"
+                raise ConfigError(f"{most}, and {queue!r} is one more")
+            inbox = self.shut.pop(queue, None) or Inbox(queue, self.settings)
+            inbox.pace.fixed = prefetch
+            self.inboxes[queue] = inbox
+            self.change_card(now)
+            self._seeking = True
+            self.woken.append((("roster",), 1_000_000))
+        return inbox
+
+    def close_queue(self, queue: str, now: float) -> None:
+        """Stop pulling a queue; nothing of it may be in hand any more."""
+        inbox = self.inboxes.get(queue)
+        if inbox is not None:
+            inbox.forget_unbegun()
+            inbox.leave(inbox)  # who only looked, too, asks for nothing any more
+            self._answer(inbox, now)
+            del self.inboxes[queue]
+            inbox.forget_done()
+            self.shut[queue] = inbox
+            self.change_card(now)
+            self.work(now)
+
+    def take(self, queue: str, consumer: Hashable, now: float, limit: int | None = None) -> Hand:
+        """Give a consumer jobs of a queue we pull.
+
+        Raises:
+            WouldBlock: none is here; more were asked for.
+        """
+        self._busy_inboxes[queue] = None
+        try:
+            return self.inboxes[queue].take(consumer, now, limit=limit)
+        finally:
+            self.work(now)
+
+    def look(self, queue: str, now: float) -> None:
+        """Ask for jobs of a queue on behalf of somebody who only looks whether one is there."""
+        self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.look(now))
+
+    def finish(self, queue: str, hand: Hand, now: float) -> None:
+        """Note that a consumer is done with what it began of a hand."""
+        self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.finish(hand, now))
+
+    def leave(self, queue: str, consumer: Hashable, now: float) -> None:
+        """Take back what a consumer left without a word."""
+        self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.leave(consumer))
+
+    def rest(self, queue: str, consumer: Hashable, now: float) -> None:
+        """Note that a consumer stopped asking for now."""
+        self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.rest(consumer, now))
+
+    def judge(
+        self, queue: str, hand: Hand, index: int, verdict: Verdict | None, delay: float | None, now: float
+    ) -> None:
+        """Take an explicit ack (``None``) or nack of one job in hand."""
+        # Another thread may have shut the inbox since the word was given.
+        self._with_inbox(self._inbox(queue), now, lambda inbox: inbox.say(hand, index, verdict, delay))
+
+    def _with_inbox(self, inbox: Inbox | None, now: float, act: Callable[[Inbox], object]) -> None:
+        if inbox is not None:
+            act(inbox)
+            self._busy_inboxes[inbox.queue] = None
+            self.work(now)
+
+    def change_card(self, now: float) -> None:
+        """Publish our card anew: what it shows has changed."""
+        raise NotImplementedError
+
+    def names_shown(self) -> int:
+        """Return how many names stand on our card: it has room for ``NAMES_LIMIT``."""
+        return len(self.inboxes)

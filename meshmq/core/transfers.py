@@ -1,0 +1,41 @@
+"""Large messages on their way out, cut into chunks as they go: nothing of them is copied but the chunk that leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from meshmq.wire.chunks import CHUNK_BYTES, message_pieces, pack_chunk
+from meshmq.wire.frames import Kind
+
+
+class Transfer:
+    """One large message, and how far it is."""
+
+    __slots__ = ("_left", "_number", "_offset", "_pieces", "lane", "name", "total")
+
+    def __init__(self, number: int, kind: Kind, frames: Sequence[bytes], lane: str, name: str | bytes) -> None:
+        self._number, self._offset = number, 0
+        self._pieces: Iterator[memoryview] = iter([memoryview(piece) for piece in message_pieces(kind, frames)])
+        self._left: memoryview = memoryview(b"")
+        self.total = 1 + sum(4 + len(frame) for frame in frames)
+        #: What it takes a place of, and what has to wait for it to keep its order.
+        self.lane, self.name = lane, name
+
+    @property
+    def done(self) -> bool:
+        """Whether the last chunk has left."""
+        return self._offset == self.total
+
+    def next_chunk(self) -> bytes:
+        """Return the body of the next CHUNK."""
+        parts: list[bytes | memoryview] = [pack_chunk(self._number, self._offset, self.total)]
+        room = min(CHUNK_BYTES, self.total - self._offset)
+        self._offset += room
+        while room:
+            if not self._left:
+                self._left = next(self._pieces)
+                continue
+            part, self._left = self._left[:room], self._left[room:]
+            parts.append(part)
+            room -= len(part)
+        return b"".join(parts)

@@ -1,0 +1,161 @@
+"""What is published: consecutive numbers of one topic of one publisher, in one frame.
+
+::
+
+    news  = topic · 0x00 · "MQ" · version u8 · kind u8 (28) · publisher 16 bytes · epoch u32 · first u64
+            · count u32 · flags u8 · held f32 · [extras] · count lengths u32 · bodies
+
+On a topics link this is the whole message, so that a subscription to ``weather.kitchen`` and 0x00 brings that
+topic alone. On a direct link the number of a subscription comes before it (``pack_direct``), and buffers
+are the frames that follow. With flag 4 what was missed can be fetched; with flag 8 the values are not
+here: they are too large for the topics link, and lengths and bodies are missing.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from meshmq.errors import ProtocolError
+from meshmq.wire.batches import Headers, Load, load_parts, read_load
+from meshmq.wire.fields import NUMBERS, read_name
+from meshmq.wire.frames import MAGIC, VERSION, Kind, VersionMismatch
+
+_FIXED: Final = struct.Struct("!2sBB16sIQIBf")
+_NUMBER: Final = struct.Struct("!Q")
+_EXTRAS: Final = 1
+_BUFFERS: Final = 2
+_KEPT: Final = 4
+_ELSEWHERE: Final = 8
+EPOCHS: Final = 2**32
+_NOTHING: Final = Load((0,), memoryview(b""), {}, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A batch of one topic as it arrived: bodies are cut out of ``payload`` between neighbouring ``offsets``."""
+
+    topic: str
+    publisher: bytes
+    epoch: int
+    first: int
+    count: int
+    kept: bool
+    elsewhere: bool
+    held: float
+    offsets: tuple[int, ...]
+    payload: memoryview
+    headers: dict[int, dict[str, str]]
+    buffers: tuple[bytes, ...]
+    longest: int
+
+    @property
+    def last(self) -> int:
+        """The highest number in it."""
+        return self.first + self.count - 1
+
+    def body(self, index: int) -> memoryview:
+        """Return the encoded value at ``index``."""
+        return self.payload[self.offsets[index] : self.offsets[index + 1]]
+
+    def size(self, start: int, end: int) -> int:
+        """Return the bytes of the values from index ``start`` to before ``end``."""
+        size = self.offsets[end] - self.offsets[start]
+        return size + sum(map(len, self.buffers)) if self.buffers else size
+
+
+def pack_news(
+    topic: str,
+    publisher: bytes,
+    epoch: int,
+    first: int,
+    bodies: Sequence[bytes],
+    *,
+    kept: bool,
+    held: float,
+    headers: Mapping[int, Headers] | None = None,
+    buffers: Sequence[bytes] = (),
+) -> list[bytes]:
+    """Return the frames of news; ``headers`` go by index, ``held`` is seconds."""
+    flags = (_EXTRAS if headers else 0) | (_BUFFERS if buffers else 0) | (_KEPT if kept else 0)
+    head = _head(topic, publisher, epoch, first, len(bodies), flags, held)
+    return [b"".join((*head, *load_parts(bodies, headers))), *buffers]
+
+
+def pack_notice(topic: str, publisher: bytes, epoch: int, first: int, count: int) -> bytes:
+    """Return the frame that says: these are published, and to be fetched over the direct link."""
+    return b"".join(_head(topic, publisher, epoch, first, count, _KEPT | _ELSEWHERE, 0.0))
+
+
+def _head(
+    topic: str, publisher: bytes, epoch: int, first: int, count: int, flags: int, held: float
+) -> tuple[bytes, bytes]:
+    fixed = _FIXED.pack(MAGIC, VERSION, Kind.NEWS, publisher, epoch, first, count, flags, held)
+    return topic.encode() + b"\0", fixed
+
+
+def unpack_news(frames: Sequence[bytes | memoryview]) -> News:
+    """Read news; no value of it is decoded yet.
+
+    Raises:
+        VersionMismatch: they are of a version that we do not speak.
+        ProtocolError: they are none.
+    """
+    frame = frames[0]
+    raw = frame if isinstance(frame, bytes) else bytes(frame)
+    place = raw.find(b"\0", 0, 256)
+    try:
+        topic = read_name(raw[: max(place, 0)].decode())
+        magic, version, kind, publisher, epoch, first, count, flags, held = _FIXED.unpack_from(raw, place + 1)
+    except (struct.error, UnicodeDecodeError) as error:
+        raise ProtocolError("news that are cut short") from error
+    if magic != MAGIC:
+        raise ProtocolError("news that do not start as ours do")
+    if version != VERSION:
+        raise VersionMismatch(version)
+    elsewhere = bool(flags & _ELSEWHERE)
+    if kind != Kind.NEWS or flags & ~(_EXTRAS | _BUFFERS | _KEPT | _ELSEWHERE) or not 0 < first < NUMBERS - count:
+        raise ProtocolError("news with fields that are none")
+    if not 0.0 <= held < 1e9 or not count:
+        raise ProtocolError("news with fields that are none")
+    buffers = tuple(bytes(more) for more in frames[1:])
+    if bool(buffers) != bool(flags & _BUFFERS) or (buffers and count != 1) or (elsewhere and flags & ~12):
+        raise ProtocolError("news with fields that are none")
+    view = memoryview(raw)
+    load = _NOTHING if elsewhere else read_load(view, place + 1 + _FIXED.size, count, extras=bool(flags & _EXTRAS))
+    if elsewhere and len(raw) != place + 1 + _FIXED.size:
+        raise ProtocolError("a notice with values")
+    return News(
+        topic,
+        publisher,
+        epoch,
+        first,
+        count,
+        bool(flags & _KEPT),
+        elsewhere,
+        held,
+        load.offsets,
+        load.payload,
+        load.headers,
+        buffers,
+        load.longest,
+    )
+
+
+def pack_direct(subscription: int) -> bytes:
+    """Return what stands before news on a direct link: the number of the subscription they are for."""
+    return _NUMBER.pack(subscription)
+
+
+def unpack_direct(frames: Sequence[bytes]) -> tuple[int, News]:
+    """Read the body of a NEWS frame of the direct link.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    if len(frames[0]) < _NUMBER.size:
+        raise ProtocolError("news without a subscription")
+    (subscription,) = _NUMBER.unpack_from(frames[0])
+    return subscription, unpack_news([memoryview(frames[0])[_NUMBER.size :], *frames[1:]])
