@@ -160,6 +160,7 @@ class Incarnation:
             settings=self.settings,
             random=Random(SystemRandom().getrandbits(128)),
             control=place.links.bound.control,
+            topics=place.links.bound.topics,
             direct=place.links.bound.direct,
             now=place.clock(),
         )

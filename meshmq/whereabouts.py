@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Final, Self, TypeVar, get_args
 
 from meshmq.discovery.addresses import GivenAddresses
 from meshmq.discovery.base import Announcement, Discovery, Found
@@ -19,7 +19,7 @@ from meshmq.discovery.zeroconf import ZeroconfDiscovery
 from meshmq.drivers.keeper import keeper
 from meshmq.errors import ConfigError
 from meshmq.links.authenticator import authenticator
-from meshmq.links.base import Links
+from meshmq.links.base import LinkName, Links
 from meshmq.links.security import Keys, derive, load_secret
 from meshmq.links.sockets import ZmqLinks
 from meshmq.settings import Settings
@@ -131,7 +131,7 @@ class Whereabouts:
         guard = authenticator()
         keeper().attach_service(guard)
         return ZmqLinks(
-            ipc={"control": same_host.endpoint("control"), "direct": same_host.endpoint("direct")},
+            ipc={link: same_host.endpoint(link) for link in get_args(LinkName)},
             tcp=interfaces,
             port=self.port,
             keys=keys,

@@ -35,7 +35,7 @@ HAS_FILE_LOCKS: Final = sys.platform != "win32"
 
 ANNOUNCED: Final = ".lock"
 UNANNOUNCED: Final = ".new"
-SOCKETS: Final = (".c", ".d")
+SOCKETS: Final = (".c", ".t", ".d")
 
 _NAME: Final = re.compile(r"[0-9a-f]{16}(-[0-9]{1,2})?(\.lock|\.new)", re.ASCII)
 _NO_LOCKS_HERE: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOSPC, errno.EDQUOT})

@@ -1,9 +1,10 @@
 """Finds the nodes of the same user on the same machine, through a private directory of sockets.
 
-In the user's runtime directory every mesh has a directory, and in it every node has its two
-sockets, ``<id>.c`` and ``<id>.d``, and an entry that is locked for as long as the process lives. The
-kernel drops the lock however the process ends, so an entry without its lock is dead, and whoever
-sees it clears it away. Each node announces first and looks after that: of two, one sees the other.
+In the user's runtime directory every mesh has a directory, and in it every node has its three
+sockets, ``<id>.c``, ``<id>.t`` and ``<id>.d``, and an entry that is locked for as long as the
+process lives. The kernel drops the lock however the process ends, so an entry without its lock is
+dead, and whoever sees it clears it away. Each node announces first and looks after that: of two,
+one sees the other.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ __all__ = ["SameHost", "runtime_directory"]
 _ATTEMPTS: Final = 100
 _SWEPT_AT_MOST: Final = 100
 _MESH: Final = re.compile(r"[0-9a-f]{8}", re.ASCII)
-_CONTROL, _DIRECT = SOCKETS
+_SUFFIXES: Final = dict(zip(("control", "topics", "direct"), SOCKETS, strict=True))
 _NO_FILE_LOCKS: Final = "off, this system has no file locks: give peers=['127.0.0.1:5555'] instead"
 
 
@@ -57,7 +58,7 @@ class SameHost:
     def __repr__(self) -> str:
         return f"<SameHost {self._stem or self._node_id.hex()[:16]}: {self.status}>"
 
-    def endpoint(self, link: Literal["control", "direct"]) -> str:
+    def endpoint(self, link: Literal["control", "topics", "direct"]) -> str:
         """Return the ``ipc://`` address to bind this node's ``link`` to.
 
         The first call takes the node's entry in the directory and holds its lock until ``close``.
@@ -66,7 +67,7 @@ class SameHost:
             LinkError: there is no directory that is safe to use, or this system has no file locks.
         """
         directory = self._reserve()
-        return f"ipc://{directory / (self._stem + (_CONTROL if link == 'control' else _DIRECT))}"
+        return f"ipc://{directory / (self._stem + _SUFFIXES[link])}"
 
     def start(self, announcement: Announcement, found: Callable[[Found], None]) -> None:
         """Announce this node, then report every living neighbour before returning.
@@ -153,7 +154,7 @@ class SameHost:
                 continue
             count += 1
             if (found := self._found) is not None:
-                found(Found(self.name, (f"ipc://{directory / stem}{_CONTROL}",), node_id))
+                found(Found(self.name, (f"ipc://{directory / stem}{_SUFFIXES['control']}",), node_id))
         self.status = f"{count} {'neighbour' if count == 1 else 'neighbours'} in {directory}"
         return count
 

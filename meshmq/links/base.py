@@ -19,7 +19,7 @@ from typing import Literal, Protocol
 #: the decider to what it dials, odd numbers by the links to what is dialled from outside.
 Connection = int
 
-LinkName = Literal["control", "direct"]
+LinkName = Literal["control", "topics", "direct"]
 
 #: Why a dial failed, or a connection from outside was turned away.
 Reason = Literal[
@@ -39,6 +39,7 @@ class Bound:
 
     control: tuple[str, ...]
     direct: tuple[str, ...]
+    topics: tuple[str, ...] = ()
 
 
 class Decider(Protocol):
@@ -49,7 +50,8 @@ class Decider(Protocol):
 
     #: What the links are to do, oldest first; the engine empties it after every call:
     #: ``("send", connection, frames)``, ``("dial", connection, link, addresses, subscriptions)``,
-    #: ``("hang_up", connection)``, ``("publish", frames)``.
+    #: ``("hang_up", connection)``, ``("publish", frames)``, ``("spread", frames)``,
+    #: ``("tune", connection, added, dropped)``.
     outputs: list[tuple[object, ...]]
     #: Keys of waiters that may now succeed, with how many of them: ``(key, count)``.
     woken: list[tuple[Hashable, int]]
@@ -71,6 +73,16 @@ class Decider(Protocol):
 
     def claim(self, string: bytes, present: bool, now: float) -> None:
         """Learn that somebody subscribed our control link to ``string``, or withdrew it."""
+
+    def overhear(self, connection: Connection, frames: Sequence[bytes], now: float) -> None:
+        """Take one message that a peer published on its topics link."""
+
+    def tuned(self, string: bytes, present: bool, now: float) -> None:
+        """Learn that somebody subscribed our topics link to ``string``, or withdrew it.
+
+        Everything that the same dial or the same ``tune`` named before ``string`` is in effect by
+        then, if ``string`` starts with 0xFF: what is spread from now on is delivered for it.
+        """
 
     def reached(self, connection: Connection, address: str, now: float) -> None:
         """Learn which of the addresses of a dial answered the race (nothing is proved yet)."""
@@ -107,9 +119,11 @@ class Links(Protocol):
     ) -> None:
         """Begin to connect to whichever of ``addresses`` answers first.
 
-        Frames may be sent on a direct connection at once; they leave when it stands. A control
-        connection subscribes to ``subscriptions`` and only hears. The links answer with ``reached``
-        and then nothing, or with ``refused``, or with ``ended`` when they learn of the end.
+        Frames may be sent on a direct connection at once; they leave when it stands. A control or
+        topics connection subscribes to ``subscriptions`` and only hears; it reconnects by itself,
+        and then the other end hears all subscriptions again, in byte order [F 45]. The links answer
+        with ``reached`` and then nothing, or with ``refused``, or with ``ended`` when they learn of
+        the end.
         """
 
     def send(self, connection: Connection, frames: Sequence[bytes]) -> bool:
@@ -120,6 +134,20 @@ class Links(Protocol):
 
     def publish(self, frames: Sequence[bytes]) -> None:
         """Publish one message on our control link; the first frame is the topic."""
+
+    def spread(self, frames: Sequence[bytes]) -> None:
+        """Publish one message on our topics link to all who subscribed to a beginning of its first frame.
+
+        Who is too far behind misses it; nobody else does, and nobody waits.
+        """
+
+    def tune(self, connection: Connection, added: Sequence[bytes], dropped: Sequence[bytes]) -> None:
+        """Subscribe a topics connection that we dialled to ``added``, in this order, then withdraw ``dropped``.
+
+        A string counts once: one that is subscribed already is not told to the other end again, and
+        one that is not cannot be withdrawn. Before the dial is through it changes what is subscribed
+        then. Connections that are unknown, or of another link, are ignored.
+        """
 
     def step(self, decider: Decider, now: float) -> bool:
         """Hand what has arrived to the decider, at most 256 frames or 2 ms; ``True`` if more is left.

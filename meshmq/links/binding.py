@@ -1,4 +1,4 @@
-"""Binds a node's two sockets where others can find them, or says in one sentence why not."""
+"""Binds a node's sockets where others can find them, or says in one sentence why not."""
 
 from __future__ import annotations
 

@@ -18,6 +18,8 @@ def carry(output: Any, links: Links, decider: Decider, clock: Callable[[], float
         _, connection, frames = output
         if not links.send(connection, frames):
             decider.ended(connection, clock())
+    elif kind == "spread":
+        links.spread(output[1])
     elif kind == "publish":
         links.publish(output[1])
     elif kind == "dial":
@@ -25,5 +27,8 @@ def carry(output: Any, links: Links, decider: Decider, clock: Callable[[], float
         links.dial(connection, link, addresses, subscriptions, clock())
     elif kind == "hang_up":
         links.hang_up(output[1])
+    elif kind == "tune":
+        _, connection, added, dropped = output
+        links.tune(connection, added, dropped)
     else:
         raise AssertionError(f"no link can do {output!r}")

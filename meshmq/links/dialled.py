@@ -1,8 +1,8 @@
 """One connection that we dial: first the race, then ZeroMQ, until it is refused, ends, or is hung up.
 
 Its socket is its own, so what arrives there can only come from that peer. libzmq keeps a control
-connection up by itself; a direct one is never reconnected, because what libzmq loses on the way
-only the session above can know [F 35, 43].
+or topics connection up by itself; a direct one is never reconnected, because what libzmq loses on
+the way only the session above can know [F 35, 43].
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Dial:
         self.connection = connection
         self.link = link
         self.closed = False
-        self._subscriptions = tuple(subscriptions)
+        #: Each once, in the order in which they were asked for.
+        self._subscriptions = dict.fromkeys(subscriptions)
         self._around = surroundings
         self._address = ""
         self._socket: zmq.SyncSocket | None = None
@@ -87,6 +88,24 @@ class Dial:
         if readable(self._socket):  # F 4
             self._around.sources.wake(self)
         return True
+
+    def tune(self, added: Sequence[bytes], dropped: Sequence[bytes]) -> None:
+        """Subscribe to what is new, in this order, then withdraw what was subscribed."""
+        if self.link != "topics":
+            return
+        standing, socket = self._subscriptions, self._socket
+        for string in added:
+            if string not in standing:
+                standing[string] = None
+                if socket is not None:
+                    socket.setsockopt(zmq.SUBSCRIBE, string)
+        for string in dropped:
+            if string in standing:
+                del standing[string]
+                if socket is not None:
+                    socket.setsockopt(zmq.UNSUBSCRIBE, string)
+        if socket is not None and readable(socket):  # F 4
+            self._around.sources.wake(self)
 
     def hang_up(self, linger_ms: int = _FAREWELL_MS) -> None:
         """Close it; what was sent gets a moment to leave."""
@@ -153,7 +172,12 @@ class Dial:
         options, sources = self._around.options, self._around.sources
         self._address = address
         try:
-            made = options.control_client(self._subscriptions) if self.link == "control" else options.direct_client()
+            if self.link == "direct":
+                made = options.direct_client()
+            elif self.link == "control":
+                made = options.control_client(self._subscriptions)
+            else:
+                made = options.topics_client(self._subscriptions)
             self._socket, self._reader = made, Reader(made)
             self._monitor = Monitor(made, DIALLED)
             made.setsockopt(zmq.IPV6, int(endpoint.startswith("tcp://[")))
@@ -175,6 +199,8 @@ class Dial:
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._stands = True
                 self._drop_probe()
+                if self.link == "topics":  # where nothing may ever be published; from here on libzmq reconnects it
+                    self._forget_monitor()
             elif event & FAILED:
                 self._fail(event, value, decider, now)
             elif event == zmq.EVENT_DISCONNECTED and self._stands:
@@ -207,6 +233,9 @@ class Dial:
             self._count("overlong")
             self.hang_up(0)
             decider.ended(self.connection, now)
+            return
+        if self.link == "topics":
+            decider.overhear(self.connection, frames, now)
             return
         if self.link == "control":
             if not self._heard:
@@ -244,8 +273,8 @@ class Dial:
         self._forget_monitor()
         if self._socket is not None:
             self._around.sources.unwatch(self._fileno)
-            # A control link sends nothing but who it is. Where its peer has gone it would hold up our exit for that.
-            self._socket.close(linger=0 if self.link == "control" else linger_ms)
+            # The others send nothing but subscriptions. Where their peer has gone they would hold up our exit for that.
+            self._socket.close(linger=linger_ms if self.link == "direct" else 0)
             self._socket = self._reader = None
 
     def _forget_monitor(self) -> None:

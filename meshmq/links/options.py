@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,10 @@ from meshmq.links.security import Keys
 
 _HOUR_MS: Final = 3_600_000
 _CONTROL_BYTES: Final = 1 << 20
+#: A batch has about 64 KiB, and a larger value goes over the direct link.
+_TOPICS_BYTES: Final = 1 << 20
+#: Published frames that wait in libzmq for one subscriber, at each end.
+_BEHIND: Final = 1000
 _SUBSCRIPTION_BYTES: Final = 4096
 #: Heads of frames and what CURVE adds come on top of the largest value.
 _HEADROOM: Final = 1 << 16
@@ -40,7 +45,7 @@ class Options:
         self._heartbeat(socket)
         return socket
 
-    def control_client(self, subscriptions: tuple[bytes, ...]) -> zmq.SyncSocket:
+    def control_client(self, subscriptions: Iterable[bytes]) -> zmq.SyncSocket:
         """Return the SUB that hears one peer; libzmq reconnects it."""
         socket = self._client(zmq.SUB)
         # With 1 libzmq throws away, when the other end closes, what has arrived and was not read: the goodbye.
@@ -53,6 +58,31 @@ class Options:
         # No heartbeat: libzmq aborts where one falls due on a SUB that takes nothing more, because its pipe is full
         # [F 33] or it is being closed, and whose other end has gone (16 of 30 processes of ten nodes that left
         # together). The bound end has one, and what it withdraws is how each misses the other.
+        for subscription in subscriptions:
+            socket.setsockopt(zmq.SUBSCRIBE, subscription)
+        return socket
+
+    def topics_server(self) -> zmq.SyncSocket:
+        """Return the XPUB on which this node spreads what it publishes, and hears who subscribes to what."""
+        socket = self._server(zmq.XPUB)
+        socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # F 5
+        socket.setsockopt(zmq.RCVHWM, 0)  # F 20: of all subscriptions of a newcomer none may be lost
+        # Batches, of 64 KiB at most: a subscriber that is so far behind loses, which the numbers in them tell.
+        socket.setsockopt(zmq.SNDHWM, _BEHIND)
+        socket.setsockopt(zmq.MAXMSGSIZE, _SUBSCRIPTION_BYTES)  # what comes in are subscriptions
+        return socket  # without a heartbeat: behind a queue of batches it would cut who is merely slow [F 16]
+
+    def topics_client(self, subscriptions: Iterable[bytes]) -> zmq.SyncSocket:
+        """Return the SUB that hears what one peer publishes; libzmq reconnects it."""
+        socket = self._client(zmq.SUB)
+        # With 1 libzmq throws away, when the other end closes, what has arrived and was not read.
+        socket.setsockopt(zmq.IMMEDIATE, 0)
+        socket.setsockopt(zmq.SNDHWM, 0)  # F 20
+        socket.setsockopt(zmq.RCVHWM, _BEHIND)  # then TCP holds the publisher's end up, which drops: memory is bounded
+        socket.setsockopt(zmq.RECONNECT_IVL, 100)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)  # F 36
+        socket.setsockopt(zmq.MAXMSGSIZE, _TOPICS_BYTES)
+        # No heartbeat: with a full pipe it aborts the process [F 33].
         for subscription in subscriptions:
             socket.setsockopt(zmq.SUBSCRIBE, subscription)
         return socket

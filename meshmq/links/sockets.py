@@ -1,10 +1,11 @@
-"""A node's links over real ZeroMQ sockets: two bound, and one more for every connection dialled."""
+"""A node's links over real ZeroMQ sockets: three bound, and one more for every connection dialled."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -26,14 +27,15 @@ from meshmq.links.security import Keys
 from meshmq.links.sources import Sources
 
 #: With ``port=P``: control P, topics P + 1, direct P + 2.
+_TOPICS_OFFSET: Final = 1
 _DIRECT_OFFSET: Final = 2
 
 
 class ZmqLinks:
     """What carries a node's frames; touched by one thread at a time.
 
-    ``ipc`` maps "control" and "direct" to the unix sockets to bind, and may be empty; ``tcp`` holds
-    the IP addresses to bind, and nothing is bound beyond this machine where it is empty. With
+    ``ipc`` maps "control", "topics" and "direct" to the unix sockets to bind, and may be empty;
+    ``tcp`` holds the IP addresses to bind, and nothing is bound beyond this machine where it is empty. With
     ``keys`` every connection is encrypted and both ends have proved the secret; the
     ``authenticator``, without which nobody can, must then be given and be driven by somebody.
     Given without keys it keeps out whatever does not speak ZMTP 3.
@@ -77,10 +79,12 @@ class ZmqLinks:
         self._sources = Sources()
         try:
             self._outside = Outside(options, self._sources, self._refusals, self.counts)
-            self._published = Published(options, self._sources, self._refusals, self.counts)
+            self._published = Published("control", options, self._sources, self._refusals, self.counts)
+            self._topics = Published("topics", options, self._sources, self._refusals, self.counts)
         except zmq.ZMQError as error:
             self._sources.close()
             raise LinkError(f"no socket can be opened: {error.strerror}; raise the limit with ulimit -n") from error
+        self._bound_ends = (self._published, self._topics, self._outside)
         self._dials: dict[Connection, Dial] = {}
         names = resolver or process_resolver()
         self._around = Surroundings(options, self._sources, names, near, self.counts, self._dials)
@@ -90,14 +94,14 @@ class ZmqLinks:
         except BaseException:
             self.close(0)
             raise
-        for one in (self._published, self._outside):
+        for one in self._bound_ends:
             self._sources.watch(int(one.socket.getsockopt(zmq.FD)), one)
             self._sources.watch(one.door.fileno(), one)
             self._sources.wake(one)  # F 4: binding has touched them
 
     def __repr__(self) -> str:
         """Tell the state: how many connections are dialled, came from outside, and are not in yet."""
-        waiting = len(self._published.door) + len(self._outside.door)
+        waiting = sum(len(one.door) for one in self._bound_ends)
         state = (
             "closed" if self._closed else f"{len(self._dials)} dialled, {len(self._outside)} in, {waiting} at the door"
         )
@@ -168,6 +172,27 @@ class ZmqLinks:
         if not self._closed:
             self._published.publish(frames)
 
+    def spread(self, frames: Sequence[bytes]) -> None:
+        """Publish one message on our topics link; see ``Links``.
+
+        Raises:
+            ForkedError: in a child of the process that made the links.
+        """
+        check_generation(self._born)
+        if not self._closed:
+            self._topics.publish(frames)
+
+    def tune(self, connection: Connection, added: Sequence[bytes], dropped: Sequence[bytes]) -> None:
+        """Change the subscriptions of a topics connection that we dialled; see ``Links``.
+
+        Raises:
+            ForkedError: in a child of the process that made the links.
+        """
+        check_generation(self._born)
+        dial = self._dials.get(connection)
+        if dial is not None:
+            dial.tune(added, dropped)
+
     def step(self, decider: Decider, now: float) -> bool:
         """Hand what has arrived to the decider, at most 256 messages or 2 ms; ``True`` if more is left.
 
@@ -188,11 +213,11 @@ class ZmqLinks:
         linger_ms = max(0, int(linger * 1000))
         for dial in list(self._dials.values()):
             dial.hang_up(linger_ms)
-        for one in (self._published, self._outside):
+        for one in self._bound_ends:
             # Not unbound first: that throws away what is on its way, whatever the linger (40 of 100 messages).
             one.door.close()
             one.socket.close(linger=linger_ms)
-        let_go([*self.bound.control, *self.bound.direct])
+        let_go([*self.bound.control, *self.bound.topics, *self.bound.direct])
         self._sources.close()
         if self._authenticator is not None:
             self._authenticator.forbid(self._domain)
@@ -201,16 +226,16 @@ class ZmqLinks:
                 file.unlink(missing_ok=True)
 
     def _bind(self, ipc: Mapping[str, str], tcp: Sequence[str], port: int) -> Bound:
-        control, direct = self._published.socket, self._outside.socket
-        for socket, name in ((control, "control"), (direct, "direct")):
+        control, topics, direct = self._published.socket, self._topics.socket, self._outside.socket
+        for socket, name in ((control, "control"), (topics, "topics"), (direct, "direct")):
             if name in ipc:
                 bind_ipc(socket, ipc[name])
         # Known as bound before the next is: what closing lets go of may be asked for again at once.
         self.bound = Bound((*_of(ipc, "control"), *bind_tcp(control, tcp, port)), ())
-        return Bound(
-            control=self.bound.control,
-            direct=(*_of(ipc, "direct"), *bind_tcp(direct, tcp, port and port + _DIRECT_OFFSET)),
-        )
+        to_topics = bind_tcp(topics, tcp, port and port + _TOPICS_OFFSET)
+        self.bound = replace(self.bound, topics=(*_of(ipc, "topics"), *to_topics))
+        to_direct = bind_tcp(direct, tcp, port and port + _DIRECT_OFFSET)
+        return replace(self.bound, direct=(*_of(ipc, "direct"), *to_direct))
 
 
 def _of(ipc: Mapping[str, str], name: str) -> tuple[str, ...]:

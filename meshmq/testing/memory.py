@@ -11,7 +11,8 @@ from typing import Self
 from meshmq.errors import LinkError
 from meshmq.links.base import Connection, LinkName, Reason
 from meshmq.names import counted
-from meshmq.testing.memory_links import SCHEME, MemoryLinks, Wire
+from meshmq.testing.memory_links import SCHEME, MemoryLinks
+from meshmq.testing.memory_wires import Wire
 
 
 class MemoryNetwork:
@@ -47,7 +48,7 @@ class MemoryNetwork:
     def links(self, name: str | None = None) -> MemoryLinks:
         """Return new links at ``memory://<name>/``; without a name, at the next number.
 
-        A name that was closed may be opened again: control connections that were dialled there
+        A name that was closed may be opened again: control and topics connections that were dialled there
         come back by themselves, as they do when a process starts again on the same port.
 
         Raises:
@@ -59,7 +60,7 @@ class MemoryNetwork:
                 raise LinkError(f"the address {SCHEME}{name}/ is taken: close the node that has it, or use another")
             links = MemoryLinks(self, name)
             self._open[name] = links
-            self._reconnect(lambda wire: wire.target == links.bound.control[0])
+            self._reconnect(lambda wire: wire.target in links.bound.control + links.bound.topics)
             return links
 
     def has(self, name: str) -> bool:
@@ -71,16 +72,16 @@ class MemoryNetwork:
 
         Their connections end and both are told. With ``silent`` nobody is told: what is sent from
         now on is lost without a word, as behind a cable that was pulled; a direct connection stays
-        lost after ``heal``, a control connection comes back then, and its old end is told after
-        its new beginning.
+        lost after ``heal``, a control or topics connection comes back then, and its old end is told
+        after its new beginning.
         """
         with self.lock:
             self._cuts[_pair(a, b)] = silent
             for wire in self._between(_pair(a, b)):
                 if silent:
                     wire.lost = True
-                elif wire.link == "control":
-                    self._drop_control(wire)
+                elif wire.link != "direct":
+                    self._drop_subscriber(wire)
                 else:
                     wire.ended = True
                     for number in (wire.number, wire.answering):
@@ -92,14 +93,15 @@ class MemoryNetwork:
             pair = _pair(a, b)
             self._cuts.pop(pair, None)
             for wire in self._between(pair):
-                if wire.link == "control" and wire.lost and wire.listener is not None:
+                if wire.link != "direct" and wire.lost and wire.listener is not None:
                     wire.lost = False
                     # The half-open connection ends after its successor has begun [F 45].
+                    heard = wire.heard
                     if not wire.ended:
-                        wire.listener.tell(wire, present=True)
+                        wire.listener.hear_all(wire)
                     else:
                         wire.listener.audience.remove(wire)
-                    wire.listener.tell(wire, present=False)
+                    wire.listener.lose_all(wire, heard)
             self._reconnect(lambda wire: frozenset((wire.dialler.name, _host(wire.target))) == pair)
 
     def freeze(self, node: MemoryLinks | str) -> None:
@@ -121,7 +123,7 @@ class MemoryNetwork:
 
     def find(self, dialler: MemoryLinks, link: LinkName, address: str) -> tuple[MemoryLinks | None, Reason]:
         listener = self._open.get(_host(address))
-        if listener is None or address not in listener.bound.control + listener.bound.direct:
+        if listener is None or address not in (*listener.bound.control, *listener.bound.topics, *listener.bound.direct):
             return None, "refused"
         if frozenset((dialler.name, listener.name)) in self._cuts:
             return None, "unreachable"
@@ -137,7 +139,7 @@ class MemoryNetwork:
             if not cut:
                 self._tell_end(*wire.other(number))
         elif not wire.lost:
-            self._drop_control(wire)
+            self._drop_subscriber(wire)
 
     def vacate(self, links: MemoryLinks) -> None:
         del self._open[links.name]
@@ -146,10 +148,10 @@ class MemoryNetwork:
             wire.lost = False
         links.audience.clear()
 
-    def _drop_control(self, wire: Wire) -> None:
+    def _drop_subscriber(self, wire: Wire) -> None:
         if wire.listener is not None:
             wire.listener.audience.remove(wire)
-            wire.listener.tell(wire, present=False)
+            wire.listener.lose_all(wire, wire.heard)
             wire.listener = None
 
     def _tell_end(self, other: MemoryLinks | None, number: Connection) -> None:
@@ -162,8 +164,8 @@ class MemoryNetwork:
     def _reconnect(self, wanted: Callable[[Wire], bool]) -> None:
         for node in list(self._open.values()):
             for wire in node.wires.values():
-                if wire.link == "control" and wire.listener is None and wire.target and wanted(wire):
-                    listener, _ = self.find(node, "control", wire.target)
+                if wire.link != "direct" and wire.listener is None and wire.target and wanted(wire):
+                    listener, _ = self.find(node, wire.link, wire.target)
                     if listener is not None:
                         listener.accept(wire)
 

@@ -1,7 +1,8 @@
 """The links of one node inside a process, which behave as ZeroMQ's do.
 
-A subscription is heard as a claim, in byte order; a control connection reconnects by itself and
-says nothing; a direct one never does. Everything shared is touched under the network's lock, under
+A subscription is heard as a claim, in byte order when it comes with a connection and in the order
+of the calls later; a control or topics connection reconnects by itself and says nothing; a direct
+one never does. Everything shared is touched under the network's lock, under
 which no decider is ever called, so that engines of different nodes may be stepped by different
 threads.
 """
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 from meshmq.links.base import Bound, Connection, Decider, LinkName, Reason
 from meshmq.names import counted
+from meshmq.testing.memory_wires import Wire
+from meshmq.testing.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from meshmq.testing.memory import MemoryNetwork
@@ -27,27 +30,8 @@ SCHEME: Final = "memory://"
 
 #: What waits to be handed over: for which connection (-1: none), whether it is the last of it, how.
 _Waiting = tuple[Connection, bool, Callable[[Decider, float], None]]
-
-
-class Wire:
-    """One connection, as both ends see it."""
-
-    __slots__ = ("answering", "dialler", "ended", "link", "listener", "lost", "number", "strings", "target")
-
-    def __init__(self, link: LinkName, dialler: MemoryLinks, number: Connection, strings: Sequence[bytes]) -> None:
-        self.link = link
-        self.dialler = dialler
-        self.number = number
-        #: As libzmq tells them: each once, in byte order [F 45].
-        self.strings = sorted(set(strings))
-        self.target = ""
-        self.listener: MemoryLinks | None = None
-        self.answering: Connection = -1
-        self.lost = False
-        self.ended = False
-
-    def other(self, number: Connection) -> tuple[MemoryLinks | None, Connection]:
-        return (self.listener, self.answering) if number == self.number else (self.dialler, self.number)
+#: How a message that was published is handed to who subscribed.
+_Hearing = Callable[[Connection, tuple[bytes, ...], Decider, float], None]
 
 
 class MemoryLinks:
@@ -56,7 +40,7 @@ class MemoryLinks:
     def __init__(self, network: MemoryNetwork, name: str) -> None:
         self.network = network
         self.name = name
-        self.bound = Bound(control=(f"{SCHEME}{name}/control",), direct=(f"{SCHEME}{name}/direct",))
+        self.bound = Bound((f"{SCHEME}{name}/control",), (f"{SCHEME}{name}/direct",), (f"{SCHEME}{name}/topics",))
         self.closed = False
         #: Set by ``MemoryNetwork.freeze``: nothing is handed over and nothing leaves.
         self.frozen = False
@@ -64,7 +48,7 @@ class MemoryLinks:
         #: Strings of subscriptions that were too long to be a claim, as the real links count them.
         self.ignored = 0
         self.wires: dict[Connection, Wire] = {}
-        #: Control connections of others, in the order in which they came.
+        #: Control and topics connections of others, in the order in which they came.
         self.audience: list[Wire] = []
         self._outside = count(1, 2)
         self._inbox: deque[_Waiting] = deque()
@@ -122,9 +106,9 @@ class MemoryLinks:
             if wire is None or wire.link != "direct":
                 return False
             if self.frozen:
-                self.held.append(lambda: _carry(wire, connection, message))
+                self.held.append(lambda: wire.carry(connection, message))
             else:
-                _carry(wire, connection, message)
+                wire.carry(connection, message)
             return True
 
     def hang_up(self, connection: Connection) -> None:
@@ -136,12 +120,22 @@ class MemoryLinks:
 
     def publish(self, frames: Sequence[bytes]) -> None:
         """Publish one message to every control connection with a matching subscription."""
-        message = _checked(frames)
+        self._publish("control", _hear, _checked(frames))
+
+    def spread(self, frames: Sequence[bytes]) -> None:
+        """Publish one message to every topics connection with a matching subscription."""
+        self._publish("topics", _overhear, _checked(frames))
+
+    def tune(self, connection: Connection, added: Sequence[bytes], dropped: Sequence[bytes]) -> None:
+        """Change the subscriptions of a topics connection that we dialled; see ``Links.tune``."""
         with self.network.lock:
+            wire = self.wires.get(connection)
+            if wire is None or wire.link != "topics":
+                return
             if self.frozen:
-                self.held.append(lambda: self._spread(message))
+                self.held.append(lambda: wire.tune(added, dropped))
             else:
-                self._spread(message)
+                wire.tune(added, dropped)
 
     def step(self, decider: Decider, now: float) -> bool:
         """Hand over at most 256 of what has arrived, oldest first; ``True`` if more is left."""
@@ -195,14 +189,22 @@ class MemoryLinks:
             self.wires[wire.answering] = wire
         else:
             self.audience.append(wire)
-            self.tell(wire, present=True)
+            self.hear_all(wire)
 
-    def tell(self, wire: Wire, *, present: bool) -> None:
-        for string in wire.strings:
-            if len(string) > CLAIM_BYTES:
-                self.ignored += present
-            else:
-                self.put(-1, partial(_claim, string, present))
+    def hear_all(self, wire: Wire) -> None:
+        wire.heard = Subscriptions(wire.strings)
+        for string in wire.heard:
+            self.tell(wire, string, present=True)
+
+    def lose_all(self, wire: Wire, heard: Subscriptions) -> None:
+        for string in heard:
+            self.tell(wire, string, present=False)
+
+    def tell(self, wire: Wire, string: bytes, *, present: bool) -> None:
+        if len(string) > CLAIM_BYTES:
+            self.ignored += present
+        else:
+            self.put(-1, partial(_tuned if wire.link == "topics" else _claim, string, present))
 
     def thaw(self) -> None:
         self.frozen = False
@@ -218,10 +220,17 @@ class MemoryLinks:
             self._nudged = False
             self._readable.recv(16)
 
-    def _spread(self, message: tuple[bytes, ...]) -> None:
+    def _publish(self, link: LinkName, hand: _Hearing, message: tuple[bytes, ...]) -> None:
+        with self.network.lock:
+            if self.frozen:
+                self.held.append(lambda: self._reach(link, hand, message))
+            else:
+                self._reach(link, hand, message)
+
+    def _reach(self, link: LinkName, hand: _Hearing, message: tuple[bytes, ...]) -> None:
         for wire in self.audience:
-            if not wire.lost and any(message[0].startswith(string) for string in wire.strings):
-                wire.dialler.put(wire.number, partial(_hear, wire.number, message))
+            if wire.link == link and not wire.lost and wire.heard.match(message[0]):
+                wire.dialler.put(wire.number, partial(hand, wire.number, message))
 
     def _stand(self, wire: Wire, listener: MemoryLinks, address: str) -> None:
         wire.target = address
@@ -233,8 +242,16 @@ def _claim(string: bytes, present: bool, decider: Decider, now: float) -> None:
     decider.claim(string, present, now)
 
 
+def _tuned(string: bytes, present: bool, decider: Decider, now: float) -> None:
+    decider.tuned(string, present, now)
+
+
 def _hear(number: Connection, message: tuple[bytes, ...], decider: Decider, now: float) -> None:
     decider.hear(number, message, now)
+
+
+def _overhear(number: Connection, message: tuple[bytes, ...], decider: Decider, now: float) -> None:
+    decider.overhear(number, message, now)
 
 
 def _checked(frames: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -243,9 +260,3 @@ def _checked(frames: Sequence[bytes]) -> tuple[bytes, ...]:
     if not message:
         raise ValueError("a message has at least one frame")
     return message
-
-
-def _carry(wire: Wire, sender: Connection, message: tuple[bytes, ...]) -> None:
-    other, number = wire.other(sender)
-    if other is not None and not wire.lost and not wire.ended:
-        other.put(number, lambda decider, now: decider.receive(number, message, now))

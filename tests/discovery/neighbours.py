@@ -98,7 +98,7 @@ from meshmq.discovery.same_host import SameHost
 mesh, node_id, stage = sys.argv[1], bytes.fromhex(sys.argv[2]), sys.argv[3]
 node = SameHost(mesh, node_id)
 sockets = []
-for link in ("control", "direct"):
+for link in ("control", "topics", "direct"):
     bound = socket.socket(socket.AF_UNIX)
     bound.bind(node.endpoint(link).removeprefix("ipc://"))
     bound.listen()

@@ -55,9 +55,10 @@ def test_another_mesh_is_another_directory(nodes: list[Node], mesh_name: str) ->
 
 def test_endpoints_are_those_of_the_node(nodes: list[Node], mesh_name: str, runtime_directory: Path) -> None:
     nodes.append(node := Node(mesh_name))
-    control, direct = node.discovery.endpoint("control"), node.discovery.endpoint("direct")
+    control, topics, direct = (node.discovery.endpoint(link) for link in ("control", "topics", "direct"))
     assert control.startswith(f"ipc://{runtime_directory}/")
     assert control.endswith(f"/{node.id.hex()[:16]}.c")
+    assert topics.endswith(f"/{node.id.hex()[:16]}.t")
     assert direct.endswith(f"/{node.id.hex()[:16]}.d")
     assert node.discovery.endpoint("control") == control
 
@@ -66,7 +67,7 @@ def test_one_that_is_not_announced_is_not_found(nodes: list[Node], mesh_name: st
     with same_host_child(mesh_name, secrets.token_bytes(16), "bound"):
         nodes.append(node := Node(mesh_name).start())
         assert node.ear.rumours == []
-        assert len(files(runtime_directory)) == 4, "its sockets and its entry are still there, and so is ours"
+        assert len(files(runtime_directory)) == 5, "its sockets and its entry are still there, and so is ours"
 
 
 @pytest.mark.parametrize("stage", ["announced", "bound"])

@@ -30,6 +30,8 @@ class Recorder:
         self.received: list[tuple[Connection, list[bytes]]] = []
         self.heard: list[tuple[Connection, list[bytes]]] = []
         self.claims: list[tuple[bytes, bool]] = []
+        self.overheard: list[tuple[Connection, list[bytes]]] = []
+        self.tunings: list[tuple[bytes, bool]] = []
         self.reaches: list[tuple[Connection, str]] = []
         self.refusals: list[tuple[Connection, Reason, str]] = []
         self.ends: list[Connection] = []
@@ -46,6 +48,12 @@ class Recorder:
 
     def claim(self, string: bytes, present: bool, now: float) -> None:
         self.claims.append((string, present))
+
+    def overhear(self, connection: Connection, frames: Sequence[bytes], now: float) -> None:
+        self.overheard.append((connection, list(frames)))
+
+    def tuned(self, string: bytes, present: bool, now: float) -> None:
+        self.tunings.append((string, present))
 
     def reached(self, connection: Connection, address: str, now: float) -> None:
         self.reaches.append((connection, address))
@@ -90,7 +98,7 @@ def zmq_end(
     """Make one on loopback; ``guarded`` ones ask the process's authenticator, as those with keys always do."""
     sockets: Mapping[str, str] = {}
     if ipc is not None:
-        sockets = {"control": f"ipc://{ipc}.c", "direct": f"ipc://{ipc}.d"}
+        sockets = {"control": f"ipc://{ipc}.c", "topics": f"ipc://{ipc}.t", "direct": f"ipc://{ipc}.d"}
     asked = keys is not None if guarded is None else guarded
     return End(
         ZmqLinks(
@@ -153,12 +161,13 @@ def port_of(address: str) -> int:
 
 
 def free_ports(stack: ExitStack) -> int:
-    """A port P that was free a moment ago, as was P + 2."""
+    """A port P that was free a moment ago, as were P + 1 and P + 2."""
     for _ in range(50):
         with ExitStack() as held:
             first = held.enter_context(socket.create_server(("127.0.0.1", 0)))
             port = first.getsockname()[1]
             with suppress(OSError, OverflowError):
-                held.enter_context(socket.create_server(("127.0.0.1", port + 2)))
+                for offset in (1, 2):
+                    held.enter_context(socket.create_server(("127.0.0.1", port + offset)))
                 return int(port)
     raise AssertionError("no free ports")

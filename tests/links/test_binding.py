@@ -28,20 +28,24 @@ def stack() -> Iterator[ExitStack]:
 def test_without_addresses_nothing_is_bound_beyond_this_machine(stack: ExitStack, runtime_directory: Path) -> None:
     end = opened(stack, ipc=runtime_directory / "a", tcp=())
     assert end.links.bound.control == (f"ipc://{runtime_directory}/a.c",)
+    assert end.links.bound.topics == (f"ipc://{runtime_directory}/a.t",)
     assert end.links.bound.direct == (f"ipc://{runtime_directory}/a.d",)
 
 
-def test_a_given_port_is_that_of_the_control_link_and_two_above_it_of_the_direct_one(stack: ExitStack) -> None:
+def test_a_given_port_is_that_of_the_control_link_and_above_it_are_the_topics_and_the_direct_one(
+    stack: ExitStack,
+) -> None:
     port = free_ports(stack)
     end = opened(stack, port=port)
     assert end.links.bound.control == (f"tcp://127.0.0.1:{port}",)
+    assert end.links.bound.topics == (f"tcp://127.0.0.1:{port + 1}",)
     assert end.links.bound.direct == (f"tcp://127.0.0.1:{port + 2}",)
 
 
 @pytest.mark.parametrize("wildcard", [None, 0])
 def test_several_addresses_share_a_free_port(stack: ExitStack, wildcard: int | None) -> None:
     end = opened(stack, tcp=("127.0.0.1", "127.0.0.2"), port=wildcard)
-    for addresses in (end.links.bound.control, end.links.bound.direct):
+    for addresses in (end.links.bound.control, end.links.bound.topics, end.links.bound.direct):
         assert [address.rpartition(":")[0] for address in addresses] == ["tcp://127.0.0.1", "tcp://127.0.0.2"]
         assert len({port_of(address) for address in addresses}) == 1
 
@@ -112,7 +116,7 @@ def test_unix_sockets_are_removed_at_close_and_stale_ones_replaced(runtime_direc
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(stale))
     end = zmq_end(ipc=runtime_directory / "a", tcp=())
-    assert sorted(file.name for file in runtime_directory.iterdir()) == ["a.c", "a.d"]
+    assert sorted(file.name for file in runtime_directory.iterdir()) == ["a.c", "a.d", "a.t"]
     end.links.close(0)
     assert list(runtime_directory.iterdir()) == []
 

@@ -17,7 +17,7 @@ class DetouredLinks:
 
     def __init__(self, links: Links, detour: Callable[[Sequence[str]], str]) -> None:
         self._links, self._detour = links, detour
-        self.bound = Bound(links.bound.control, (detour(links.bound.direct),))
+        self.bound = Bound(links.bound.control, (detour(links.bound.direct),), links.bound.topics)
 
     @property
     def deadline(self) -> float | None:
@@ -46,6 +46,12 @@ class DetouredLinks:
 
     def publish(self, frames: Sequence[bytes]) -> None:
         self._links.publish(frames)
+
+    def spread(self, frames: Sequence[bytes]) -> None:
+        self._links.spread(frames)
+
+    def tune(self, connection: Connection, added: Sequence[bytes], dropped: Sequence[bytes]) -> None:
+        self._links.tune(connection, added, dropped)
 
     def step(self, decider: Decider, now: float) -> bool:
         return self._links.step(decider, now)

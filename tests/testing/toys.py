@@ -28,6 +28,10 @@ class Quiet:
 
     def claim(self, string: bytes, present: bool, now: float) -> None: ...
 
+    def overhear(self, connection: Connection, frames: Sequence[bytes], now: float) -> None: ...
+
+    def tuned(self, string: bytes, present: bool, now: float) -> None: ...
+
     def reached(self, connection: Connection, address: str, now: float) -> None: ...
 
     def refused(self, connection: Connection, reason: Reason, address: str, now: float) -> None: ...
@@ -62,6 +66,12 @@ class Recorder(Quiet):
 
     def claim(self, string: bytes, present: bool, now: float) -> None:
         self.log.append(("claim", string, present))
+
+    def overhear(self, connection: Connection, frames: Sequence[bytes], now: float) -> None:
+        self.log.append(("overhear", connection, list(frames)))
+
+    def tuned(self, string: bytes, present: bool, now: float) -> None:
+        self.log.append(("tuned", string, present))
 
     def reached(self, connection: Connection, address: str, now: float) -> None:
         self.log.append(("reached", connection, address))
