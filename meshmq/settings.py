@@ -45,6 +45,18 @@ class Settings:
     settle: float = 1.5
     """How long a young node waits for answers from the LAN before it calls discovery settled."""
 
+    request_timeout: float = 5.0
+    """How long a request, or one item of a stream, may take where the call says nothing else."""
+
+    request_backlog: int = 10_000
+    """Requests of one service that wait here to be begun; further ones are refused, and go elsewhere."""
+
+    request_bytes: int = 64 * _MIB
+    """Bytes of requests of one service that wait here, and of answers that are kept; a larger one is let in alone."""
+
+    reply_cache: int = 1_000
+    """Answers kept for idempotent requests that come again, each for twice as long as its caller waits."""
+
     backoff: float = 0.1
     """The first pause before a job that was refused (nack) is offered again; it doubles, with jitter."""
 

@@ -65,6 +65,11 @@ class Line:
         return self.connection is not None and self._stream.room(lane)
 
     @property
+    def unread(self) -> int:
+        """Bytes of requests and answers that wait for room."""
+        return self._stream.unread
+
+    @property
     def crowded(self) -> bool:
         """Whether the peer asks for more answers than it takes."""
         return self._stream.crowded

@@ -34,6 +34,12 @@ class Ground(Protocol):
     def post(self, peer: bytes, kind: Kind, frames: Sequence[bytes], name: bytes) -> bool:
         """Send a request or an answer, of any size, in order with what has the same ``name``; ``False`` as ``put``."""
 
+    def unread(self, peer: bytes) -> int:
+        """Return the bytes of requests and answers that wait until a peer reads."""
+
+    def work(self, now: float) -> None:
+        """Have everything sent that may be: what users call ends with it."""
+
     def want(self, peer: bytes, now: float) -> bool:
         """Ask for a session with a peer; whether one stands already (with ourselves one always does)."""
 

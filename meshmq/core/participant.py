@@ -69,6 +69,11 @@ class Participant(Trade):
         session.post(kind, frames, name)
         return True
 
+    def unread(self, peer: bytes) -> int:
+        """Return the bytes of requests and answers that wait until a peer reads."""
+        session = self.sessions.get(peer)
+        return session.unread if session is not None else 0
+
     def want(self, peer: bytes, now: float) -> bool:
         """Ask for a session with a peer; whether one stands already (with ourselves one always does)."""
         if peer == self.node_id:
@@ -160,6 +165,7 @@ class Participant(Trade):
 
     def drain(self, now: float) -> None:
         """Take no new work, and say so."""
+        self.calls.drain(now)
         self._show(now, state="draining", at_once=True)
 
     def at_work(self) -> bool:

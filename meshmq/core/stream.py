@@ -42,6 +42,8 @@ class Stream:
         self._kept_bytes = 0
         self._small: deque[tuple[Kind, Sequence[bytes]]] = deque()
         self._calls: deque[tuple[Kind, Sequence[bytes], bytes]] = deque()
+        #: Bytes of requests and answers that wait.
+        self.unread = 0
         self._transfers: deque[Transfer] = deque()
         self._transfer_number = 0
         self._chunk_turn = False
@@ -76,6 +78,7 @@ class Stream:
     def post(self, kind: Kind, frames: Sequence[bytes], name: bytes) -> None:
         """Queue a request or an answer, of any size; those of one name keep their order."""
         self._calls.append((kind, frames, name))
+        self.unread += sum(map(len, frames))
 
     def carries(self, name: str | bytes | None = None) -> bool:
         """Whether a large message (of this name) is under way: what follows it in order has to wait."""
@@ -104,13 +107,12 @@ class Stream:
         kind, frames, name = self._calls[0]
         if self._transfers and self.carries(name):
             return None
-        if _is_small(frames):
-            self._calls.popleft()
-            return kind, frames
-        if not self._has_place("calls"):
+        small = _is_small(frames)
+        if not small and not self._has_place("calls"):
             return None
         self._calls.popleft()
-        return self._begin(kind, frames, "calls", name)
+        self.unread -= sum(map(len, frames))
+        return (kind, frames) if small else self._begin(kind, frames, "calls", name)
 
     def _has_place(self, lane: Lane) -> bool:
         return sum(1 for transfer in self._transfers if transfer.lane == lane) < PLACES[lane]
