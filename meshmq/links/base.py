@@ -121,9 +121,9 @@ class Links(Protocol):
 
         Frames may be sent on a direct connection at once; they leave when it stands. A control or
         topics connection subscribes to ``subscriptions`` and only hears; it reconnects by itself,
-        and then the other end hears all subscriptions again, in byte order [F 45]. The links answer
-        with ``reached`` and then nothing, or with ``refused``, or with ``ended`` when they learn of
-        the end.
+        and then the other end hears all subscriptions again, in byte order [F 45] and then as they
+        were tuned meanwhile. The links answer with ``reached`` and then nothing, or with
+        ``refused``, or with ``ended`` when they learn of the end.
         """
 
     def send(self, connection: Connection, frames: Sequence[bytes]) -> bool:

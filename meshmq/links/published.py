@@ -101,6 +101,8 @@ class Published:
         except zmq.ZMQError:  # withdrawn by libzmq itself: the connection has ended
             return
         known = inode(fileno)
+        if known < 0:  # it has ended, and this is the rest of what it said
+            return
         standing = self._standing.get(fileno)
         if standing is None or standing.inode != known:
             standing = self._standing[fileno] = _Standing(known)

@@ -4,42 +4,11 @@ from __future__ import annotations
 
 import selectors
 import time
-from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
-
-import pytest
 
 from meshmq.links.base import Connection
-from meshmq.links.security import derive
-from meshmq.testing import MemoryNetwork
-from tests.links.ends import LIMIT, End, quiet, until, zmq_end
-
-Make = Callable[[], End]
-SECRET = "a secret of the contract tests"
-
-
-@pytest.fixture(params=["memory", "tcp", "ipc", "guarded", "tcp with a secret", "ipc with a secret"])
-def make(request: pytest.FixtureRequest, runtime_directory: Path) -> Iterator[Make]:
-    ends: list[End] = []
-    network = MemoryNetwork()
-    keys = derive(SECRET) if "secret" in request.param else None
-
-    def one() -> End:
-        name = f"n{len(ends)}"
-        if request.param == "memory":
-            end = End(network.links(name))
-        elif "ipc" in request.param:
-            end = zmq_end(ipc=runtime_directory / name, tcp=(), keys=keys)
-        else:
-            end = zmq_end(keys=keys, guarded=keys is not None or request.param == "guarded")
-        ends.append(end)
-        return end
-
-    yield one
-    for end in ends:
-        end.links.close(0)
-    network.close()
+from tests.links.ends import LIMIT, End, quiet, until
+from tests.links.maker import Make
 
 
 def joined(make: Make) -> tuple[End, End, Connection, Connection]:
