@@ -17,6 +17,7 @@ from __future__ import annotations
 from meshmq.codecs.registry import register
 from meshmq.core.roster import Event
 from meshmq.errors import (
+    AmbiguousPeer,
     ClosedError,
     ConfigError,
     DecodeError,
@@ -28,7 +29,10 @@ from meshmq.errors import (
     MessageTooLarge,
     NameInvalid,
     NoPeersError,
+    PeerLost,
     ProtocolError,
+    RemoteError,
+    RequestRefused,
     TimedOut,
     Undelivered,
 )
@@ -43,6 +47,7 @@ from meshmq.settings import Settings
 __version__ = "0.1.0"
 
 __all__ = [
+    "AmbiguousPeer",
     "AsyncNode",
     "AsyncQueue",
     "AsyncReceiver",
@@ -60,10 +65,13 @@ __all__ = [
     "NameInvalid",
     "NoPeersError",
     "Node",
+    "PeerLost",
     "PeerView",
     "ProtocolError",
     "Queue",
     "Receiver",
+    "RemoteError",
+    "RequestRefused",
     "Settings",
     "TimedOut",
     "Undelivered",

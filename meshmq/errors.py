@@ -8,7 +8,11 @@
     ├── EncodeError (ValueError)      data that would not come back equal; says where it stands
     │   └── MessageTooLarge           data over the limit on one message
     ├── TimedOut (TimeoutError)       the time given to a call is over
-    ├── NoPeersError                  nobody is there to take what was offered
+    ├── NoPeersError                  nobody is there to take what was offered, or to serve what was asked
+    ├── AmbiguousPeer                 several nodes bear the name that was to mean one
+    ├── PeerLost                      the server of a request is gone; says whether it may have run
+    ├── RequestRefused                a server has no room for a request, and has not run it
+    ├── RemoteError                   the handler of a request failed; carries what it raised, as text
     ├── ClosedError                   the node or receiver is closed
     │   └── ForkedError               the node belongs to the parent process
     ├── InUseError                    a receiver that is already used in another way
@@ -65,7 +69,55 @@ class TimedOut(MeshError, TimeoutError):
 
 
 class NoPeersError(MeshError):
-    """Nobody has taken from a full queue for ``settings.patience`` seconds."""
+    """Nobody has taken from a full queue for ``settings.patience`` seconds, or serves a name within the time given."""
+
+
+class AmbiguousPeer(MeshError):
+    """Several nodes bear the name given as ``to=``: say it by the id (``name``; ``ids`` in hex)."""
+
+    def __init__(self, name: str, ids: tuple[str, ...]) -> None:
+        super().__init__(f"{len(ids)} nodes are named {name!r}: give to= the id of one of them, {', '.join(ids)}")
+        self.name, self.ids = name, ids
+
+    def __reduce__(self) -> tuple[type[AmbiguousPeer], tuple[str, tuple[str, ...]]]:
+        return type(self), (self.name, self.ids)
+
+
+class PeerLost(MeshError):
+    """The server of a request is gone and has not answered; ``may_have_run`` is false where it never got it."""
+
+    def __init__(self, sentence: str, may_have_run: bool = True) -> None:
+        super().__init__(sentence)
+        self.may_have_run = may_have_run
+
+    def __reduce__(self) -> tuple[type[PeerLost], tuple[str, bool]]:
+        return type(self), (str(self), self.may_have_run)
+
+
+class RequestRefused(MeshError):
+    """No server that is here takes the request, and none has run it (``reason`` in a word, as ``overloaded``)."""
+
+    def __init__(self, sentence: str, reason: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[RequestRefused], tuple[str, str]]:
+        return type(self), (str(self), self.reason)
+
+
+class RemoteError(MeshError):
+    """The handler of a request failed.
+
+    ``kind`` is the name of the exception's class there, ``message`` its text, ``traceback`` its stack as
+    text and ``node`` the name of the node it ran on. Nothing of it is executed here.
+    """
+
+    def __init__(self, kind: str, message: str, traceback: str = "", node: str = "") -> None:
+        super().__init__(f"{kind} on {node or 'a peer'}" + (f": {message}" if message else ""))
+        self.kind, self.message, self.traceback, self.node = kind, message, traceback, node
+
+    def __reduce__(self) -> tuple[type[RemoteError], tuple[str, str, str, str]]:
+        return type(self), (self.kind, self.message, self.traceback, self.node)
 
 
 class ClosedError(MeshError):

@@ -12,6 +12,8 @@ NodeId = NewType("NodeId", bytes)
 
 NODE_ID_BYTES: Final = 16
 NAME_BYTES: Final = 200
+#: What services start with that every node answers, and that stand on no card.
+RESERVED: Final = "meshmq."
 
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
 _REFUSED_CHARACTERS: Final = frozenset("*>#/\\'\"`")

@@ -11,7 +11,19 @@ import re
 import pytest
 
 from meshmq import errors
-from meshmq.errors import EncodeError, ForkedError, MeshError, MessageTooLarge, NameInvalid, TimedOut, Undelivered
+from meshmq.errors import (
+    AmbiguousPeer,
+    EncodeError,
+    ForkedError,
+    MeshError,
+    MessageTooLarge,
+    NameInvalid,
+    PeerLost,
+    RemoteError,
+    RequestRefused,
+    TimedOut,
+    Undelivered,
+)
 from tests.architecture import sources
 
 CLASSES = {
@@ -94,6 +106,12 @@ def test_one_job_is_no_jobs() -> None:
     assert str(Undelivered({"jobs": (0, 1)})).startswith("0 jobs were not sent and 1 not confirmed in 'jobs': ")
 
 
+def test_remote_error_is_one_readable_sentence() -> None:
+    error = RemoteError("ValueError", "no such camera", "Traceback ...", "camera")
+    assert str(error) == "ValueError on camera: no such camera"
+    assert str(RemoteError("KeyboardInterrupt", "")) == "KeyboardInterrupt on a peer"
+
+
 def test_undelivered_keeps_its_own_copy() -> None:
     queues = {"jobs": (1, 0)}
     error = Undelivered(queues)
@@ -108,6 +126,10 @@ def test_undelivered_keeps_its_own_copy() -> None:
         EncodeError("a set", "data[0]"),
         MessageTooLarge(2, 1),
         Undelivered({"jobs": (1, 2)}),
+        AmbiguousPeer("camera", ("00ff", "11ff")),
+        PeerLost("'add' was with camera, which is gone", may_have_run=False),
+        RequestRefused("camera has no room for 'add'", "overloaded"),
+        RemoteError("ValueError", "no such camera", "Traceback ...", "camera"),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -221,9 +221,9 @@ class Server(Ends):
             for incoming in self._known.values()
         )
 
-    def serves_large(self) -> bool:
-        """Whether anybody may send us a large request."""
-        return any(line.open for line in self.lines.values())
+    def takes_large(self) -> bool:
+        """Whether a peer may send us a large request, or may have begun to when we served it."""
+        return bool(self.lines)
 
     # -- time ----------------------------------------------------------------------------------------
 

@@ -1,0 +1,97 @@
+"""Which server gets a call: least outstanding, then least recently used; by a key; by name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from hashlib import blake2b
+from typing import Final
+
+from meshmq.core.calls.call import Asking
+from meshmq.core.part import Ground
+from meshmq.errors import AmbiguousPeer
+from meshmq.names import RESERVED
+
+#: So many servers that are gone are kept in the order of use.
+SLACK: Final = 64
+
+
+class Choice:
+    """Who serves what, and how much each has of us. ``serves(name)`` says whether we serve a name ourselves."""
+
+    def __init__(self, ground: Ground, serves: Callable[[str], bool]) -> None:
+        self._ground, self._serves = ground, serves
+        self._here: dict[str, list[bytes]] = {}
+        self._outstanding: Counter[bytes] = Counter()
+        self._used: dict[bytes, int] = {}
+        self._uses = 0
+
+    def forget(self) -> None:
+        """Look at the roster anew: it has changed."""
+        self._here.clear()
+        if len(self._used) > 2 * len(self._ground.roster) + SLACK:
+            self._used = {peer: use for peer, use in self._used.items() if peer in self._ground.roster}
+
+    def servers(self, service: str) -> list[bytes]:
+        """Return all who serve a name and take new work, ourselves first."""
+        here = self._here.get(service)
+        if here is None:
+            every = service.startswith(RESERVED)  # what every node answers stands on no card
+            here = self._here[service] = [
+                peer.id
+                for peer in self._ground.roster.values()
+                if every or (peer.card.state == "up" and service in peer.card.serves)
+            ]
+        return [self._ground.node_id, *here] if self._serves(service) else here
+
+    def choose(self, asking: Asking, avoided: Collection[bytes]) -> bytes | None:
+        """Return who gets a call, none of those avoided; ``None`` where nobody is left.
+
+        Raises:
+            AmbiguousPeer: it is for a name that several bear.
+        """
+        servers = self.servers(asking.service)
+        if asking.to is not None:
+            named = self.named(asking.to)
+            servers = [peer for peer in servers if peer == named]
+        found = [peer for peer in servers if peer not in avoided]
+        if not found:
+            return None
+        if asking.key is not None:
+            key = asking.key
+            return max(found, key=lambda peer: blake2b(key + peer, digest_size=16).digest())
+        at_work = [peer for peer in found if not self._stalled(peer)]
+        return min(at_work or found, key=lambda peer: (self._outstanding[peer], self._used.get(peer, 0)))
+
+    def named(self, to: str) -> bytes | None:
+        """Return the node of that name, or of that id in hex; ``None`` where none is here.
+
+        Raises:
+            AmbiguousPeer: several bear the name.
+        """
+        ground, here = self._ground, self._ground.roster
+        ids = [peer.id for peer in here.values() if peer.id.hex() == to]
+        ids = ids or ([ground.node_id] if ground.node_id.hex() == to else [])
+        if not ids:
+            ids = [peer.id for peer in here.values() if peer.card.name == to and peer.card.state == "up"]
+            if ground.name_of(ground.node_id) == to:
+                ids.append(ground.node_id)
+        if len(ids) > 1:
+            raise AmbiguousPeer(to, tuple(peer.hex() for peer in ids))
+        return ids[0] if ids else None
+
+    def give(self, peer: bytes) -> None:
+        """Note that a server is to have one call more."""
+        self._uses += 1
+        self._used[peer] = self._uses
+        self._outstanding[peer] += 1
+
+    def take_back(self, peer: bytes) -> None:
+        """Note that a server has one call less."""
+        self._outstanding[peer] -= 1
+        if not self._outstanding[peer]:
+            del self._outstanding[peer]
+
+    def _stalled(self, peer: bytes) -> bool:
+        known = self._ground.roster.get(peer)
+        return known is not None and known.card.stalled
