@@ -15,7 +15,8 @@ from meshmq.testing.memory_links import MemoryLinks
 from meshmq.testing.network import Network, open_links
 from meshmq.testing.replay import Report, SimulationFailed, simulate
 from meshmq.testing.scenario import Scenario
-from meshmq.testing.simulation import SimulatedNode, Simulation
+from meshmq.testing.simulated_node import SimulatedNode
+from meshmq.testing.simulation import Simulation
 from meshmq.whereabouts import Place
 
 __all__ = [

@@ -7,11 +7,12 @@ import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from meshmq.links.base import Connection
+from meshmq.links.base import Connection, LinkName
 from meshmq.names import counted
+from meshmq.testing.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
-    from meshmq.testing.simulation import SimulatedNode
+    from meshmq.testing.simulated_node import SimulatedNode
 
 
 class Pipe:
@@ -59,25 +60,28 @@ class Direct:
 
 
 class Epoch:
-    """What a control connection is between a connect and a disconnect."""
+    """What a control or topics connection is between a connect and a disconnect."""
 
-    __slots__ = ("heard", "over", "pipe")
+    __slots__ = ("heard", "over", "pipe", "up")
 
     def __init__(self) -> None:
-        self.pipe = Pipe()
-        self.heard: list[bytes] = []
+        #: What is published, to the subscriber; and the way up, of what it subscribes to and withdraws.
+        self.pipe, self.up = Pipe(), Pipe()
+        #: What has arrived of that, and is in effect.
+        self.heard = Subscriptions()
         self.over = False
 
 
-class Control:
-    """A control connection through all its reconnects."""
+class Subscriber:
+    """The dialling end of a control or topics connection, through all its reconnects."""
 
-    __slots__ = ("address", "dialler", "epoch", "number", "publisher", "strings")
+    __slots__ = ("address", "dialler", "epoch", "link", "number", "publisher", "strings")
 
-    def __init__(self, dialler: SimulatedNode, number: Connection, strings: Sequence[bytes]) -> None:
+    def __init__(self, link: LinkName, dialler: SimulatedNode, number: Connection, strings: Sequence[bytes]) -> None:
+        self.link = link
         self.dialler = dialler
         self.number = number
-        self.strings = sorted(set(strings))
+        self.strings = Subscriptions(strings)
         self.address = ""
         self.publisher: SimulatedNode | None = None
         self.epoch: Epoch | None = None

@@ -44,7 +44,7 @@ class Faults:
     """How late an end is told, at most, where it is told."""
 
     control_breaks: float = 0.5
-    """Control connections that break and reconnect; the old end may be told after the new beginning."""
+    """Control and topics connections that break and reconnect; the old end may be told after the new beginning."""
 
     control_ends: float = 0.1
     """Share of those breaks of which the dialler is told, and which then do not reconnect."""

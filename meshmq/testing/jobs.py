@@ -19,7 +19,8 @@ from meshmq.links.base import Decider
 from meshmq.names import counted
 from meshmq.settings import Settings
 from meshmq.testing.scenario import Scenario
-from meshmq.testing.simulation import SimulatedNode, Simulation
+from meshmq.testing.simulated_node import SimulatedNode
+from meshmq.testing.simulation import Simulation
 from meshmq.wire.frames import Verdict
 
 QUEUE: Final = "jobs"
@@ -121,6 +122,7 @@ class Jobs(Scenario):
             settings=Settings(),
             random=node.random,
             control=(node.control,),
+            topics=(node.topics,),
             direct=(node.direct,),
             now=node.moment,
         )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from meshmq.links.base import Decider
 
 if TYPE_CHECKING:
-    from meshmq.testing.simulation import SimulatedNode, Simulation
+    from meshmq.testing.simulated_node import SimulatedNode
+    from meshmq.testing.simulation import Simulation
 
 
 class Scenario:
@@ -25,7 +26,7 @@ class Scenario:
         """Return a new participant for ``node``, which is a new incarnation at its place.
 
         Its randomness is ``node.random``, its clock starts at ``node.moment``, its addresses are
-        ``node.control`` and ``node.direct``.
+        ``node.control``, ``node.topics`` and ``node.direct``.
         """
         raise NotImplementedError
 

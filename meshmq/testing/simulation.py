@@ -11,17 +11,16 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import count
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 from meshmq.links.base import Connection, Decider, LinkName
-from meshmq.names import counted
-from meshmq.testing.connections import Control, Direct
 from meshmq.testing.ether import Ether
 from meshmq.testing.faults import Faults
 from meshmq.testing.scenario import Scenario
+from meshmq.testing.simulated_node import SimulatedNode
 from meshmq.testing.storm import Storm
 
 TRACE_LINES: Final = 50
@@ -29,37 +28,6 @@ TRACE_LINES: Final = 50
 SPINS: Final = 1000
 
 Handing = Callable[[Decider, float], object]
-
-
-class SimulatedNode:
-    """One incarnation of the node at one place (``index``)."""
-
-    def __init__(self, index: int, incarnation: int, port: int, offset: float, moment: float, seed: str) -> None:
-        self.index = index
-        self.incarnation = incarnation
-        self.port = port
-        self.name = f"n{index}.{incarnation}"
-        self.control = f"sim://{index}.{port}/control"
-        self.direct = f"sim://{index}.{port}/direct"
-        self.random = random.Random(f"{seed}/{self.name}")
-        self.offset = offset
-        #: What its clock showed when it was last stepped.
-        self.moment = moment
-        self.state: Literal["up", "stalled", "dead"] = "up"
-        self.power_cut = False
-        self.stalls = 0
-        self.decider: Decider
-        self.connections: dict[Connection, Direct | Control] = {}
-        self.used: set[Connection] = set()
-        self.audience: list[Control] = []
-        self.outside = count(1, 2)
-        self.pending: deque[Callable[[], None]] = deque()
-        self.alarm: float | None = None
-        self.spins = 0
-        self.woken: list[tuple[Hashable, int]] = []
-
-    def __repr__(self) -> str:
-        return f"<SimulatedNode {self.name} {self.state}, {counted(len(self.connections), 'connection')}>"
 
 
 class Simulation:
@@ -266,6 +234,11 @@ class Simulation:
                 self.ether.hang_up(node, connection)
             case ("publish", frames):
                 self.ether.publish(node, tuple(cast(Sequence[bytes], frames)))
+            case ("spread", frames):
+                self.ether.spread(node, tuple(cast(Sequence[bytes], frames)))
+            case ("tune", int(connection), added, dropped):
+                self.note(f"{node.name} tunes c{connection} to {added}, from {dropped}")
+                self.ether.tune(node, connection, cast(Sequence[bytes], added), cast(Sequence[bytes], dropped))
             case _:
                 raise AssertionError(f"{node.name} asks for something unknown: {output!r}")
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from meshmq.testing.connections import Control, Direct, Epoch
-from meshmq.testing.ether import SILENCE
+from meshmq.testing.air import SILENCE
+from meshmq.testing.connections import Direct, Epoch, Subscriber
 
 if TYPE_CHECKING:
-    from meshmq.testing.simulation import SimulatedNode, Simulation
+    from meshmq.testing.simulated_node import SimulatedNode
+    from meshmq.testing.simulation import Simulation
 
 
 class Storm:
@@ -58,16 +59,17 @@ class Storm:
         if back:
             wire.back.lose(self.lies)
 
-    def break_control(self, control: Control, told: float, rejoin: float) -> None:
-        """Break a control connection: its publisher is told after ``told``, it is back after ``rejoin`` seconds."""
-        self.sim.fault("control break", f"{control.dialler.name} c{control.number} told={told:.3f} rejoin={rejoin:.3f}")
-        self.sim.ether.break_control(control, told, rejoin)
+    def break_off(self, subscriber: Subscriber, told: float, rejoin: float) -> None:
+        """Break what somebody hears through: the publisher is told after ``told``, and it is back after ``rejoin``."""
+        name, number = subscriber.dialler.name, subscriber.number
+        self.sim.fault(f"{subscriber.link} break", f"{name} c{number} told={told:.3f} rejoin={rejoin:.3f}")
+        self.sim.ether.break_off(subscriber, told, rejoin)
 
-    def end_control(self, control: Control) -> None:
-        """End a control connection for good and tell its dialler."""
-        node, number = control.dialler, control.number
-        self.sim.fault("control end", f"{node.name} c{number}")
-        self.sim.ether.break_control(control, self.lies.uniform(0, 0.01), None)
+    def end(self, subscriber: Subscriber) -> None:
+        """End a control or topics connection for good and tell its dialler."""
+        node, number = subscriber.dialler, subscriber.number
+        self.sim.fault(f"{subscriber.link} end", f"{node.name} c{number}")
+        self.sim.ether.break_off(subscriber, self.lies.uniform(0, 0.01), None)
         self.sim.enter(node, f"c{number} ended", lambda d, now: d.ended(number, now), number, last=True)
 
     def part(self, a: int, b: int, *, one_way: bool = False) -> None:
@@ -93,13 +95,15 @@ class Storm:
                 del blocked[way]
 
     def silence(self, a: SimulatedNode, b: SimulatedNode | None = None) -> None:
-        """Let heartbeats fail on the control connections of ``a`` (with ``b``); each end finds out by itself."""
-        for control in self.sim.ether.controls(a):
-            epoch, there = control.epoch, control.publisher
-            if epoch is None or there is None or (b is not None and b not in (control.dialler, there)):
+        """Let what ``a`` hears, or is heard through (by ``b``), fall silent; each end finds out by itself."""
+        for subscriber in self.sim.ether.subscribers(a):
+            epoch, there = subscriber.epoch, subscriber.publisher
+            if epoch is None or there is None or (b is not None and b not in (subscriber.dialler, there)):
                 continue
             epoch.pipe.lose(self.lies)
-            self.sim.after(self.lies.uniform(*SILENCE), partial(self._find_silent, control, epoch))
+            if subscriber.link == "topics":
+                epoch.up.lose(self.lies)
+            self.sim.after(self.lies.uniform(*SILENCE), partial(self._find_silent, subscriber, epoch))
 
     def stall(self, node: SimulatedNode, seconds: float) -> None:
         """Stop a node (SIGSTOP); after ``seconds`` it goes on, and everything it missed arrives."""
@@ -140,17 +144,17 @@ class Storm:
             self.half_open(self.lies.choice(wires), there=there, back=back)
 
     def _break_one(self) -> None:
-        controls = [control for node in self.sim.nodes for control in node.audience]
-        if not controls:
+        subscribers = [subscriber for node in self.sim.nodes for subscriber in node.audience]
+        if not subscribers:
             return
-        control, late = self.lies.choice(controls), self.sim.faults.late_most
+        subscriber, late = self.lies.choice(subscribers), self.sim.faults.late_most
         if self.lies.random() < self.sim.faults.control_ends:
-            self.end_control(control)
+            self.end(subscriber)
         elif self.lies.random() < 0.5:
-            self.break_control(control, self.lies.uniform(0, 0.01), self.lies.uniform(0.1, 1))
+            self.break_off(subscriber, self.lies.uniform(0, 0.01), self.lies.uniform(0.1, 1))
         else:
             # Half-open: lost without a word, and each end finds out by its own heartbeat [F 45].
-            self.break_control(control, self.lies.uniform(0, late), self.lies.uniform(0.1, late))
+            self.break_off(subscriber, self.lies.uniform(0, late), self.lies.uniform(0.1, late))
 
     def _part_two(self) -> None:
         if len(self.sim.nodes) > 1:
@@ -181,6 +185,6 @@ class Storm:
         nodes = [node for node in self.sim.nodes if node.state == "up" and may(self.sim, node)]
         return self.lies.choice(nodes) if nodes else None
 
-    def _find_silent(self, control: Control, epoch: Epoch) -> None:
-        if control.epoch is epoch:
-            self.sim.ether.break_control(control, self.lies.uniform(0, 1), self.lies.uniform(0.1, 1))
+    def _find_silent(self, subscriber: Subscriber, epoch: Epoch) -> None:
+        if subscriber.epoch is epoch:
+            self.sim.ether.break_off(subscriber, self.lies.uniform(0, 1), self.lies.uniform(0.1, 1))

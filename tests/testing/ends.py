@@ -27,6 +27,8 @@ class End:
         number = next(self.numbers)
         if link == "direct":
             self.links.dial(number, "direct", other.links.bound.direct, strings, 0.0)
+        elif link == "topics":
+            self.links.dial(number, "topics", other.links.bound.topics, strings, 0.0)
         else:
             self.links.dial(number, "control", other.links.bound.control, strings, 0.0)
         return number

@@ -31,6 +31,7 @@ class Member:
             settings=Settings(),
             random=self.random,
             control=place.links.bound.control,
+            topics=place.links.bound.topics,
             direct=place.links.bound.direct,
             now=place.clock(),
         )

@@ -88,6 +88,7 @@ class Wrong(Jobs):
             settings=Settings(),
             random=node.random,
             control=(node.control,),
+            topics=(node.topics,),
             direct=(node.direct,),
             now=node.moment,
         )

@@ -35,6 +35,7 @@ def test_a_dial_reaches_the_first_address_where_somebody_listens(network: Memory
         (["memory://nobody/direct"], "refused"),
         (["tcp://127.0.0.1:1"], "refused"),
         (["memory://b/control"], "not_meshmq"),
+        (["memory://b/topics"], "not_meshmq"),
         ([], "unresolved"),
     ],
 )

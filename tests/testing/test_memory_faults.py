@@ -83,6 +83,45 @@ def test_after_a_silent_cut_the_old_claim_is_withdrawn_after_the_new_one(network
     assert a.heard.of("hear") == [(stays, [b"stays", b"heard"])]
 
 
+def test_a_topics_connection_comes_back_as_it_was_tuned_meanwhile(network: MemoryNetwork) -> None:
+    for silent in (False, True):
+        a, b = End(network), End(network)
+        number = a.dial(b, "topics", [b"m", b"old", b"\xff"])
+        b.step()
+        b.heard.log.clear()
+        network.cut(a.links, b.links, silent=silent)
+        a.links.tune(number, [b"z", b"a"], [b"old"])
+        b.links.spread([b"m", b"lost"])
+        network.heal(a.links, b.links)
+        b.links.spread([b"z", b"heard"])
+        b.links.spread([b"old", b"unwanted"])
+        a.step()
+        b.step()
+        assert a.heard.of("overhear") == [(number, [b"z", b"heard"])]
+        fresh = [(string, True) for string in (b"a", b"m", b"z", b"\xff")]
+        gone = [(string, False) for string in (b"m", b"old", b"\xff")]
+        assert b.heard.of("tuned") == ([*fresh, *gone] if silent else [*gone, *fresh])
+
+
+def test_a_frozen_node_tunes_and_spreads_after_it_thaws(network: MemoryNetwork) -> None:
+    a, b = End(network, "a"), End(network, "b")
+    number = a.dial(b, "topics", [b"a"])
+    network.freeze("a")
+    a.links.tune(number, [b"b"], [b"a"])
+    network.freeze("b")
+    b.links.spread([b"a", b"1"])
+    b.step()
+    assert b.heard.log == []
+    network.thaw("b")
+    network.thaw("a")
+    b.links.spread([b"b", b"2"])
+    b.links.spread([b"a", b"3"])
+    a.step()
+    b.step()
+    assert b.heard.of("tuned") == [(b"a", True), (b"b", True), (b"a", False)]
+    assert a.heard.of("overhear") == [(number, [b"a", b"1"]), (number, [b"b", b"2"])]
+
+
 def test_a_node_that_starts_again_at_its_address_is_found_by_who_subscribed(network: MemoryNetwork) -> None:
     a, b = End(network, "a"), End(network, "b")
     a.dial(b, "control", [b"card"])

@@ -22,7 +22,7 @@ def test_a_broken_control_connection_comes_back_and_its_old_claim_may_end_last()
         lab = Lab()
         lab.dial(lab.b.control, "control", [b"card"])
         (control,) = lab.b.audience
-        lab.sim.storm.break_control(control, told, rejoin)
+        lab.sim.storm.break_off(control, told, rejoin)
         lab.does(lab.b, ("publish", [b"card", b"lost"]))
         lab.pass_time(2)
         assert lab.heard(lab.b).of("claim") == [(b"card", present) for present in order]
@@ -35,7 +35,7 @@ def test_a_broken_control_connection_comes_back_and_its_old_claim_may_end_last()
 def test_a_control_connection_may_end_for_good_and_then_says_so() -> None:
     lab = Lab()
     lab.dial(lab.b.control, "control", [b"card"])
-    lab.sim.storm.end_control(lab.b.audience[0])
+    lab.sim.storm.end(lab.b.audience[0])
     lab.pass_time(10)
     assert lab.heard(lab.a).of("ended") == [(0,)]
     assert lab.heard(lab.b).of("claim") == [(b"card", True), (b"card", False)]

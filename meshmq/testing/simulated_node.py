@@ -1,0 +1,46 @@
+"""One node of a simulation: where it is, how it is, and which connections it has."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Hashable
+from itertools import count
+from typing import Literal
+
+from meshmq.links.base import Connection, Decider
+from meshmq.names import counted
+from meshmq.testing.connections import Direct, Subscriber
+
+
+class SimulatedNode:
+    """One incarnation of the node at one place (``index``)."""
+
+    def __init__(self, index: int, incarnation: int, port: int, offset: float, moment: float, seed: str) -> None:
+        self.index = index
+        self.incarnation = incarnation
+        self.port = port
+        self.name = f"n{index}.{incarnation}"
+        self.control = f"sim://{index}.{port}/control"
+        self.topics = f"sim://{index}.{port}/topics"
+        self.direct = f"sim://{index}.{port}/direct"
+        self.random = random.Random(f"{seed}/{self.name}")
+        self.offset = offset
+        #: What its clock showed when it was last stepped.
+        self.moment = moment
+        self.state: Literal["up", "stalled", "dead"] = "up"
+        self.power_cut = False
+        self.stalls = 0
+        self.decider: Decider
+        self.connections: dict[Connection, Direct | Subscriber] = {}
+        self.used: set[Connection] = set()
+        #: Control and topics connections of others.
+        self.audience: list[Subscriber] = []
+        self.outside = count(1, 2)
+        self.pending: deque[Callable[[], None]] = deque()
+        self.alarm: float | None = None
+        self.spins = 0
+        self.woken: list[tuple[Hashable, int]] = []
+
+    def __repr__(self) -> str:
+        return f"<SimulatedNode {self.name} {self.state}, {counted(len(self.connections), 'connection')}>"
