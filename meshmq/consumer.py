@@ -91,7 +91,7 @@ class Consumer:
         self.receipt = receipt
         #: The receiver, which nobody else may hold: it is there as long as its inbox knows this consumer.
         self.owner = owner
-        self.left = False
+        self.left = self._ended = False
 
     def __repr__(self) -> str:
         return f"<Consumer of {self.queue!r}>"
@@ -193,7 +193,7 @@ class Consumer:
             self.engine.catch_up()  # a loop that was left just now is not counted beside this one
         self.engine.check()
         if self.left or self.queue not in self._participant.inboxes:
-            raise ClosedError(f"the receiver of {self.queue!r} is closed")
+            raise self._closed()
         now = self.engine.now()
         try:
             if delivery is not None:
@@ -202,6 +202,8 @@ class Consumer:
                     return delivery, index
                 self._delivery = self.quick = None
                 self._participant.finish(self.queue, delivery.hand, now)
+            if self._ended:
+                raise self._closed()
             hand = self._participant.take(self.queue, self, now)
             delivery = self._delivery = HandDelivery(self, hand)
             return delivery, hand.start
@@ -222,6 +224,19 @@ class Consumer:
             if not self.engine.closed:
                 self._participant.rest(self.queue, self, self.engine.now())
                 self.engine.flush()
+
+    def end(self) -> None:
+        """Take no more jobs: the one in hand stays, the others go back; who asks next is told that it is closed."""
+        if not self._ended:
+            self._ended = True
+            self.engine.post(partial(self._end, self.queue))
+
+    def _end(self, queue: str) -> None:
+        self._participant.end(queue, self, self.engine.now())
+        self._participant.woken.append((("inbox", queue), 1_000))
+
+    def _closed(self) -> ClosedError:
+        return ClosedError(f"the receiver of {self.queue!r} is closed")
 
     def leave(self) -> None:
         """Give back what is in hand, without a word on it; from anywhere, ``__del__`` too."""

@@ -6,15 +6,14 @@ import os
 import secrets
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from random import Random, SystemRandom
-from typing import Protocol
+from typing import Any, Protocol
 
 from meshmq.codecs.base import Codec
 from meshmq.codecs.msgpack import MsgpackCodec
-from meshmq.consumer import Consumer
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.discovery.base import Found
@@ -24,6 +23,7 @@ from meshmq.links.engine import Engine
 from meshmq.links.interrupts import install_signals, release_signals
 from meshmq.names import NodeId, check_name, counted
 from meshmq.settings import Settings
+from meshmq.supply import Supply, Taker
 from meshmq.whereabouts import Place, Whereabouts, program, variable
 
 
@@ -68,8 +68,10 @@ class Incarnation:
         self._dropped_by_links: Mapping[str, int] = {}
         self._driver: Driver | None = None
         self._quick: dict[str, Outbox] = {}
-        self._receivers: dict[str, weakref.WeakSet[Closable]] = {}
-        self._consumers: weakref.WeakSet[Consumer] = weakref.WeakSet()
+        self._receivers: dict[Hashable, weakref.WeakSet[Closable]] = {}
+        self._takers: weakref.WeakSet[Taker[Any]] = weakref.WeakSet()
+        #: What is to take effect when the node opens.
+        self._remembered: list[Supply[Any]] = []
         self._opening = threading.RLock()
         self._leaving = False
         self._left: Undelivered | None = None
@@ -142,8 +144,8 @@ class Incarnation:
     def _forked(self) -> None:
         """Know in a child that what is open is the parent's; not opened yet, be another incarnation."""
         self._quick = {}  # what lies there would never be looked at
-        for consumer in self._consumers:
-            consumer.left = True  # what it has in hand is the parent's to do
+        for taker in self._takers:
+            taker.left = True  # what it has in hand is the parent's to do
         self._opening = threading.RLock()  # a thread of the parent may hold the other for ever
         if self._engine is None:
             self._id = NodeId(secrets.token_bytes(16))
@@ -166,6 +168,7 @@ class Incarnation:
         )
         engine = Engine(participant, place.links, clock=place.clock, name=self.name)
         undo.callback(engine.close, 0.0)
+        self._take_effect(engine, participant)
         self._dropped_by_links = getattr(place.links, "counts", {})
         participant.each_minute = self._refresh
         driver = self._make_driver(engine)
@@ -176,6 +179,7 @@ class Incarnation:
         place.announce(self._id, self.name, self.mesh, self._found)
         # What was found at once is posted, too: only after it are there rumours to wait for.
         engine.post(self._note_looked)
+        self._remembered.clear()
         self._arrange_exit()
 
     def _open_place(self) -> Place:
@@ -207,6 +211,9 @@ class Incarnation:
         if engine is not None and participant is not None:
             reason = self._whereabouts.reason(tag)
             engine.post(lambda: participant.presence.tell_refused(reason, f"{name} at {address}"))
+
+    def _take_effect(self, engine: Engine, participant: Participant) -> None:
+        """Have what was remembered take effect, before anybody learns of the node."""
 
     def _arrange_exit(self) -> None:
         """Have the interpreter close the node at exit, if nobody did."""

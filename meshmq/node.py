@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from threading import get_ident
 from typing import Any, Final
-from weakref import WeakSet
 
 from meshmq import wishes
-from meshmq.checks import check_prefetch
-from meshmq.consumer import Consumer
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.errors import ClosedError, ConfigError, EncodeError, Undelivered
-from meshmq.incarnation import Closable, Incarnation
+from meshmq.holding import Holder
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import release_signals, shield
 from meshmq.names import check_name
@@ -25,7 +22,7 @@ from meshmq.wire.batches import Headers, check_headers
 CLOSING: Final = 5.0
 
 
-class BaseNode(Incarnation):
+class BaseNode(Holder):
     """One participant of a mesh: what ``Node`` and ``AsyncNode`` have in common.
 
     Every argument is optional; what is not given comes from the environment (``MESHMQ_NAME``,
@@ -181,58 +178,6 @@ class BaseNode(Incarnation):
         if type(count) is not int or count < 1:
             raise ConfigError(f"wait_for(count={count!r}): it is a whole number from 1")
         return wishes.pullers(self._participating(), queue, count)
-
-    # -- receivers -------------------------------------------------------------------------------
-
-    def _open_receiver(self, receiver: Closable, queue: str, prefetch: int | None) -> None:
-        """Pull a queue for a receiver, until that is closed."""
-        check_prefetch(prefetch)
-        engine, participant = self._opened()
-        with engine.gate:
-            engine.check()
-            participant.open_queue(queue, prefetch, engine.now())
-            self._receivers.setdefault(queue, WeakSet()).add(receiver)
-            engine.flush()
-
-    def _new_consumer(self, queue: str, *, receipt: bool, owner: Closable | None = None) -> Consumer:
-        if self._engine is None or self._participant is None:
-            self._open()
-        assert self._engine is not None
-        assert self._participant is not None
-        consumer = Consumer(self._engine, self._participant, self._codec, queue, receipt=receipt, owner=owner)
-        self._consumers.add(consumer)
-        return consumer
-
-    def _close_receiver(self, receiver: Closable, consumer: Consumer) -> None:
-        """Take a receiver away; with the last of a queue this node stops pulling it."""
-        consumer.leave()
-        engine, participant = self._engine, self._participant
-        assert engine is not None
-        assert participant is not None
-        if engine.closed:
-            return
-        queue = consumer.queue
-
-        def close() -> None:
-            others = self._receivers.get(queue, WeakSet())
-            others.discard(receiver)
-            if not others:
-                participant.close_queue(queue, engine.now())
-            participant.woken.append((("inbox", queue), 1_000))
-
-        engine.post(close)  # after what the consumers have posted
-
-    def _close_receivers(self) -> None:
-        engine, _ = self._opened()
-        with engine.gate:  # others may pull meanwhile
-            receivers = [receiver for receivers in self._receivers.values() for receiver in receivers]
-        for receiver in receivers:
-            receiver.close()
-
-    def _waiting(self, queue: str) -> int:
-        self._check_fork()
-        inbox = self._participant.inboxes.get(queue) if self._participant is not None else None
-        return inbox.waiting if inbox is not None else 0
 
     def _depth(self, queue: str) -> int:
         self._check_fork()

@@ -23,10 +23,9 @@ from meshmq.links.engine import Engine
 from meshmq.waiting import Wish
 
 ItemT = TypeVar("ItemT")
-ItemT_co = TypeVar("ItemT_co", covariant=True)
 
 
-class Taker(Protocol[ItemT_co]):
+class Taker(Protocol[ItemT]):
     """One user of a supply. Its owner holds it; the node knows it weakly, and it leaves when it is dropped.
 
     Taking has three steps, so that no stranger's code runs inside the gate: ``advance`` takes inside it,
@@ -36,7 +35,7 @@ class Taker(Protocol[ItemT_co]):
     #: It takes nothing more, and what it had in hand was given back.
     left: bool
 
-    def next_nowait(self) -> ItemT_co:
+    def next_nowait(self) -> ItemT:
         """Be done with the item before and return the next.
 
         Raises:
@@ -44,7 +43,7 @@ class Taker(Protocol[ItemT_co]):
             ClosedError: the node is closed, or the supply, or the taker has left or ended.
         """
 
-    def quickly(self) -> Iterator[ItemT_co]:
+    def quickly(self) -> Iterator[ItemT]:
         """Yield what can be had after ``next_nowait`` without the gate; may be nothing."""
 
     def advance(self) -> Any:
@@ -62,10 +61,10 @@ class Taker(Protocol[ItemT_co]):
             WouldBlock, ClosedError: as ``advance``.
         """
 
-    def open_one(self, taken: Any) -> ItemT_co | None:
+    def open_one(self, taken: Any) -> ItemT | None:
         """Make an item of what ``advance`` took, outside the gate; ``None`` where it cannot be decoded."""
 
-    def open_many(self, taken: Any) -> list[ItemT_co]:
+    def open_many(self, taken: Any) -> list[ItemT]:
         """Make items of what ``advance_many`` took; may be empty."""
 
     def settle(self) -> None:

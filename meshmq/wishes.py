@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TypeVar
 
 from meshmq.core.inbox import IDLE_AFTER
 from meshmq.core.outbox import Outbox
@@ -15,8 +13,6 @@ from meshmq.errors import ClosedError, NoPeersError, WouldBlock
 from meshmq.names import counted
 from meshmq.seeing import PeerView, peer_views
 from meshmq.waiting import Wish
-
-ResultT = TypeVar("ResultT")
 
 
 def pushed(participant: Participant, queue: str, push: Callable[[float], int], patience: float) -> Wish[int]:
@@ -123,16 +119,9 @@ def settled(participant: Participant, looked: Callable[[], bool], settle: float)
     return Wish(("roster",), attempt, lambda: "discovery to settle", retry=0.05)
 
 
-def jobs(participant: Participant, queue: str, attempt: Callable[[float, float], ResultT]) -> Wish[ResultT]:
-    """Wish for jobs of a queue; ``attempt`` takes them."""
-
-    def words() -> str:
-        return f"a job of {queue!r}; {counted(len(participant.roster), 'peer')} here"
-
-    return Wish(("inbox", queue), attempt, words, level=logging.INFO)
-
-
-def job_here(participant: Participant, queue: str, is_closed: Callable[[], bool]) -> Wish[None]:
+def job_here(
+    participant: Participant, queue: str, words: Callable[[], str], is_closed: Callable[[], bool]
+) -> Wish[None]:
     """Wish that a job of a queue is here, without taking it."""
 
     def attempt(now: float, since: float) -> None:
@@ -144,7 +133,7 @@ def job_here(participant: Participant, queue: str, is_closed: Callable[[], bool]
             raise WouldBlock
 
     # Whoever looks counts as asking for IDLE_AFTER: it looks again before that is over.
-    return replace(jobs(participant, queue, attempt), takes=False, retry=IDLE_AFTER / 2)
+    return Wish(("inbox", queue), attempt, words, retry=IDLE_AFTER / 2, level=logging.INFO, takes=False)
 
 
 def _outboxes(participant: Participant, queue: str | None) -> Sequence[Outbox]:

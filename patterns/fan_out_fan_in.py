@@ -42,8 +42,8 @@ class FanOut:
     """``FanOut(node, queue).map(values)`` in the caller, ``FanOut.work(node, queue, function)`` in the workers."""
 
     def __init__(self, node: meshmq.Node, queue: str) -> None:
-        self._node, self._queue = node, queue
-        self._answers = node.pull(f"{queue}.answers.{secrets.token_hex(8)}")
+        self._node, self._queue, self._home = node, queue, f"{queue}.answers.{secrets.token_hex(8)}"
+        self._answers = node.pull(self._home)
         self._numbers = itertools.count()  # of all calls: an answer to an earlier one is known by its number
         self._turn = threading.Lock()
 
@@ -59,7 +59,7 @@ class FanOut:
             deadline = None if timeout is None else time.monotonic() + timeout
             for value in values:
                 numbers.append(next(self._numbers))
-                part = {"to": self._answers.queue, "number": numbers[-1], "value": value}
+                part = {"to": self._home, "number": numbers[-1], "value": value}
                 self._node.push(self._queue, part, timeout=timeout)
             missing = set(numbers)
             while missing:

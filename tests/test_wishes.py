@@ -44,7 +44,7 @@ def test_patience_counts_from_when_the_last_worker_left(participant: Participant
 
 def test_who_looks_for_a_job_asks_as_long_as_it_waits(participant: Participant) -> None:
     inbox = participant.open_queue("jobs", None, 100.0)
-    wish = wishes.job_here(participant, "jobs", lambda: False)
+    wish = wishes.job_here(participant, "jobs", lambda: "a job", lambda: False)
     assert wish.retry is not None
     now = 100.0
     while now < 100.0 + 4 * IDLE_AFTER:

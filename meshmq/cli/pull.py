@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _take(jobs: Receiver, arguments: argparse.Namespace, writing: threading.Lock) -> tuple[int, int]:
+def _take(jobs: Receiver[Message], arguments: argparse.Namespace, writing: threading.Lock) -> tuple[int, int]:
     """Return how many jobs were taken, and how many of them were given back as failed."""
     taken = failed = 0
     for message in jobs:

@@ -36,7 +36,7 @@ class Inbox:
         self.pace = Pace(settings, prefetch)
         self._waiting: deque[tuple[Batch, Source, float, int, int]] = deque()
         self._hands: dict[Hand, None] = {}
-        self._sources = Sources()
+        self.sources = Sources()
         self._receipts = Receipts()
         self._askers = Askers()
         self._returns = Returns(queue)
@@ -51,13 +51,12 @@ class Inbox:
 
     def offered(self, peer: bytes, backlog: int) -> None:
         """Learn how many jobs a pusher has waiting."""
-        source = self._sources.opened(peer)
+        source = self.sources.opened(peer)
         source.backlog, source.dirty = backlog, True
 
     def awaits(self, peer: bytes) -> bool:
         """Whether a pusher may send more."""
-        source = self._sources.get(peer)
-        return source is not None and source.granted
+        return peer in self.sources and self.sources[peer].granted
 
     def receive(self, peer: bytes, batch: Batch, now: float) -> int:
         """Take a batch; returns how many jobs wait now that did not before.
@@ -65,13 +64,12 @@ class Inbox:
         Raises:
             ProtocolError: it is more than was ever granted.
         """
-        source = self._sources.opened(peer)
+        source = self.sources.opened(peer)
         if not source.take(batch):
             raise ProtocolError(f"more jobs of {self.queue!r} than it was granted ({source.most:,})")
         self.received += batch.count
-        if batch.attempt > 1:
-            return sum(self._wait(batch, source, now, start, end) for start, end in self._new(batch, source))
-        return self._wait(batch, source, now, 0, batch.count)
+        spans = self._new(batch, source) if batch.attempt > 1 else [(0, batch.count)]
+        return sum(self._wait(batch, source, now, start, end) for start, end in spans)
 
     def _wait(self, batch: Batch, source: Source, now: float, start: int, end: int) -> int:
         self._waiting.append((batch, source, now, start, end))
@@ -99,7 +97,7 @@ class Inbox:
 
     def lost(self, peer: bytes) -> None:
         """Forget what a pusher sent and nobody has begun: it sends it elsewhere."""
-        source = self._sources.pop(peer, None)
+        source = self.sources.pop(peer, None)
         if source is None:
             return
         source.gone = True
@@ -120,13 +118,13 @@ class Inbox:
             WouldBlock: nothing is here; the consumer is noted as asking.
         """
         if self._askers.ask(consumer):
-            self._sources.touch()
+            self.sources.touch()
         if not self._waiting:
             raise WouldBlock
         batch, source, arrived, start, end = self._waiting.popleft()
         most = limit if limit is not None else self.pace.handful(len(self._askers))
         if self._askers.leave(self):  # who only looked is no consumer more: it looks again if it still waits
-            self._sources.touch()
+            self.sources.touch()
         if end - start > most:
             self._waiting.appendleft((batch, source, arrived, start + most, end))
             end = start + most
@@ -144,7 +142,7 @@ class Inbox:
     def look(self, now: float) -> None:
         """Ask for jobs without taking one; the asking ends by itself after a while."""
         if self._askers.ask(self, now + IDLE_AFTER):
-            self._sources.touch()
+            self.sources.touch()
 
     def finish(self, hand: Hand, now: float) -> None:
         """Note that a consumer has done all it began of a hand; the rest, if any, goes back."""
@@ -157,7 +155,7 @@ class Inbox:
         self.stayed += (now - hand.arrived) * (done - hand.start)
         self._confirm(hand, done)
         self._give_back(hand, unbegun, Verdict.RETURNED)
-        self._sources.touch()
+        self.sources.touch()
         if self._receipts.hold(now, more=bool(self._waiting)):
             self._collect_by(now + COLLECT_AFTER)
 
@@ -170,10 +168,19 @@ class Inbox:
             self._give_back(hand, hand.unsaid(hand.floor, hand.end), Verdict.LEFT)
             self._give_back(hand, unbegun, Verdict.RETURNED)
             hand.told = hand.floor = hand.end
+        self._no_more(consumer)
+
+    def end(self, consumer: Hashable) -> None:
+        """Take back what a consumer has not begun; it asks for nothing more, and may finish the rest."""
+        for hand in [hand for hand in self._hands if hand.consumer == consumer]:
+            self._give_back(hand, hand.recall(), Verdict.RETURNED)
+        self._no_more(consumer)
+
+    def _no_more(self, consumer: Hashable) -> None:
         self._askers.leave(consumer)
         if not self._askers:
             self._return_waiting()
-        self._sources.touch()
+        self.sources.touch()
 
     def rest(self, consumer: Hashable, now: float) -> None:
         """Note that a consumer stopped asking for now; unless it asks again soon its jobs go back."""
@@ -206,7 +213,7 @@ class Inbox:
 
     def _note(self, source: Source, origin: bytes, first: int, last: int) -> None:
         # When its session is over nobody is told; should it send the job again, it is confirmed then.
-        if not source.gone or source.peer in self._sources:
+        if not source.gone or source.peer in self.sources:
             self._receipts.confirm(source.peer, origin, first, last)
 
     def _give_back(
@@ -222,7 +229,7 @@ class Inbox:
         self.unreadable += end - start if verdict is Verdict.UNREADABLE else 0
         self.returned += end - start if verdict in (Verdict.RETURNED, Verdict.LEFT) else 0
         source.finish(batch, start, end)
-        if source.peer in self._sources:  # else its session is over, and it knows
+        if source.peer in self.sources:  # else its session is over, and it knows
             self._returns.add(source.peer, verdict, batch.origin, batch.first + start, batch.first + end - 1, delay)
 
     def _return_waiting(self) -> None:
@@ -235,7 +242,7 @@ class Inbox:
 
     def forget_done(self) -> None:
         """Forget what was done, unless a session stands in which it may come again."""
-        if not self._sources:
+        if not self.sources:
             self._receipts = Receipts()
 
     @property
@@ -285,15 +292,9 @@ class Inbox:
         if self._receipts.held and self._askers:
             return frames
         window = self.pace.window(len(self._askers)) if self._askers else 0
-        due, busy = self._receipts.due(), self._sources.busy
-        for peer, source in self._sources.items():
-            if source.dirty or peer in due:
-                source.dirty = False
-                limits = self._sources.limits(source, busy, window, self._settings.prefetch_bytes)
-                if peer in due:
-                    source.told(*limits)
-                    frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, *limits, due[peer]))
-                elif source.worth_telling(*limits):
-                    source.told(*limits)
-                    frames.append((peer, Kind.GRANT, pack_grant(self.queue, *limits)))
+        for peer, limits in self.sources.news(due := self._receipts.due(), window, self._settings.prefetch_bytes):
+            if peer in due:
+                frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, *limits, due[peer]))
+            else:
+                frames.append((peer, Kind.GRANT, pack_grant(self.queue, *limits)))
         return frames

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from meshmq.wire.batches import Batch
@@ -76,6 +77,17 @@ class Sources(dict[bytes, Source]):
     def busy(self) -> int:
         """How many have a backlog."""
         return sum(1 for source in self.values() if source.backlog)
+
+    def news(self, due: Container[bytes], window: int, size: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
+        """Yield whom to tell of which limits, and note that: all in ``due``, others where it is worth it."""
+        busy = self.busy
+        for peer, source in self.items():
+            if source.dirty or peer in due:
+                source.dirty = False
+                limits = self.limits(source, busy, window, size)
+                if peer in due or source.worth_telling(*limits):
+                    source.told(*limits)
+                    yield peer, limits
 
     def limits(self, source: Source, busy: int, window: int, size: int) -> tuple[int, int]:
         """Return what a pusher may send of a window in jobs and of ``size`` bytes, where ``busy`` have a backlog.

@@ -90,6 +90,10 @@ class Trade(Exchange):
         """Take back what a consumer left without a word."""
         self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.leave(consumer))
 
+    def end(self, queue: str, consumer: Hashable, now: float) -> None:
+        """Note that a consumer takes nothing more, and finishes what it has begun."""
+        self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.end(consumer))
+
     def rest(self, queue: str, consumer: Hashable, now: float) -> None:
         """Note that a consumer stopped asking for now."""
         self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.rest(consumer, now))

@@ -8,14 +8,16 @@ from types import TracebackType
 from typing import Self
 
 from meshmq import wishes
-from meshmq.checks import Ack, check_timeout
+from meshmq.checks import Ack, check_ack, check_timeout
 from meshmq.core.roster import Event
 from meshmq.core.tray import TRAY_BYTES
 from meshmq.errors import ClosedError, TimedOut, WouldBlock
 from meshmq.faces.aio_receiving import AsyncReceiver
 from meshmq.faces.tasks import TURN_AFTER, TaskNode
 from meshmq.faces.threads import tell_left
+from meshmq.message import Message
 from meshmq.names import check_name
+from meshmq.pulling import Jobs
 from meshmq.seeing import PeerView
 from meshmq.waiting import ends_quietly
 from meshmq.wire.batches import Headers
@@ -119,8 +121,10 @@ class AsyncNode(TaskNode):
 
     def pull(
         self, queue: str, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None
-    ) -> AsyncReceiver:
-        """Take jobs of ``queue`` from now on; iterate over what is returned, or await its ``receive``.
+    ) -> AsyncReceiver[Message]:
+        """Take jobs of ``queue``, from now on or from when the node opens.
+
+        Iterate over what is returned, or await its ``receive``.
 
         ``prefetch`` fixes how many jobs are here at once, those in hand included (default: about 0.1 s
         of work, as measured): 1 fetches none ahead. Each loop or thread that asks has one at least; of
@@ -132,7 +136,8 @@ class AsyncNode(TaskNode):
         Raises:
             ClosedError: the node is closed.
         """
-        return AsyncReceiver(self, check_name("queue", queue), prefetch, ack, check_timeout(idle))
+        jobs = Jobs(self._codec, check_name("queue", queue), prefetch=prefetch, receipt=check_ack(ack))
+        return AsyncReceiver(self, jobs, check_timeout(idle))
 
     def queue(self, queue: str) -> AsyncQueue:
         """Return the handle of a queue, for its options and for speed."""
@@ -218,7 +223,9 @@ class AsyncQueue:
             count += 1
         return count
 
-    def pull(self, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None) -> AsyncReceiver:
+    def pull(
+        self, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None
+    ) -> AsyncReceiver[Message]:
         """Take jobs; see ``AsyncNode.pull``.
 
         Raises:

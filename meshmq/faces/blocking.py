@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from meshmq import wishes
-from meshmq.checks import Ack, check_timeout
+from meshmq.checks import Ack, check_ack, check_timeout
 from meshmq.core.roster import Event
 from meshmq.core.tray import TRAY_BYTES
 from meshmq.drivers.keeper import KeeperDriver
@@ -17,8 +17,10 @@ from meshmq.errors import ClosedError, TimedOut, WouldBlock
 from meshmq.faces.receiving import Receiver
 from meshmq.faces.threads import leave, tell_left, wait
 from meshmq.links.engine import Engine
+from meshmq.message import Message
 from meshmq.names import check_name
 from meshmq.node import BaseNode
+from meshmq.pulling import Jobs
 from meshmq.seeing import PeerView
 from meshmq.waiting import Wish, ends_quietly
 from meshmq.wire.batches import Headers
@@ -113,8 +115,10 @@ class Node(BaseNode):
 
     def pull(
         self, queue: str, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None
-    ) -> Receiver:
-        """Take jobs of ``queue`` from now on; iterate over what is returned, or call its ``receive``.
+    ) -> Receiver[Message]:
+        """Take jobs of ``queue``, from now on or from when the node opens.
+
+        Iterate over what is returned, or call its ``receive``.
 
         ``prefetch`` fixes how many jobs are here at once, those in hand included (default: about 0.1 s
         of work, as measured): 1 fetches none ahead. Each loop or thread that asks has one at least; of
@@ -126,7 +130,8 @@ class Node(BaseNode):
         Raises:
             ClosedError: the node is closed.
         """
-        return Receiver(self, check_name("queue", queue), prefetch, ack, check_timeout(idle))
+        jobs = Jobs(self._codec, check_name("queue", queue), prefetch=prefetch, receipt=check_ack(ack))
+        return Receiver(self, jobs, check_timeout(idle))
 
     def queue(self, queue: str) -> Queue:
         """Return the handle of a queue, for its options and for speed."""
@@ -223,7 +228,7 @@ class Queue:
             count += 1
         return count
 
-    def pull(self, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None) -> Receiver:
+    def pull(self, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None) -> Receiver[Message]:
         """Take jobs; see ``Node.pull``.
 
         Raises:

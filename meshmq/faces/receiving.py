@@ -1,129 +1,108 @@
-"""Jobs of one queue, for threads."""
+"""Receivers for threads."""
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Generator
+import logging
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from meshmq import wishes
-from meshmq.checks import Ack, check_ack, check_limit, check_timeout
-from meshmq.consumer import Consumer
+from meshmq.checks import check_limit, check_timeout
 from meshmq.errors import ClosedError, TimedOut, WouldBlock
+from meshmq.faces.receivers import BaseReceiver
 from meshmq.faces.threads import wait
-from meshmq.message import Message
-from meshmq.node import BaseNode
+from meshmq.supply import ItemT, Taker
 from meshmq.waiting import Wish, ends_quietly
 
 ResultT = TypeVar("ResultT")
 
 
-class Receiver:
-    """Jobs of one queue: iterate, or ``receive``. Asking for the next job acks the one before.
+class Receiver(BaseReceiver[ItemT]):
+    """What ``pull``, ``subscribe`` and ``reply`` return: iterate, or ``receive``.
 
-    Leaving the loop acks nothing: the job in hand goes back as a possible repeat, those only fetched
-    go back at once, in order. Several threads may iterate at once; each has its own job in hand. Those
-    that share ``receive`` share it: whoever asks acks what the others hold.
+    Of a queue: asking for the next job acks the one before. Leaving the loop acks nothing: the job in
+    hand goes back as a possible repeat, those only fetched go back at once, in order. Several threads may
+    iterate at once; each has its own job in hand. Those that share ``receive`` share it: whoever asks acks
+    what the others hold.
     """
 
-    def __init__(self, node: BaseNode, queue: str, prefetch: int | None, ack: Ack, idle: float | None) -> None:
-        self._node, self.queue, self._idle = node, queue, idle
-        self._receipt = check_ack(ack)
-        self._loops: weakref.WeakSet[Consumer] = weakref.WeakSet()
-        self.closed = False
-        self._consumer = node._new_consumer(queue, receipt=self._receipt, owner=self)
-        node._open_receiver(self, queue, prefetch)  # last: a Ctrl-C that strikes here leaves a whole receiver
-
-    def __repr__(self) -> str:
-        state = "closed" if self.closed or self._node.closed else f"{len(self)} waiting here"
-        return f"<Receiver of {self.queue!r}, {state}>"
-
-    def __len__(self) -> int:
-        return self._node._waiting(self.queue)
-
-    def __iter__(self) -> Generator[Message]:
-        consumer = self._node._new_consumer(self.queue, receipt=self._receipt)
-        self._loops.add(consumer)
-        if self.closed:
-            consumer.leave()
+    def __iter__(self) -> Generator[ItemT]:
+        taker: Taker[ItemT] | None = None
         try:
+            taker = self._new_loop()
             while True:
-                yield self._next(consumer)
-                yield from consumer.quickly()
+                yield self._next(taker)
+                yield from taker.quickly()
         except (ClosedError, TimedOut) as error:
             if not ends_quietly(error):
                 raise
         finally:
-            consumer.leave()
+            if taker is not None:
+                taker.leave()
 
-    def _next(self, consumer: Consumer) -> Message:
+    def _next(self, taker: Taker[ItemT]) -> ItemT:
         with suppress(WouldBlock):
-            return consumer.next_nowait()
-        return self._receive(consumer, self._idle)
+            return taker.next_nowait()
+        return self._receive(taker, self._idle)
 
-    def receive(self, timeout: float | None = None) -> Message:
-        """Ack the message before and return the next; ``timeout=0`` never waits.
+    def receive(self, timeout: float | None = None) -> ItemT:
+        """Be done with the one before and return the next; ``timeout=0`` never waits.
 
         Raises:
             TimedOut: none came in time; nothing was taken.
             ClosedError: the node or the receiver is closed.
+            InUseError: the receiver has a handler.
         """
         seconds = check_timeout(timeout)
+        taker = self._shared or self._ask()
         try:  # cheaper than suppress
-            return self._consumer.next_nowait()
+            return taker.next_nowait()
         except WouldBlock:
             pass  # and not waited for in here, or it would be the context of what waiting raises
-        return self._receive(self._consumer, seconds)
+        return self._receive(taker, seconds)
 
-    def receive_many(self, limit: int, timeout: float | None = None) -> list[Message]:
-        """Ack what was received before and return at least one message, at most ``limit``.
+    def receive_many(self, limit: int, timeout: float | None = None) -> list[ItemT]:
+        """Be done with what was received before and return at least one, at most ``limit``.
 
         Raises:
             TimedOut: none came in time; nothing was taken.
             ClosedError: the node or the receiver is closed.
+            InUseError: the receiver has a handler.
         """
         check_limit(limit)
-        consumer, seconds = self._consumer, check_timeout(timeout)
-        wish = wishes.jobs(self._node._participating(), self.queue, lambda now, since: consumer.advance_many(limit))
+        seconds = check_timeout(timeout)
+        taker = self._shared or self._ask()
         while True:
-            messages = consumer.open_many(self._wait(wish, consumer, seconds))
-            if messages:
-                return messages
+            items = taker.open_many(self._wait(lambda: taker.advance_many(limit), taker, seconds))
+            if items:
+                return items
 
-    def _receive(self, consumer: Consumer, timeout: float | None) -> Message:
-        wish = wishes.jobs(self._node._participating(), self.queue, lambda now, since: consumer.advance())
+    def _receive(self, taker: Taker[ItemT], timeout: float | None) -> ItemT:
         while True:
-            message = consumer.open_one(self._wait(wish, consumer, timeout))
-            if message is not None:
-                return message
+            item = taker.open_one(self._wait(taker.advance, taker, timeout))
+            if item is not None:
+                return item
 
-    def _wait(self, wish: Wish[ResultT], consumer: Consumer, timeout: float | None) -> ResultT:
+    def _wait(self, take: Callable[[], Any], taker: Taker[ItemT], timeout: float | None) -> Any:
+        supply = self._supply
+        wish: Wish[Any] = Wish(supply.key, lambda now, since: take(), supply.words, level=logging.INFO)
         try:
             return wait(self._node, wish, timeout)
         except TimedOut:
-            consumer.rest()
+            taker.rest()
             raise
 
-    def ready(self, timeout: float | None = None) -> None:
-        """Wait until a job is here.
+    def ready(self, timeout: float | None = None) -> Any:
+        """Wait until there is something to take: of a queue a job, of a service a request.
 
         Raises:
-            TimedOut: none came in time.
-            ClosedError: the node is closed.
+            TimedOut: not in time.
+            ClosedError: the node or the receiver is closed.
+            InUseError: the receiver has a handler.
         """
-        participant, consumer = self._node._participating(), self._consumer
-        wish = wishes.job_here(participant, self.queue, lambda: consumer.left)
-        wait(self._node, wish, check_timeout(timeout))
-
-    def close(self) -> None:
-        """Stop pulling: what is in hand goes back as a possible repeat, the rest at once. Twice is once."""
-        if not self.closed:
-            self.closed = True
-            for consumer in list(self._loops):
-                consumer.leave()
-            self._node._close_receiver(self, self._consumer)
+        seconds = check_timeout(timeout)
+        return wait(self._node, self._supply.ready(self._shared or self._ask()), seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -131,6 +110,6 @@ class Receiver:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None and not self.closed:
-            self._consumer.settle()
+        if error is None and not self.closed and self._shared is not None:
+            self._shared.settle()
         self.close()

@@ -61,7 +61,7 @@ def audit_outbox(outbox: Outbox) -> None:
 def audit_inbox(inbox: Inbox) -> None:
     """Check that what came and is not answered is here, and nothing else is."""
     assert inbox.waiting == sum(end - start for *_, start, end in inbox._waiting), "waiting here"
-    for source in inbox._sources.values():
+    for source in inbox.sources.values():
         assert not source.gone
         here = sum(end - start for _, of, _, start, end in inbox._waiting if of is source)
         for hand in inbox._hands:

@@ -84,6 +84,12 @@ class Stage:
 
     async def node(self, name: str, **settings: Any) -> Actor:
         """Open a node; it is closed with the stage."""
+        actor = self.unopened(name, **settings)
+        await actor.open()
+        return actor
+
+    def unopened(self, name: str, **settings: Any) -> Actor:
+        """Make a node; it is closed with the stage."""
         kind = meshmq.Node if self.face == "blocking" else meshmq.AsyncNode
         mesh = self._network.mesh if self._network is not None else self._mesh
         node = kind(name, mesh=mesh, settings=meshmq.Settings(**settings))
@@ -91,7 +97,6 @@ class Stage:
             node._place = self._network.open_place(node._id, name)
         actor = Actor(node)
         self._nodes.append(actor)
-        await actor.open()
         return actor
 
     async def pair(self, queue: str = "jobs", **settings: Any) -> tuple[Actor, Actor]:

@@ -38,7 +38,7 @@ async def test_message_outlives_the_receiver_it_came_from(stage: Stage) -> None:
 
 async def has_nobody_who_pulls(worker: Actor) -> bool:
     gc.collect()
-    return not worker.inner._receivers["jobs"] and not worker.inner._consumers
+    return not worker.inner._receivers["inbox", "jobs"] and not worker.inner._takers
 
 
 async def pulls_nothing(worker: Actor) -> bool:

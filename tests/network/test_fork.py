@@ -41,7 +41,7 @@ def test_a_forked_child_is_refused_and_its_parent_is_undisturbed(spawn: Spawn, m
     assert ("left", "child") in happened or ("lost", "child") in happened
 
 
-def until_pushed(jobs: meshmq.Receiver, parent: Child) -> tuple[list[int], list[str]]:
+def until_pushed(jobs: meshmq.Receiver[meshmq.Message], parent: Child) -> tuple[list[int], list[str]]:
     """Work until the parent has ended."""
     numbers: list[int] = []
     others: list[str] = []

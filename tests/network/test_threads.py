@@ -26,7 +26,7 @@ CYCLES: Final = scale(50, 200)
 THREADS: Final = 16
 
 
-def take(jobs: meshmq.Receiver) -> None:
+def take(jobs: meshmq.Receiver[meshmq.Message]) -> None:
     jobs.receive(LIMIT).ack()
 
 
@@ -117,7 +117,7 @@ def test_a_node_made_in_a_thread_is_used_from_many(mesh_name: str) -> None:
     assert sorted(got) == list(range(8))
 
 
-def take_one(jobs: meshmq.Receiver) -> int:
+def take_one(jobs: meshmq.Receiver[meshmq.Message]) -> int:
     """Take with a loop of one's own, as every thread should: each has its own job in hand."""
     for message in jobs:
         message.ack()

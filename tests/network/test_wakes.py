@@ -111,7 +111,7 @@ def make_waits(node: meshmq.Node, stack: ExitStack) -> list[Wait]:
     waits += [look_for_job(node, "seen"), wait_beside_one_who_looks(node, "shared", stack)]
     events, number = node.events(), iter(range(10**9))
     waits.append(Wait(lambda: next(events), lambda: happen(node, next(number))))
-    asked: list[meshmq.Receiver] = []
+    asked: list[meshmq.Receiver[meshmq.Message]] = []
     waits.append(
         Wait(
             lambda: node.wait_for(pull="asked", timeout=LIMIT),

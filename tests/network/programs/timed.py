@@ -12,7 +12,7 @@ import time
 import meshmq
 
 
-def close_at_the_end(receiver: meshmq.Receiver) -> None:
+def close_at_the_end(receiver: meshmq.Receiver[meshmq.Message]) -> None:
     sys.stdin.read()
     receiver.close()
 

@@ -26,7 +26,7 @@ def tell_events(node: meshmq.Node) -> None:
         tell("event", event.kind, event.name)
 
 
-def close_at_the_end(receiver: meshmq.Receiver) -> None:
+def close_at_the_end(receiver: meshmq.Receiver[meshmq.Message]) -> None:
     sys.stdin.read()
     receiver.close()
 

@@ -1,0 +1,89 @@
+"""What a node holds for its user: receivers and handlers, remembered until it opens, then at work."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakSet
+
+from meshmq.core.participant import Participant
+from meshmq.errors import ClosedError
+from meshmq.incarnation import Closable, Incarnation
+from meshmq.links.engine import Engine
+from meshmq.supply import ItemT, Supply, Taker
+
+
+class Holder(Incarnation):
+    """A node that receives; see ``BaseNode``.
+
+    Receivers are known weakly, so that one that is dropped can go; what they take from is not: a queue
+    that was pulled is pulled until its last receiver is closed, or the node.
+    """
+
+    def _hold(self, receiver: Closable, supply: Supply[Any]) -> None:
+        """Have a receiver's supply take effect: now, or when the node opens."""
+        if self._remember(receiver, supply):
+            return
+        engine, participant = self._opened()
+        with engine.gate:
+            engine.check()
+            if self._leaving:
+                raise ClosedError(f"node {self.name!r} is being closed: it takes nothing more")
+            supply.open(engine, participant)
+            self._receivers.setdefault(supply.key, WeakSet()).add(receiver)
+            engine.flush()
+
+    def _remember(self, receiver: Closable, supply: Supply[Any]) -> bool:
+        with self._opening:  # another thread may be opening it
+            if self._engine is not None or self._closed:
+                return False
+            self._remembered.append(supply)
+            self._receivers.setdefault(supply.key, WeakSet()).add(receiver)
+            return True
+
+    def _take_effect(self, engine: Engine, participant: Participant) -> None:
+        with engine.gate:
+            for supply in self._remembered:
+                supply.open(engine, participant)
+            engine.flush()
+
+    def _new_taker(self, supply: Supply[ItemT], owner: Closable | None = None) -> Taker[ItemT]:
+        """Return a new user of a supply; opens the node if need be."""
+        if self._engine is None:
+            self._opened()
+        taker = supply.taker(owner)
+        self._takers.add(taker)
+        return taker
+
+    def _let_go(self, receiver: Closable, supply: Supply[Any]) -> None:
+        """Take a receiver away whose takers have left; with the last of its key its supply is closed."""
+        with self._opening:
+            if self._engine is None:
+                self._forget(receiver, supply)
+                return
+        engine, participant = self._engine, self._participant
+        assert participant is not None
+        if engine.closed:
+            return
+
+        def close() -> None:
+            if self._forget(receiver, supply):
+                supply.close()
+            participant.woken.append((supply.key, 1_000))
+
+        engine.post(close)  # after what the takers have posted
+
+    def _forget(self, receiver: Closable, supply: Supply[Any]) -> bool:
+        """Whether that was the last receiver of its key."""
+        others = self._receivers.get(supply.key, WeakSet())
+        others.discard(receiver)
+        if not others:
+            self._receivers.pop(supply.key, None)
+            self._remembered = [other for other in self._remembered if other.key != supply.key]
+        return not others
+
+    def _close_receivers(self) -> None:
+        engine, _ = self._opened()
+        with engine.gate:  # others may pull meanwhile
+            receivers = [receiver for receivers in self._receivers.values() for receiver in receivers]
+        for receiver in receivers:
+            receiver.close()
