@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from meshmq.core.calls.caller import Caller
+from meshmq.core.calls.choice import Choice
 from meshmq.core.calls.server import Server
+from meshmq.core.calls.survey import Surveys
 from meshmq.core.part import Ground
-from meshmq.wire.calls import unpack_cancel, unpack_demand, unpack_request
+from meshmq.wire.calls import unpack_answer, unpack_cancel, unpack_demand, unpack_request
 from meshmq.wire.frames import Kind
 
 
@@ -18,6 +21,9 @@ class Calls:
     def __init__(self, ground: Ground, now: float) -> None:
         self._ground = ground
         self.server = Server(ground, now)
+        choice = Choice(ground, self.server.serves)
+        self.caller = Caller(ground, choice)
+        self.surveys = Surveys(ground, choice, self.caller)
         #: Whether handlers here make no progress.
         self.stalled = False
 
@@ -30,6 +36,8 @@ class Calls:
         """Take what a session brought."""
         if kind is Kind.REQUEST:
             self.server.requested(peer, unpack_request(frames), now)
+        elif kind is Kind.ANSWER:
+            self.caller.answered(peer, unpack_answer(frames), now)
         elif kind is Kind.CANCEL:
             self.server.cancel(peer, unpack_cancel(frames[0]))
         elif kind is Kind.DEMAND:
@@ -37,20 +45,25 @@ class Calls:
 
     def awaits(self, peer: bytes) -> bool:
         """Whether a peer may send anything that is large."""
-        return self.server.serves_large()
+        return self.server.takes_large() or self.caller.awaits(peer)
 
     def session_up(self, peer: bytes, now: float) -> None:
         """Learn that a new session with a peer stands."""
+        self.caller.session_up(peer, now)
 
     def session_ended(self, peer: bytes, reason: str, now: float, *, clean: bool) -> None:
         """Learn that a session is over."""
         self.server.lost(peer)
+        self.caller.lost(peer, reason, now)
 
     def roster_changed(self, now: float) -> None:
         """Look who is here and what their cards say."""
+        self.caller.roster_changed(now)
+        self.surveys.roster_changed(now)
 
     def work(self, now: float) -> None:
         """Send what may be sent."""
+        self.caller.work(now)
 
     def drain(self, now: float) -> None:
         """Take no new requests."""
@@ -63,8 +76,10 @@ class Calls:
     def tick(self, now: float) -> None:
         """Do what is due."""
         self.server.tick(now)
+        self.caller.tick(now)
 
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        return self.server.deadline
+        moments = (self.server.deadline, self.caller.deadline)
+        return min((moment for moment in moments if moment is not None), default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection
 from hashlib import blake2b
@@ -14,6 +15,7 @@ from meshmq.names import RESERVED
 
 #: So many servers that are gone are kept in the order of use.
 SLACK: Final = 64
+_HEX: Final = re.compile("[0-9a-f]{32}")
 
 
 class Choice:
@@ -70,12 +72,12 @@ class Choice:
             AmbiguousPeer: several bear the name.
         """
         ground, here = self._ground, self._ground.roster
-        ids = [peer.id for peer in here.values() if peer.id.hex() == to]
-        ids = ids or ([ground.node_id] if ground.node_id.hex() == to else [])
-        if not ids:
-            ids = [peer.id for peer in here.values() if peer.card.name == to and peer.card.state == "up"]
-            if ground.name_of(ground.node_id) == to:
-                ids.append(ground.node_id)
+        node_id = bytes.fromhex(to) if _HEX.fullmatch(to) else b""
+        if node_id in here or node_id == ground.node_id:
+            return node_id
+        ids = [peer.id for peer in here.values() if peer.card.name == to and peer.card.state == "up"]
+        if ground.name_of(ground.node_id) == to:
+            ids.append(ground.node_id)
         if len(ids) > 1:
             raise AmbiguousPeer(to, tuple(peer.hex() for peer in ids))
         return ids[0] if ids else None

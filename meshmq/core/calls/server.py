@@ -100,6 +100,11 @@ class Server(Ends):
             return incoming
         raise WouldBlock
 
+    def serves(self, service: str) -> bool:
+        """Whether a request that comes now would be taken."""
+        line = self.lines.get(service)
+        return line is not None and line.open and not (self.draining and line.shown)
+
     def waiting(self, service: str) -> int:
         """Return how many requests of a service wait."""
         line = self.lines.get(service)
