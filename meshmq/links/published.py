@@ -17,7 +17,7 @@ from meshmq.links.sources import Sources
 LONGEST_SUBSCRIPTION: Final = 1024
 #: A node has two on each connection of its control link: to all cards, and to its own string.
 MOST_CLAIMS: Final = 16
-#: What one connection of a topics link may be subscribed to: libzmq takes 30 to 80 times the text in memory [F 52].
+#: What one connection of a topics link may be subscribed to; libzmq takes 40 to 60 times the text in memory for it.
 MOST_SUBSCRIPTIONS: Final = 100_000
 MOST_SUBSCRIBED_BYTES: Final = 8 << 20
 
