@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from meshmq.calling import Answer
 from meshmq.codecs.registry import register
 from meshmq.core.roster import Event
 from meshmq.errors import (
@@ -37,8 +38,10 @@ from meshmq.errors import (
     Undelivered,
 )
 from meshmq.faces.aio import AsyncNode, AsyncQueue
+from meshmq.faces.aio_calling import AsyncService, AsyncStream
 from meshmq.faces.aio_receiving import AsyncReceiver
 from meshmq.faces.blocking import Node, Queue
+from meshmq.faces.calling import Service, Stream
 from meshmq.faces.receiving import Receiver
 from meshmq.message import Message
 from meshmq.seeing import PeerView
@@ -48,9 +51,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AmbiguousPeer",
+    "Answer",
     "AsyncNode",
     "AsyncQueue",
     "AsyncReceiver",
+    "AsyncService",
+    "AsyncStream",
     "ClosedError",
     "ConfigError",
     "DecodeError",
@@ -72,7 +78,9 @@ __all__ = [
     "Receiver",
     "RemoteError",
     "RequestRefused",
+    "Service",
     "Settings",
+    "Stream",
     "TimedOut",
     "Undelivered",
     "register",

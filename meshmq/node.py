@@ -7,6 +7,9 @@ from threading import get_ident
 from typing import Any, Final
 
 from meshmq import wishes
+from meshmq.calling import Timeout, check_asking
+from meshmq.codecs.base import Codec
+from meshmq.core.calls.call import Asking
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.errors import ClosedError, ConfigError, EncodeError, Undelivered
@@ -17,6 +20,7 @@ from meshmq.names import check_name
 from meshmq.seeing import PeerView, peer_views, statistics
 from meshmq.waiting import Wish
 from meshmq.wire.batches import Headers, check_headers
+from meshmq.wire.calls import Value
 
 #: The most seconds that closing takes once nothing is waited for any more.
 CLOSING: Final = 5.0
@@ -128,6 +132,15 @@ class BaseNode(Holder):
             except ValueError as error:
                 raise EncodeError(str(error), "headers") from error
         return body, buffers, headers
+
+    def _asking(
+        self, service: str, data: object, headers: Headers | None, timeout: Timeout, **options: Any
+    ) -> tuple[Engine, Participant, Codec, Asking]:
+        """Check and encode what is asked of a service; returns what ``calling`` makes calls of."""
+        service = check_name("service", service)
+        body, buffers, headers = self._encode(data, headers)
+        asking = check_asking(self.settings, service, Value(body, buffers), headers, timeout=timeout, **options)
+        return *self._opened(), self._codec, asking
 
     def _push_nowait(self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None) -> int:
         engine, participant = self._engine, self._participant

@@ -12,8 +12,9 @@ from meshmq.checks import Ack, check_ack, check_timeout
 from meshmq.core.roster import Event
 from meshmq.core.tray import TRAY_BYTES
 from meshmq.errors import ClosedError, TimedOut, WouldBlock
+from meshmq.faces.aio_calling import AsyncCallingNode
 from meshmq.faces.aio_receiving import AsyncReceiver
-from meshmq.faces.tasks import TURN_AFTER, TaskNode
+from meshmq.faces.tasks import TURN_AFTER
 from meshmq.faces.threads import tell_left
 from meshmq.message import Message
 from meshmq.names import check_name
@@ -23,7 +24,7 @@ from meshmq.waiting import ends_quietly
 from meshmq.wire.batches import Headers
 
 
-class AsyncNode(TaskNode):
+class AsyncNode(AsyncCallingNode):
     """One participant of a mesh, awaited; used from one event loop at a time, the one it was opened in.
 
     ``AsyncNode(...)`` only remembers; it opens at ``async with``, ``open()`` or its first use. See

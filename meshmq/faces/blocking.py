@@ -14,12 +14,12 @@ from meshmq.core.tray import TRAY_BYTES
 from meshmq.drivers.keeper import KeeperDriver
 from meshmq.drivers.leaving import at_exit
 from meshmq.errors import ClosedError, TimedOut, WouldBlock
+from meshmq.faces.calling import CallingNode
 from meshmq.faces.receiving import Receiver
 from meshmq.faces.threads import leave, tell_left, wait
 from meshmq.links.engine import Engine
 from meshmq.message import Message
 from meshmq.names import check_name
-from meshmq.node import BaseNode
 from meshmq.pulling import Jobs
 from meshmq.seeing import PeerView
 from meshmq.waiting import Wish, ends_quietly
@@ -28,7 +28,7 @@ from meshmq.wire.batches import Headers
 ResultT = TypeVar("ResultT")
 
 
-class Node(BaseNode):
+class Node(CallingNode):
     """One participant of a mesh; every call may be made from any thread.
 
     ``Node(...)`` only remembers; it opens at ``with``, ``open()`` or its first use. See ``BaseNode``

@@ -15,9 +15,11 @@ TWINS = [
     (meshmq.Node, meshmq.AsyncNode),
     (meshmq.Queue, meshmq.AsyncQueue),
     (meshmq.Receiver, meshmq.AsyncReceiver),
+    (meshmq.Service, meshmq.AsyncService),
+    (meshmq.Stream, meshmq.AsyncStream),
 ]
 #: What never waits is a plain call on both faces.
-PLAIN = {"peers", "stats", "pull", "queue", "close of Receiver"}
+PLAIN = {"peers", "stats", "pull", "queue", "service", "stream", "close of Receiver"}
 
 
 @pytest.mark.parametrize(("blocking", "aio"), TWINS)

@@ -45,7 +45,7 @@ def too_late(ground: Ground, choice: Choice, call: Call) -> MeshError:
     """Return the error of a call whose time is over."""
     service, span = call.asking.service, _span(call)
     if call.asked:
-        names = ", ".join(sorted(ground.name_of(peer) for peer in call.asked))
+        names = ", ".join(sorted(ground.name_of(peer) for peer in list(call.asked)))
         return TimedOut(f"no {'item' if call.asking.stream else 'answer'} of {service!r} from {names}{span}")
     if call.lost:
         return PeerLost(f"{service!r} may have run, its server is lost ({call.lost}), and no other came{span}")
@@ -65,7 +65,7 @@ def awaited(ground: Ground, call: Call) -> str:
     """Return in words what a call waits for."""
     service = call.asking.service
     if call.asked:
-        return f"the answer of {service!r} from {', '.join(sorted(ground.name_of(peer) for peer in call.asked))}"
+        return f"the answer of {service!r} from {', '.join(sorted(ground.name_of(peer) for peer in list(call.asked)))}"
     return f"a server of {service!r}{_named(call)}; {_served(ground)}"
 
 
@@ -85,7 +85,7 @@ def _span(call: Call) -> str:
 
 
 def _served(ground: Ground) -> str:
-    names = sorted({service for peer in ground.roster.values() for service in peer.card.serves})
+    names = sorted({service for peer in list(ground.roster.values()) for service in peer.card.serves})
     if not ground.roster:
         return "no peers are here"
     return f"peers serve: {', '.join(names[:NAMES_SHOWN]) or 'nothing'}"

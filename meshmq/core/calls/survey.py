@@ -17,15 +17,12 @@ class Survey:
 
     asking: Asking
     deadline: float | None
+    #: Woken when somebody has answered.
+    wake: Hashable
     calls: dict[bytes, Call] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Survey of {self.asking.service!r}, {len(self.calls)} asked>"
-
-    @property
-    def wake(self) -> Hashable:
-        """Woken when somebody has answered."""
-        return ("survey", id(self))
 
 
 class Surveys:
@@ -35,14 +32,18 @@ class Surveys:
         self._ground, self._choice, self._caller = ground, choice, caller
         self._going_on: dict[Survey, None] = {}
 
-    def begin(self, asking: Asking, now: float) -> Survey:
+    def begin(self, asking: Asking, now: float, wake: Hashable = None) -> Survey:
         """Ask all who are here, and from now on all who come, until it is ended."""
-        survey = Survey(asking, None if asking.timeout is None else now + asking.timeout)
+        survey = Survey(asking, None if asking.timeout is None else now + asking.timeout, wake)
         self._going_on[survey] = None
         self._ground.work(now)  # the roster may have changed just now
         self._ask(survey, now)
         self._ground.work(now)
         return survey
+
+    def goes_on(self, survey: Survey) -> bool:
+        """Whether it was not ended."""
+        return survey in self._going_on
 
     def over(self, survey: Survey, now: float) -> bool:
         """Whether nothing more is to come: its time is over, or all have answered and discovery is settled."""
