@@ -154,6 +154,10 @@ class Server(Ends):
         Raises:
             ProtocolError: this caller leaves more answers unread than anybody keeps for it.
         """
+        unread = self._ground.unread(peer)
+        most, room = self._ground.settings.request_backlog, self._ground.settings.request_bytes
+        if unread > UNREAD * room:
+            raise ProtocolError("it asks and does not read the answers")
         key = (peer, request.id)
         line = self.lines.get(request.service)
         known = self._known.get(key)
@@ -164,10 +168,6 @@ class Server(Ends):
             if answered is not None:
                 self._ground.post(peer, Kind.ANSWER, answered, request.id)
             return
-        unread = self._ground.unread(peer)
-        most, room = self._ground.settings.request_backlog, self._ground.settings.request_bytes
-        if unread > UNREAD * room:
-            raise ProtocolError("it asks and does not read the answers")
         incoming = Incoming(request, peer, now)
         if line is not None:
             line.counts["received"] += 1

@@ -61,6 +61,7 @@ class Surveys:
         if self._going_on.pop(survey, survey) is None:
             for call in survey.calls.values():
                 self._caller.expire(call, now)
+            self._ground.work(now)
 
     def roster_changed(self, now: float) -> None:
         """Ask who is new."""
