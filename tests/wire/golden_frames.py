@@ -38,6 +38,7 @@ from meshmq.wire.subscribing import (
     pack_number,
     pack_subscribe,
 )
+from tests.wire.golden_calls import CALLS
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 NODE: Final = bytes(range(16))
@@ -227,3 +228,4 @@ FRAMES: Final[dict[str, Frame]] = {
     "control_ping": Frame(pack_word(Word.PING, 123_456), control(5, {"stamp": 123_456})),
     "control_pong": Frame(pack_word(Word.PONG, 123_456), control(6, {"stamp": 123_456})),
 }
+FRAMES.update((name, Frame(*pair)) for name, pair in CALLS.items())

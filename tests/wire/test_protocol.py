@@ -13,7 +13,7 @@ from meshmq.codecs.scalars import KINDS
 from meshmq.core import stream
 from meshmq.links import published
 from meshmq.names import NAME_BYTES
-from meshmq.wire import batches, card, chunks, fields, frames
+from meshmq.wire import batches, calls, card, chunks, fields, frames
 from meshmq.wire.card import Word
 from meshmq.wire.frames import NUMBERED, Kind, Verdict
 from tests.wire.golden_frames import FRAMES
@@ -42,6 +42,11 @@ def test_the_words_are_those_of_the_code() -> None:
 def test_the_verdicts_are_those_of_the_code() -> None:
     table = rows("| verdict | name | meaning |")
     assert {(int(code), name) for code, name, _ in table} == {(int(verdict), verdict.name) for verdict in Verdict}
+
+
+def test_the_statuses_of_an_answer_are_those_of_the_code() -> None:
+    table = rows("| status | name | meaning |")
+    assert {(int(code), name) for code, name, _ in table} == {(int(s), s.name) for s in calls.Status}
 
 
 def test_the_keys_of_a_card_are_those_of_the_code() -> None:
@@ -74,6 +79,8 @@ LIMITS = {
     "bytes of a chunk": chunks.CHUNK_BYTES,
     "bytes uncovered": stream.WINDOW,
     "transfers unfinished": stream.TRANSFERS,
+    "characters of the headers of one job or request": batches.HEADERS_LIMIT,
+    "seconds left in a REQUEST": calls.LEFT_LIMIT,
 }
 
 
