@@ -186,11 +186,16 @@ class BaseNode(Holder):
         settle = self._opened_with.settle if self._opened_with is not None else 0.0
         return wishes.settled(participant, lambda: self._looked, settle)
 
-    def _pullers_wish(self, queue: str, count: int) -> Wish[list[PeerView]]:
-        queue = check_name("queue", queue)
+    def _takers_wish(self, count: int, *, pull: str | None, reply: str | None) -> Wish[list[PeerView]]:
         if type(count) is not int or count < 1:
             raise ConfigError(f"wait_for(count={count!r}): it is a whole number from 1")
-        return wishes.pullers(self._participating(), queue, count)
+        if (pull is None) is (reply is None):
+            raise ConfigError("wait_for(): say whom to wait for by one of pull=, reply=")
+        if pull is not None:
+            queue = check_name("queue", pull)
+            return wishes.pullers(self._participating(), queue, count)
+        service = check_name("service", reply)
+        return wishes.servers(self._participating(), service, count)
 
     def _depth(self, queue: str) -> int:
         self._check_fork()

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from meshmq.core.calls.call import Asked
+from meshmq.core.calls.calls import Calls
+from meshmq.core.calls.incoming import Line
 from meshmq.core.inbox import Inbox
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
@@ -28,6 +31,8 @@ class PeerView:
     """Seconds there and back on the control link; ``None`` until it was measured."""
     pulls: tuple[str, ...]
     """The queues it pulls."""
+    serves: tuple[str, ...]
+    """The services it answers for."""
     found_by: str
     one_way: bool
     """Whether it cannot dial us and uses the session that we opened."""
@@ -48,6 +53,7 @@ def peer_views(participant: Participant, now: float) -> list[PeerView]:
             state=peer.card.state,
             round_trip=peer.round_trip,
             pulls=peer.card.pulls,
+            serves=peer.card.serves,
             found_by=peer.source,
             one_way=peer.one_way,
         )
@@ -76,10 +82,63 @@ def statistics(participant: Participant, now: float, dropped: Mapping[str, int])
         "state": card.state,
         "uptime": elapsed,
         "queues": queues,
+        "services": _services(participant.calls, elapsed, now),
         "peers": len(participant.roster),
         "sessions": sum(session.live for session in participant.sessions.values()),
         "replayed_frames": sum(session.replayed for session in participant.sessions.values()),
         "dropped": {**dropped, **participant.counts},
+    }
+
+
+def _services(calls: Calls, elapsed: float, now: float) -> dict[str, dict[str, Any]]:
+    services: dict[str, dict[str, Any]] = {}
+    for service in sorted({*calls.caller.counts, *calls.server.lines}):
+        entry: dict[str, Any] = {}
+        if service in calls.caller.counts:
+            entry["request"] = _asking(calls.caller.counts[service], elapsed)
+        if service in calls.server.lines:
+            entry["reply"] = _serving(calls.server.lines[service], elapsed, now)
+        services[service] = entry
+    return services
+
+
+def _asking(asked: Asked, elapsed: float) -> dict[str, Any]:
+    counts, answered = asked.counts, asked.answered
+    return {
+        "asked": counts["asked"],
+        "outstanding": asked.outstanding,
+        "answered": counts["answered"],
+        "failed": counts["failed"],
+        "timed_out": counts["timed_out"],
+        "cancelled": counts["cancelled"],
+        "retried": counts["retried"],
+        "moved": counts["moved"],
+        "refused": counts["refused"],
+        "dropped": {"late": counts["late"]},
+        "λ": counts["asked"] / elapsed,
+        "L": asked.waited / elapsed,
+        "W": asked.waited / answered if answered else 0.0,
+    }
+
+
+def _serving(line: Line, elapsed: float, now: float) -> dict[str, Any]:
+    counts, busy = line.counts, line.busy.until(now)
+    ended = line.ended
+    return {
+        "received": counts["received"],
+        "waiting": len(line.waiting),
+        "running": line.running,
+        "done": counts["done"],
+        "failed": counts["failed"],
+        "cancelled": counts["cancelled"],
+        "expired": counts["expired"],
+        "refused": counts["refused"],
+        "repeats": counts["repeats"],
+        "λ": counts["received"] / elapsed,
+        "μ": ended / busy if busy else 0.0,
+        "ρ": busy / elapsed,
+        "L": line.stayed / elapsed,
+        "W": line.stayed / ended if ended else 0.0,
     }
 
 

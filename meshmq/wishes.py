@@ -93,6 +93,22 @@ def pullers(participant: Participant, queue: str, count: int) -> Wish[list[PeerV
     return Wish(("roster",), attempt, lambda: f"{count} to pull {queue!r}; {_pulled(participant)}")
 
 
+def servers(participant: Participant, service: str, count: int) -> Wish[list[PeerView]]:
+    """Wish for ``count`` nodes that serve a name, this one included."""
+
+    def attempt(now: float, since: float) -> list[PeerView]:
+        here = [view for view in peer_views(participant, now) if service in view.serves and view.state == "up"]
+        if len(here) + (service in participant.calls.served) < count:
+            raise WouldBlock
+        return here
+
+    def words() -> str:
+        names = sorted({name for peer in list(participant.roster.values()) for name in peer.card.serves})
+        return f"{count} to serve {service!r}; peers serve: {', '.join(names[:10]) or 'nothing'}"
+
+    return Wish(("roster",), attempt, words)
+
+
 def event(participant: Participant, seen: list[int]) -> Wish[Event]:
     """Wish for the next event of the roster; ``seen`` holds how many the caller has had."""
     roster = participant.presence.roster

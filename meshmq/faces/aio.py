@@ -146,16 +146,19 @@ class AsyncNode(AsyncCallingNode):
 
     # -- seeing ----------------------------------------------------------------------------------
 
-    async def wait_for(self, *, pull: str, count: int = 1, timeout: float | None = None) -> list[PeerView]:
-        """Wait until ``count`` nodes pull a queue (this one included); returns the peers among them.
+    async def wait_for(
+        self, *, pull: str | None = None, reply: str | None = None, count: int = 1, timeout: float | None = None
+    ) -> list[PeerView]:
+        """Wait until ``count`` nodes pull a queue, or serve a name (this one included); returns the peers among them.
 
         Raises:
-            ConfigError: ``pull`` is no name, or ``count`` no whole number from 1; the node is not opened.
+            ConfigError: not one of ``pull`` and ``reply``, no name, or ``count`` no whole number from 1; the node is
+                not opened.
             TimedOut: not so many in time.
             ClosedError: the node is closed.
         """
         limit = check_timeout(timeout)
-        return await self._wait(self._pullers_wish(pull, count), limit)
+        return await self._wait(self._takers_wish(count, pull=pull, reply=reply), limit)
 
     async def settle(self, timeout: float | None = None) -> None:
         """Wait until discovery has had its first answers.

@@ -96,5 +96,5 @@ class Asked:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.outstanding = 0
-        #: Seconds until the answer, of those that were answered.
-        self.waited = 0.0
+        #: How many got an answer, a failure included, and the seconds until then.
+        self.answered, self.waited = 0, 0.0

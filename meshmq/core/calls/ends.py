@@ -38,6 +38,7 @@ class Ends:
         line = self._forget(incoming)
         line.running -= 1
         line.busy.note(now, busy=line.running > 0)
+        line.ended += 1
         line.stayed += now - incoming.arrived
         if incoming.cancelled:
             line.counts["cancelled"] += 1

@@ -62,8 +62,8 @@ class Line:
         self.waiting_bytes = 0
         self.running = 0
         self.counts: Counter[str] = Counter()
-        #: Seconds spent here by those that were answered, waiting included; and for how long any was at work.
-        self.stayed = 0.0
+        #: How many ran and ended, and the seconds they spent here, waiting included; and for how long any was at work.
+        self.ended, self.stayed = 0, 0.0
         self.busy = BusyTime()
 
     def __repr__(self) -> str:

@@ -162,6 +162,7 @@ class Placing:
         counts.counts[what] += 1
         counts.outstanding -= 1
         if outcome.answer is not None:
+            counts.answered += 1
             counts.waited += now - call.began
         self._ground.woken.append((call.wake, 1_000))
 
