@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Final, Literal
 
 from meshmq.errors import ConfigError
 from meshmq.settings import COUNT_LIMIT
 
 #: When a job is acked: when it is done, or when it is handed out.
 Ack = Literal["done", "receipt"]
+#: The most handlers of one receiver that are at work at once: each may have a thread.
+CONCURRENCY_LIMIT: Final = 10_000
 
 
 def check_ack(ack: object) -> bool:
@@ -42,6 +44,19 @@ def check_prefetch(prefetch: object) -> None:
     """
     if prefetch is not None and (type(prefetch) is not int or not 0 < prefetch <= COUNT_LIMIT):
         raise ConfigError(f"pull(prefetch={prefetch!r}): it is a whole number from 1 to {COUNT_LIMIT:,}")
+
+
+def check_concurrency(concurrency: object, default: int) -> int:
+    """Return ``concurrency`` if it is a number of handlers that can be at work at once; ``default`` for ``None``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if concurrency is None:
+        return default
+    if type(concurrency) is not int or not 0 < concurrency <= CONCURRENCY_LIMIT:
+        raise ConfigError(f"concurrency={concurrency!r}: it is a whole number from 1 to {CONCURRENCY_LIMIT:,}")
+    return concurrency
 
 
 def check_delay(delay: object) -> None:

@@ -233,7 +233,7 @@ class Consumer:
 
     def _end(self, queue: str) -> None:
         self._participant.end(queue, self, self.engine.now())
-        self._participant.woken.append((("inbox", queue), 1_000))
+        self._participant.woken.append((("inbox", queue), 1_000_000))  # it is among them, and learns that it is over
 
     def _closed(self) -> ClosedError:
         return ClosedError(f"the receiver of {self.queue!r} is closed")

@@ -7,6 +7,7 @@ from weakref import WeakSet
 
 from meshmq.core.participant import Participant
 from meshmq.errors import ClosedError
+from meshmq.handling import Crew
 from meshmq.incarnation import Closable, Incarnation
 from meshmq.links.engine import Engine
 from meshmq.supply import ItemT, Supply, Taker
@@ -26,7 +27,7 @@ class Holder(Incarnation):
         engine, participant = self._opened()
         with engine.gate:
             engine.check()
-            if self._leaving:
+            if self._leaving or self._draining:
                 raise ClosedError(f"node {self.name!r} is being closed: it takes nothing more")
             supply.open(engine, participant)
             self._receivers.setdefault(supply.key, WeakSet()).add(receiver)
@@ -54,6 +55,14 @@ class Holder(Incarnation):
         self._takers.add(taker)
         return taker
 
+    def _man(self, crew: Crew[Any, Any], receiver: Closable) -> None:
+        """Have a crew handle what a receiver takes: now, or when the node opens. It is held until that is closed."""
+        if self._closed:
+            raise ClosedError(f"node {self.name!r} is closed")
+        self._crews[receiver] = crew
+        if self._engine is not None:
+            crew.start()
+
     def _let_go(self, receiver: Closable, supply: Supply[Any]) -> None:
         """Take a receiver away whose takers have left; with the last of its key its supply is closed."""
         with self._opening:
@@ -74,12 +83,41 @@ class Holder(Incarnation):
 
     def _forget(self, receiver: Closable, supply: Supply[Any]) -> bool:
         """Whether that was the last receiver of its key."""
+        self._crews.pop(receiver, None)
         others = self._receivers.get(supply.key, WeakSet())
         others.discard(receiver)
         if not others:
             self._receivers.pop(supply.key, None)
             self._remembered = [other for other in self._remembered if other.key != supply.key]
         return not others
+
+    def _end_handlers(self) -> None:
+        """Have handlers take nothing new and finish what they run."""
+        for receiver in list(self._crews):
+            receiver._end()
+
+    def _end_receivers(self) -> None:
+        """Have handlers and loops take nothing new, and tell peers so."""
+        engine, participant = self._opened()
+        with engine.gate:
+            engine.check()
+            self._draining = True
+            receivers = [receiver for receivers in self._receivers.values() for receiver in receivers]
+            participant.drain(engine.now())
+            participant.woken.append((("drain",), 1_000_000))
+            engine.flush()
+        for receiver in receivers:
+            receiver._end()
+
+    def _crews_at_work(self) -> list[Crew[Any, Any]]:
+        """Return whose places are not all given up, but for that of who asks."""
+        return [crew for crew in list(self._crews.values()) if crew.at_work]
+
+    def _tell_progress(self) -> None:
+        """Wake who waits for handlers to be done."""
+        engine, participant = self._engine, self._participant
+        if engine is not None and participant is not None:
+            engine.post(lambda: participant.woken.append((("progress",), 1_000_000)))
 
     def _close_receivers(self) -> None:
         engine, _ = self._opened()

@@ -19,6 +19,7 @@ from meshmq.core.participant import Participant
 from meshmq.discovery.base import Found
 from meshmq.drivers.base import Driver
 from meshmq.errors import ClosedError, ConfigError, Undelivered
+from meshmq.handling import Crew
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import install_signals, release_signals
 from meshmq.names import NodeId, check_name, counted
@@ -31,7 +32,10 @@ class Closable(Protocol):
     """A receiver, as its node holds it."""
 
     def close(self) -> None:
-        """Stop pulling."""
+        """Take nothing more; what is in hand goes back."""
+
+    def _end(self) -> None:
+        """Take nothing new; what is in hand may be finished."""
 
 
 class Incarnation:
@@ -72,8 +76,11 @@ class Incarnation:
         self._takers: weakref.WeakSet[Taker[Any]] = weakref.WeakSet()
         #: What is to take effect when the node opens.
         self._remembered: list[Supply[Any]] = []
+        #: Who handles what receivers take.
+        self._crews: dict[Closable, Crew[Any, Any]] = {}
         self._opening = threading.RLock()
-        self._leaving = False
+        #: Nothing new is taken; nothing more is pushed, either.
+        self._draining = self._leaving = False
         self._left: Undelivered | None = None
         #: Who closes the node, and whether that is done.
         self._closer = 0
@@ -181,6 +188,7 @@ class Incarnation:
         engine.post(self._note_looked)
         self._remembered.clear()
         self._arrange_exit()
+        self._start_crews()
 
     def _open_place(self) -> Place:
         return self._place or self._whereabouts.open(self.mesh, self._id, self.settings, self._stranger)
@@ -214,6 +222,11 @@ class Incarnation:
 
     def _take_effect(self, engine: Engine, participant: Participant) -> None:
         """Have what was remembered take effect, before anybody learns of the node."""
+
+    def _start_crews(self) -> None:
+        """Have the handlers that were remembered begin."""
+        for crew in list(self._crews.values()):
+            crew.start()
 
     def _arrange_exit(self) -> None:
         """Have the interpreter close the node at exit, if nobody did."""

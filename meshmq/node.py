@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from threading import get_ident
 from typing import Any, Final
 
@@ -43,6 +43,22 @@ class BaseNode(Holder):
             if self._engine is None or self._engine.forked:
                 self._closed = True
             return not self._closed
+
+    def _steps_to_leave(self, hard: float | None) -> Iterator[Wish[None]]:
+        """Leave, as far as that needs no waiting; what is to be waited for before the next step is yielded."""
+        engine, participant = self._opened()
+        began, drain = engine.now(), self.settings.drain
+        if self._crews:
+            with engine.gate:
+                engine.check()
+                participant.drain(engine.now())
+                engine.flush()
+            self._end_handlers()  # before pushes raise: what runs may push still
+            yield wishes.handled(self._crews_at_work, hard, drain)
+            for crew in self._crews_at_work():
+                crew.tell_unfinished()
+        self._begin_to_leave()
+        yield wishes.left(participant, None if hard is None else max(0.0, began + hard - engine.now()), drain)
 
     def _begin_to_leave(self) -> None:
         """Take nothing more: receivers are closed, pushes raise, peers are told."""

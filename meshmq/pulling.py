@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import logging
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from meshmq import wishes
@@ -36,6 +37,11 @@ class Jobs:
     def title(self) -> str:
         """What words call it."""
         return f"queue {self.queue!r}"
+
+    @property
+    def answers(self) -> bool:
+        """Nobody waits for what a handler of jobs returns."""
+        return False
 
     def open(self, engine: Engine, participant: Participant) -> None:
         """Pull the queue.
@@ -76,12 +82,16 @@ class Jobs:
         here = len(self._participant.roster) if self._participant is not None else 0
         return f"a job of {self.queue!r}; {counted(here, 'peer')} here"
 
+    def began(self, item: Message, leave_off: Callable[[], object]) -> None:
+        """Let it: a job that is begun is finished."""
+
     def returned(self, item: Message, value: object) -> None:
         """Leave the ack to the next ask, which comes at once: it costs nothing there."""
 
-    def raised(self, item: Message, error: BaseException) -> None:
+    def raised(self, item: Message, error: BaseException) -> int:
         """Give the job back as failed."""
         item.nack()
+        return logging.ERROR
 
     def _opened(self) -> tuple[Engine, Participant]:
         if self._engine is None or self._participant is None:

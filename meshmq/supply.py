@@ -15,7 +15,7 @@ Queues are the first implementation: ``pulling.Jobs`` and ``consumer.Consumer``.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Protocol, TypeVar
 
 from meshmq.core.participant import Participant
@@ -101,6 +101,10 @@ class Supply(Protocol[ItemT]):
     def title(self) -> str:
         """What it is, for words, logs and ``repr``: ``queue 'jobs'``."""
 
+    @property
+    def answers(self) -> bool:
+        """Whether somebody waits for what a handler returns, or yields."""
+
     def open(self, engine: Engine, participant: Participant) -> None:
         """Take effect on a node that opens, or is open; remembers both.
 
@@ -128,8 +132,14 @@ class Supply(Protocol[ItemT]):
     def words(self) -> str:
         """Say what who waits for an item waits for; inside the gate or outside."""
 
+    def began(self, item: ItemT, leave_off: Callable[[], object]) -> None:
+        """Learn that a handler begins with an item, in the thread (or task) and the context it runs in.
+
+        ``leave_off`` interrupts it, where that can be done; it is called from anywhere, inside the gate, too.
+        """
+
     def returned(self, item: ItemT, value: object) -> None:
         """Learn that a handler has returned ``value``; outside the gate. The next ask is done with it in any case."""
 
-    def raised(self, item: ItemT, error: BaseException) -> None:
-        """Learn that a handler has raised: give back, answer, or nothing. It is logged by the caller."""
+    def raised(self, item: ItemT, error: BaseException) -> int:
+        """Learn that a handler has raised: give back, answer, or nothing. Returns the level at which to log it."""

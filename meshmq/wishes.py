@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from meshmq.core.inbox import IDLE_AFTER
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.core.roster import Event
 from meshmq.errors import ClosedError, NoPeersError, WouldBlock
+from meshmq.handling import Crew
 from meshmq.names import counted
 from meshmq.seeing import PeerView, peer_views
 from meshmq.waiting import Wish
@@ -79,6 +81,41 @@ def left(participant: Participant, hard: float | None, drain: float) -> Wish[Non
             raise WouldBlock
 
     return Wish(("progress",), attempt, flushed(participant, None).words, retry=0.05)
+
+
+def handled(at_work: Callable[[], Sequence[Crew[Any, Any]]], hard: float | None, drain: float) -> Wish[None]:
+    """Wish that handlers, which take nothing new, are done with what they run, or the time for it is over.
+
+    That is ``hard`` seconds from now, else ``drain`` seconds after the last was done with something.
+    """
+    done, latest = -1, 0.0
+
+    def attempt(now: float, since: float) -> None:
+        nonlocal done, latest
+        crews = at_work()
+        if not crews:
+            return
+        count = sum(crew.handled for crew in crews)
+        if count != done:
+            done, latest = count, now
+        limit = since + hard if hard is not None else latest + drain
+        if now < limit:
+            raise WouldBlock
+
+    def words() -> str:
+        return f"handlers to finish: {', '.join(f'{crew.handler.name} of {crew.supply.title}' for crew in at_work())}"
+
+    return Wish(("progress",), attempt, words, retry=0.05)
+
+
+def drain_begun(is_draining: Callable[[], bool]) -> Wish[None]:
+    """Wish that somebody has the node drained."""
+
+    def attempt(now: float, since: float) -> None:
+        if not is_draining():
+            raise WouldBlock
+
+    return Wish(("drain",), attempt, lambda: "SIGINT, SIGTERM or drain()", level=logging.DEBUG)
 
 
 def pullers(participant: Participant, queue: str, count: int) -> Wish[list[PeerView]]:

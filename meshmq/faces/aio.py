@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from meshmq import wishes
-from meshmq.checks import Ack, check_ack, check_timeout
+from meshmq.checks import Ack, check_ack, check_concurrency, check_timeout
 from meshmq.core.roster import Event
 from meshmq.core.tray import TRAY_BYTES
 from meshmq.errors import ClosedError, TimedOut, WouldBlock
@@ -56,11 +56,11 @@ class AsyncNode(AsyncCallingNode):
                 tell_left(self, left)
 
     async def close(self, timeout: float | None = None) -> None:
-        """Leave: wait until every job pushed here is confirmed, say goodbye, close.
+        """Leave: let handlers finish, wait until every job pushed here is confirmed, say goodbye, close.
 
-        Waits as long as there is progress (an ack, or a job in the hands of a living worker) and
-        ``settings.drain`` seconds beyond; ``timeout`` is a hard limit, 0 waits for nothing. What this
-        node pulled and has in hand goes back to its pusher.
+        Waits as long as there is progress (an ack, a job in the hands of a living worker, a handler that is
+        done) and ``settings.drain`` seconds beyond; ``timeout`` is a hard limit, 0 waits for nothing. What
+        this node pulled and has in hand then goes back to its pusher.
 
         Raises:
             Undelivered: jobs were left; it says how many, and what helps.
@@ -72,8 +72,8 @@ class AsyncNode(AsyncCallingNode):
         try:
             if not engine.closed:
                 with suppress(ClosedError):
-                    self._begin_to_leave()
-                    await self._wait(wishes.left(self._participating(), hard, self.settings.drain), None)
+                    for wish in self._steps_to_leave(hard):
+                        await self._wait(wish, None)
         except BaseException:
             if left := await self._end():
                 tell_left(self, left)
@@ -121,11 +121,18 @@ class AsyncNode(AsyncCallingNode):
         await self._wait(self._push_wish(queue, body, buffers, headers), timeout)
 
     def pull(
-        self, queue: str, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None
+        self,
+        queue: str,
+        *,
+        prefetch: int | None = None,
+        ack: Ack = "done",
+        idle: float | None = None,
+        concurrency: int | None = None,
     ) -> AsyncReceiver[Message]:
         """Take jobs of ``queue``, from now on or from when the node opens.
 
-        Iterate over what is returned, or await its ``receive``.
+        Iterate over what is returned, or await its ``receive``, or decorate a handler with it: one that returns
+        acks, one that raises nacks, and ``concurrency`` of them (default: 1, in order) are at work at once.
 
         ``prefetch`` fixes how many jobs are here at once, those in hand included (default: about 0.1 s
         of work, as measured): 1 fetches none ahead. Each loop or thread that asks has one at least; of
@@ -138,7 +145,7 @@ class AsyncNode(AsyncCallingNode):
             ClosedError: the node is closed.
         """
         jobs = Jobs(self._codec, check_name("queue", queue), prefetch=prefetch, receipt=check_ack(ack))
-        return AsyncReceiver(self, jobs, check_timeout(idle))
+        return AsyncReceiver(self, jobs, check_timeout(idle), check_concurrency(concurrency, 1))
 
     def queue(self, queue: str) -> AsyncQueue:
         """Return the handle of a queue, for its options and for speed."""
@@ -228,14 +235,19 @@ class AsyncQueue:
         return count
 
     def pull(
-        self, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None
+        self,
+        *,
+        prefetch: int | None = None,
+        ack: Ack = "done",
+        idle: float | None = None,
+        concurrency: int | None = None,
     ) -> AsyncReceiver[Message]:
         """Take jobs; see ``AsyncNode.pull``.
 
         Raises:
             ClosedError: the node is closed.
         """
-        return self._node.pull(self.name, prefetch=prefetch, ack=ack, idle=idle)
+        return self._node.pull(self.name, prefetch=prefetch, ack=ack, idle=idle, concurrency=concurrency)
 
     async def flush(self, timeout: float | None = None) -> None:
         """Wait until every job pushed into this queue is confirmed.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Generic, Self
 
 from meshmq.checks import check_limit, check_timeout
-from meshmq.errors import ClosedError, TimedOut, WouldBlock
+from meshmq.errors import ClosedError, TimedOut
+from meshmq.faces.aio_crews import TaskCrew
 from meshmq.faces.receivers import BaseReceiver
-from meshmq.faces.tasks import TURN_AFTER, TaskNode
+from meshmq.faces.tasks import TaskNode, take
+from meshmq.handling import Crew, Handler
 from meshmq.supply import ItemT, Supply, Taker
 from meshmq.waiting import Wish, ends_quietly
 
@@ -28,8 +28,15 @@ class AsyncReceiver(BaseReceiver[ItemT]):
 
     _node: TaskNode
 
-    def __init__(self, node: TaskNode, supply: Supply[ItemT], idle: float | None) -> None:
-        super().__init__(node, supply, idle)
+    _may_be_async = True
+
+    def __init__(self, node: TaskNode, supply: Supply[ItemT], idle: float | None, concurrency: int) -> None:
+        super().__init__(node, supply, idle, concurrency)
+
+    def _new_crew(self, handler: Handler) -> Crew[Any, ItemT]:
+        if handler.is_async:
+            return TaskCrew(self._node, handler, self._supply, self._new_place, self._concurrency)
+        return super()._new_crew(handler)
 
     def __aiter__(self) -> AsyncLoop[ItemT]:
         return AsyncLoop(self)
@@ -42,7 +49,8 @@ class AsyncReceiver(BaseReceiver[ItemT]):
             ClosedError: the node or the receiver is closed.
             InUseError: the receiver has a handler.
         """
-        return await self._receive(self._shared or self._ask(), check_timeout(timeout))
+        seconds = check_timeout(timeout)
+        return await take(self._node, self._supply, self._shared or self._ask(), seconds)
 
     async def receive_many(self, limit: int, timeout: float | None = None) -> list[ItemT]:
         """Be done with what was received before and return at least one, at most ``limit``.
@@ -54,33 +62,17 @@ class AsyncReceiver(BaseReceiver[ItemT]):
         """
         check_limit(limit)
         seconds = check_timeout(timeout)
-        taker = self._shared or self._ask()
+        supply, taker = self._supply, self._shared or self._ask()
         await self._node._take_turn()
+        wish: Wish[Any] = Wish(supply.key, lambda *_: taker.advance_many(limit), supply.words, level=logging.INFO)
         while True:
-            items = taker.open_many(await self._wait(lambda: taker.advance_many(limit), taker, seconds))
+            try:
+                items = taker.open_many(await self._node._wait(wish, seconds))
+            except (TimedOut, asyncio.CancelledError):
+                taker.rest()
+                raise
             if items:
                 return items
-
-    async def _receive(self, taker: Taker[ItemT], timeout: float | None) -> ItemT:
-        node = self._node
-        node._turn += 1
-        if node._turn >= TURN_AFTER:
-            await node._take_turn()
-        with suppress(WouldBlock):
-            return taker.next_nowait()
-        while True:
-            item = taker.open_one(await self._wait(taker.advance, taker, timeout))
-            if item is not None:
-                return item
-
-    async def _wait(self, take: Callable[[], Any], taker: Taker[ItemT], timeout: float | None) -> Any:
-        supply = self._supply
-        wish: Wish[Any] = Wish(supply.key, lambda now, since: take(), supply.words, level=logging.INFO)
-        try:
-            return await self._node._wait(wish, timeout)
-        except (TimedOut, asyncio.CancelledError):
-            taker.rest()
-            raise
 
     async def ready(self, timeout: float | None = None) -> Any:
         """Wait until there is something to take: of a queue a job, of a service a request.
@@ -121,7 +113,7 @@ class AsyncLoop(Generic[ItemT]):
         try:
             if self._taker is None:
                 self._taker = receiver._new_loop()
-            return await receiver._receive(self._taker, receiver._idle)
+            return await take(receiver._node, receiver._supply, self._taker, receiver._idle)
         except (ClosedError, TimedOut) as error:
             if not ends_quietly(error):
                 raise

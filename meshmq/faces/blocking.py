@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from meshmq import wishes
-from meshmq.checks import Ack, check_ack, check_timeout
+from meshmq.checks import Ack, check_ack, check_concurrency, check_timeout
 from meshmq.core.roster import Event
 from meshmq.core.tray import TRAY_BYTES
 from meshmq.drivers.keeper import KeeperDriver
@@ -57,11 +57,11 @@ class Node(CallingNode):
             self._close_in_haste(self.settings.drain)
 
     def close(self, timeout: float | None = None) -> None:
-        """Leave: wait until every job pushed here is confirmed, say goodbye, close.
+        """Leave: let handlers finish, wait until every job pushed here is confirmed, say goodbye, close.
 
-        Waits as long as there is progress (an ack, or a job in the hands of a living worker) and
-        ``settings.drain`` seconds beyond; ``timeout`` is a hard limit, 0 waits for nothing. What this
-        node pulled and has in hand goes back to its pusher.
+        Waits as long as there is progress (an ack, a job in the hands of a living worker, a handler that is
+        done) and ``settings.drain`` seconds beyond; ``timeout`` is a hard limit, 0 waits for nothing. What
+        this node pulled and has in hand then goes back to its pusher.
 
         Raises:
             Undelivered: jobs were left; it says how many, and what helps.
@@ -114,11 +114,18 @@ class Node(CallingNode):
         self._wait(self._push_wish(queue, body, buffers, headers), timeout)
 
     def pull(
-        self, queue: str, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None
+        self,
+        queue: str,
+        *,
+        prefetch: int | None = None,
+        ack: Ack = "done",
+        idle: float | None = None,
+        concurrency: int | None = None,
     ) -> Receiver[Message]:
         """Take jobs of ``queue``, from now on or from when the node opens.
 
-        Iterate over what is returned, or call its ``receive``.
+        Iterate over what is returned, or call its ``receive``, or decorate a handler with it: one that returns
+        acks, one that raises nacks, and ``concurrency`` of them (default: 1, in order) are at work at once.
 
         ``prefetch`` fixes how many jobs are here at once, those in hand included (default: about 0.1 s
         of work, as measured): 1 fetches none ahead. Each loop or thread that asks has one at least; of
@@ -131,7 +138,7 @@ class Node(CallingNode):
             ClosedError: the node is closed.
         """
         jobs = Jobs(self._codec, check_name("queue", queue), prefetch=prefetch, receipt=check_ack(ack))
-        return Receiver(self, jobs, check_timeout(idle))
+        return Receiver(self, jobs, check_timeout(idle), check_concurrency(concurrency, 1))
 
     def queue(self, queue: str) -> Queue:
         """Return the handle of a queue, for its options and for speed."""
@@ -231,13 +238,20 @@ class Queue:
             count += 1
         return count
 
-    def pull(self, *, prefetch: int | None = None, ack: Ack = "done", idle: float | None = None) -> Receiver[Message]:
+    def pull(
+        self,
+        *,
+        prefetch: int | None = None,
+        ack: Ack = "done",
+        idle: float | None = None,
+        concurrency: int | None = None,
+    ) -> Receiver[Message]:
         """Take jobs; see ``Node.pull``.
 
         Raises:
             ClosedError: the node is closed.
         """
-        return self._node.pull(self.name, prefetch=prefetch, ack=ack, idle=idle)
+        return self._node.pull(self.name, prefetch=prefetch, ack=ack, idle=idle, concurrency=concurrency)
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until every job pushed into this queue is confirmed.

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import weakref
-from typing import Generic
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 from meshmq.errors import ClosedError, InUseError
+from meshmq.faces.crews import ThreadCrew
+from meshmq.handling import Crew, Handler, read_handler
 from meshmq.node import BaseNode
 from meshmq.supply import ItemT, Supply, Taker
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 class BaseReceiver(Generic[ItemT]):
     """What a node receives: either iterated (or asked by ``receive``), or given to a handler."""
 
-    def __init__(self, node: BaseNode, supply: Supply[ItemT], idle: float | None) -> None:
-        self._node, self._supply, self._idle = node, supply, idle
+    #: Whether its node can run what is ``async``.
+    _may_be_async = False
+
+    def __init__(self, node: BaseNode, supply: Supply[ItemT], idle: float | None, concurrency: int) -> None:
+        self._node, self._supply, self._idle, self._concurrency = node, supply, idle, concurrency
         self._loops: weakref.WeakSet[Taker[ItemT]] = weakref.WeakSet()
         #: Who takes for all that share ``receive``; there from its first use.
         self._shared: Taker[ItemT] | None = None
@@ -29,6 +37,31 @@ class BaseReceiver(Generic[ItemT]):
     def __len__(self) -> int:
         self._node._check_fork()
         return self._supply.waiting()
+
+    def __call__(self, function: FunctionT) -> FunctionT:
+        """Have ``function(data)`` or ``function(data, message)`` called with all that comes; return it unchanged.
+
+        At most ``concurrency`` are at work at once. They begin when the node opens, and end with the receiver.
+
+        Raises:
+            InUseError: the receiver is iterated, or has a handler already.
+            ConfigError: the function cannot be a handler here.
+            ClosedError: the node or the receiver is closed.
+        """
+        supply = self._supply
+        handler = read_handler(function, supply.title, may_be_async=self._may_be_async, may_yield=supply.answers)
+        with self._node._opening:
+            self._check_unhandled()
+            if self._asked:
+                raise InUseError(f"the receiver of {supply.title} is iterated: make another one for a handler")
+            if self.closed:
+                raise ClosedError(f"the receiver of {supply.title} is closed")
+            self._handled = True
+            self._node._man(self._new_crew(handler), self)
+        return function
+
+    def _new_crew(self, handler: Handler) -> Crew[Any, ItemT]:
+        return ThreadCrew(self._node, handler, self._supply, self._new_place, self._concurrency)
 
     def close(self) -> None:
         """Take nothing more: what is in hand goes back as a possible repeat, the rest at once. Twice is once."""
@@ -86,6 +119,9 @@ class BaseReceiver(Generic[ItemT]):
             taker.end()
 
     def _note_asked(self) -> None:
-        if self._handled:
-            raise InUseError(f"the receiver of {self._supply.title} has a handler: make another one to iterate over")
+        self._check_unhandled()
         self._asked = True
+
+    def _check_unhandled(self) -> None:
+        if self._handled:
+            raise InUseError(f"the receiver of {self._supply.title} has a handler already: make another one")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from meshmq.checks import check_limit, check_timeout
 from meshmq.errors import ClosedError, TimedOut, WouldBlock
 from meshmq.faces.receivers import BaseReceiver
-from meshmq.faces.threads import wait
+from meshmq.faces.threads import take, wait
 from meshmq.supply import ItemT, Taker
 from meshmq.waiting import Wish, ends_quietly
-
-ResultT = TypeVar("ResultT")
 
 
 class Receiver(BaseReceiver[ItemT]):
@@ -44,7 +42,7 @@ class Receiver(BaseReceiver[ItemT]):
     def _next(self, taker: Taker[ItemT]) -> ItemT:
         with suppress(WouldBlock):
             return taker.next_nowait()
-        return self._receive(taker, self._idle)
+        return self._take(taker, self._idle)
 
     def receive(self, timeout: float | None = None) -> ItemT:
         """Be done with the one before and return the next; ``timeout=0`` never waits.
@@ -60,7 +58,7 @@ class Receiver(BaseReceiver[ItemT]):
             return taker.next_nowait()
         except WouldBlock:
             pass  # and not waited for in here, or it would be the context of what waiting raises
-        return self._receive(taker, seconds)
+        return self._take(taker, seconds)
 
     def receive_many(self, limit: int, timeout: float | None = None) -> list[ItemT]:
         """Be done with what was received before and return at least one, at most ``limit``.
@@ -72,23 +70,20 @@ class Receiver(BaseReceiver[ItemT]):
         """
         check_limit(limit)
         seconds = check_timeout(timeout)
-        taker = self._shared or self._ask()
+        supply, taker = self._supply, self._shared or self._ask()
+        wish: Wish[Any] = Wish(supply.key, lambda *_: taker.advance_many(limit), supply.words, level=logging.INFO)
         while True:
-            items = taker.open_many(self._wait(lambda: taker.advance_many(limit), taker, seconds))
+            try:
+                items = taker.open_many(wait(self._node, wish, seconds))
+            except TimedOut:
+                taker.rest()
+                raise
             if items:
                 return items
 
-    def _receive(self, taker: Taker[ItemT], timeout: float | None) -> ItemT:
-        while True:
-            item = taker.open_one(self._wait(taker.advance, taker, timeout))
-            if item is not None:
-                return item
-
-    def _wait(self, take: Callable[[], Any], taker: Taker[ItemT], timeout: float | None) -> Any:
-        supply = self._supply
-        wish: Wish[Any] = Wish(supply.key, lambda now, since: take(), supply.words, level=logging.INFO)
+    def _take(self, taker: Taker[ItemT], timeout: float | None) -> ItemT:
         try:
-            return wait(self._node, wish, timeout)
+            return take(self._node, self._supply, taker, timeout)
         except TimedOut:
             taker.rest()
             raise

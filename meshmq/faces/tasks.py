@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from typing import Final, TypeVar
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
 from meshmq.core.participant import Participant
 from meshmq.drivers.base import Driver
 from meshmq.drivers.keeper import KeeperDriver
 from meshmq.drivers.leaving import at_exit
 from meshmq.drivers.loop import LoopDriver
-from meshmq.errors import ConfigError, InUseError, Undelivered, WouldBlock
+from meshmq.errors import ConfigError, InUseError, TimedOut, Undelivered, WouldBlock
 from meshmq.faces.threads import LINGER, leave, tell_left
 from meshmq.links.engine import Engine
 from meshmq.links.waiter import LoopWaiter
 from meshmq.node import BaseNode
+from meshmq.supply import ItemT, Supply, Taker
 from meshmq.waiting import Patience, Wish
 
 ResultT = TypeVar("ResultT")
@@ -108,6 +111,31 @@ class TaskNode(BaseNode):
 
     def _arrange_exit(self) -> None:
         self._take_back = at_exit(self._abandon, self.settings.drain)
+
+
+async def take(
+    node: TaskNode, supply: Supply[ItemT], taker: Taker[ItemT], timeout: float | None, level: int = logging.INFO
+) -> ItemT:
+    """Return the next item of a supply; waits for it, and says so with ``level``.
+
+    Raises:
+        TimedOut: not within ``timeout`` seconds.
+        ClosedError: the node, or what is taken from, is closed.
+    """
+    node._turn += 1
+    if node._turn >= TURN_AFTER:
+        await node._take_turn()
+    with suppress(WouldBlock):
+        return taker.next_nowait()
+    wish: Wish[Any] = Wish(supply.key, lambda now, since: taker.advance(), supply.words, level=level)
+    try:
+        while True:
+            item = taker.open_one(await node._wait(wish, timeout))
+            if item is not None:
+                return item
+    except (TimedOut, asyncio.CancelledError):
+        taker.rest()
+        raise
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

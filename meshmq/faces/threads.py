@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from meshmq import wishes
 from meshmq.errors import ClosedError, Undelivered, WouldBlock
 from meshmq.links.engine import Engine
 from meshmq.links.waiter import ThreadWaiter
 from meshmq.node import BaseNode
+from meshmq.supply import ItemT, Supply, Taker
 from meshmq.waiting import Patience, Wish
 
 _logger: Final = logging.getLogger("meshmq.node")
@@ -50,17 +50,33 @@ def wait(node: BaseNode, wish: Wish[ResultT], timeout: float | None) -> ResultT:
             _unregister(engine, wish, waiter, took=took)
 
 
+def take(
+    node: BaseNode, supply: Supply[ItemT], taker: Taker[ItemT], timeout: float | None, level: int = logging.INFO
+) -> ItemT:
+    """Return the next item of a supply; waits for it, and says so with ``level``.
+
+    Raises:
+        TimedOut, ClosedError: as ``wait``.
+    """
+    wish: Wish[Any] = Wish(supply.key, lambda now, since: taker.advance(), supply.words, level=level)
+    while True:
+        item = taker.open_one(wait(node, wish, timeout))
+        if item is not None:
+            return item
+
+
 def _unregister(engine: Engine, wish: Wish[ResultT], waiter: ThreadWaiter, *, took: bool) -> None:
     if not engine.forked:
         with engine.gate:
             engine.unregister(wish.key, waiter, took=took)
 
 
-def leave(node: BaseNode, hard: float | None) -> None:
+def leave(node: BaseNode, hard: float | None, *, hasty: bool = False) -> None:
     """Wait until nothing is owed, at most ``hard`` seconds, and close the node.
 
-    Ctrl-C or SIGTERM meanwhile makes ``settings.drain`` the hard limit, a second one ends the wait; what
-    is left is then logged, for an exception is on its way.
+    Handlers finish before that. Ctrl-C or SIGTERM meanwhile makes ``settings.drain`` the hard limit, a
+    second one ends the wait (with ``hasty`` the first); what is left is then logged, for an exception is
+    on its way.
 
     Raises:
         Undelivered: jobs were left.
@@ -69,8 +85,7 @@ def leave(node: BaseNode, hard: float | None) -> None:
     try:
         if not engine.closed:
             with suppress(ClosedError):
-                node._begin_to_leave()
-                _wait_to_leave(node, hard)
+                _wait_to_leave(node, hard, hasty=hasty)
     except BaseException:
         if left := _end(node):
             tell_left(node, left)
@@ -79,12 +94,15 @@ def leave(node: BaseNode, hard: float | None) -> None:
         raise left
 
 
-def _wait_to_leave(node: BaseNode, hard: float | None) -> None:
+def _wait_to_leave(node: BaseNode, hard: float | None, *, hasty: bool) -> None:
     try:
-        wait(node, wishes.left(node._participating(), hard, node.settings.drain), None)
+        for wish in node._steps_to_leave(hard):
+            wait(node, wish, None)
     except (KeyboardInterrupt, SystemExit):
-        limit = node.settings.drain if hard is None else min(hard, node.settings.drain)
-        wait(node, wishes.left(node._participating(), limit, limit), None)
+        if not hasty:
+            limit = node.settings.drain if hard is None else min(hard, node.settings.drain)
+            for wish in node._steps_to_leave(limit):
+                wait(node, wish, None)
         raise
 
 
