@@ -85,7 +85,6 @@ class Incarnation:
         #: Who closes the node, and whether that is done.
         self._closer = 0
         self._over = threading.Event()
-        self._looked = False
         self._opened_with: Place | None = None
         #: What to be opened with, where it is not what the whereabouts say: the seam for in-memory networks.
         self._place: Place | None = None
@@ -177,7 +176,7 @@ class Incarnation:
         undo.callback(engine.close, 0.0)
         self._take_effect(engine, participant)
         self._dropped_by_links = getattr(place.links, "counts", {})
-        participant.each_minute = self._refresh
+        participant.each_minute, participant.settle = self._refresh, place.settle
         driver = self._make_driver(engine)
         driver.attach()
         undo.callback(self._forget_engine)
@@ -185,7 +184,7 @@ class Incarnation:
         self._opened_with = place
         place.announce(self._id, self.name, self.mesh, self._found)
         # What was found at once is posted, too: only after it are there rumours to wait for.
-        engine.post(self._note_looked)
+        engine.post(partial(setattr, participant, "looked", True))
         self._remembered.clear()
         self._arrange_exit()
         self._start_crews()
@@ -199,9 +198,6 @@ class Incarnation:
         if engine is not None and driver is not None:
             engine.close(0.0)
             driver.detach()
-
-    def _note_looked(self) -> None:
-        self._looked = True
 
     def _refresh(self) -> None:
         for discovery in self._opened_with.discoveries if self._opened_with is not None else ():

@@ -198,9 +198,7 @@ class BaseNode(Holder):
         raise ClosedError(f"node {self.name!r} is being closed: nothing more can be pushed")
 
     def _settled_wish(self) -> Wish[None]:
-        _, participant = self._opened()
-        settle = self._opened_with.settle if self._opened_with is not None else 0.0
-        return wishes.settled(participant, lambda: self._looked, settle)
+        return wishes.settled(self._participating())
 
     def _takers_wish(self, count: int, *, pull: str | None, reply: str | None) -> Wish[list[PeerView]]:
         if type(count) is not int or count < 1:

@@ -161,12 +161,11 @@ def event(participant: Participant, seen: list[int]) -> Wish[Event]:
     return Wish(("roster",), attempt, lambda: "an event of the roster", level=logging.INFO)
 
 
-def settled(participant: Participant, looked: Callable[[], bool], settle: float) -> Wish[None]:
-    """Wish that discovery has had its first answers; ``looked()`` tells whether it has begun."""
+def settled(participant: Participant) -> Wish[None]:
+    """Wish that discovery has had its first answers."""
 
     def attempt(now: float, since: float) -> None:
-        answered = not participant.presence.rumours.unanswered
-        if not looked() or not answered or now < participant.opened_at + settle:
+        if not participant.settled(now):
             raise WouldBlock
 
     return Wish(("roster",), attempt, lambda: "discovery to settle", retry=0.05)

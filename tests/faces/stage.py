@@ -14,7 +14,11 @@ import meshmq
 from meshmq.testing import Network
 
 Face = Literal["blocking", "aio"]
-_HANDLES: Final = (meshmq.Queue, meshmq.Receiver, meshmq.AsyncQueue, meshmq.AsyncReceiver)
+_BLOCKING: Final = (meshmq.Node, meshmq.Queue, meshmq.Receiver, meshmq.Service, meshmq.Stream)
+_HANDLES: Final = (
+    *(meshmq.Queue, meshmq.Receiver, meshmq.Service, meshmq.Stream),
+    *(meshmq.AsyncQueue, meshmq.AsyncReceiver, meshmq.AsyncService, meshmq.AsyncStream),
+)
 _END: Final = object()
 
 
@@ -23,7 +27,7 @@ class Actor:
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
-        self._blocking = isinstance(inner, meshmq.Node | meshmq.Queue | meshmq.Receiver)
+        self._blocking = isinstance(inner, _BLOCKING)
 
     def __getattr__(self, name: str) -> Any:
         member = getattr(self.inner, name)
@@ -67,12 +71,11 @@ class Steps:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> meshmq.Message:
-        message = await asyncio.to_thread(next, self._loop, _END)
-        if message is _END:
+    async def __anext__(self) -> Any:
+        item = await asyncio.to_thread(next, self._loop, _END)
+        if item is _END:
             raise StopAsyncIteration
-        assert isinstance(message, meshmq.Message)
-        return message
+        return item
 
 
 class Stage:
