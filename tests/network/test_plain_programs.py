@@ -9,6 +9,8 @@ import pytest
 
 import meshmq.wire
 from meshmq import Node
+from meshmq.waiting import Wish
+from meshmq.wire.calls import Value
 from tests.network.conftest import Spawn
 
 TEXT = (Path(meshmq.wire.__file__).parent / "PROTOCOL.md").read_text()
@@ -27,7 +29,7 @@ def direct_address(runtime_directory: Path) -> str:
     return f"ipc://{socket}"
 
 
-@pytest.mark.parametrize("name", ["push", "pull"])
+@pytest.mark.parametrize("name", ["push", "pull", "call", "serve"])
 def test_a_plain_program_is_short(name: str) -> None:
     assert len([line for line in program(name).splitlines() if line]) <= MOST_LINES
     assert set(re.findall(r"^import (.*)$", program(name), re.MULTILINE)) == {"struct, sys", "msgpack, zmq"}
@@ -68,3 +70,36 @@ def test_a_job_of_a_plain_program_that_is_killed_comes_back(spawn: Spawn, runtim
             assert (message.data, message.attempt) == (1, 2)
             message.ack()
             node.flush(timeout=20)
+
+
+def test_a_plain_program_calls_a_service_of_a_node(spawn: Spawn, runtime_directory: Path) -> None:
+    with Node("server") as node:
+        engine, participant = node._opened()
+        server = participant.calls.server
+        with engine.gate:
+            server.serve("add", engine.now())
+            engine.flush()
+        child = spawn(program("call"), direct_address(runtime_directory))
+        taken = Wish(("service", "add"), lambda now, since: server.take("add", now), lambda: "a request")
+        incoming = node._wait(taken, 20)
+        assert node._codec.decode(incoming.value.body) == [1, 2]
+        with engine.gate:
+            assert server.answer(incoming, Value(node._codec.encode(3)[0]), engine.now())
+            engine.flush()
+        assert child.wait(20) == 0
+        assert child.rest() == ["0 3"]
+
+
+def test_a_plain_program_is_told_what_a_node_does_not_serve(spawn: Spawn, runtime_directory: Path) -> None:
+    with Node("server"):
+        child = spawn(program("call"), direct_address(runtime_directory))
+        assert child.wait(20) == 0
+        assert child.rest() == ["4 unserved"]
+
+
+def test_a_plain_program_serves_a_node(spawn: Spawn, runtime_directory: Path) -> None:
+    with Node("caller") as node:
+        child = spawn(program("serve"), direct_address(runtime_directory))
+        assert node.request("add", [1, 2, 3], timeout=20) == 6
+        assert child.wait(20) == 0
+        assert child.rest() == ["served add"]
