@@ -44,6 +44,7 @@ from meshmq.faces.blocking import Node, Queue
 from meshmq.faces.calling import Service, Stream
 from meshmq.faces.receiving import Receiver
 from meshmq.message import Message
+from meshmq.request import Request
 from meshmq.seeing import PeerView
 from meshmq.settings import Settings
 
@@ -77,6 +78,7 @@ __all__ = [
     "Queue",
     "Receiver",
     "RemoteError",
+    "Request",
     "RequestRefused",
     "Service",
     "Settings",

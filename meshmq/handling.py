@@ -194,6 +194,11 @@ def _me() -> object:
     return threading.current_thread()
 
 
+def failure_of(error: BaseException) -> tuple[str, str, str]:
+    """Return what is told of an exception: its kind, its text and its stack; never raises."""
+    return kind_of(error), text_of(error), stack_of(error)
+
+
 def kind_of(error: BaseException) -> str:
     """Return the name of an exception's class; never raises."""
     try:

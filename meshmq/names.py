@@ -66,6 +66,18 @@ def check_pattern(pattern: object) -> str:
     return pattern
 
 
+def check_service(name: object) -> str:
+    """Return ``name`` if a program may serve it.
+
+    Raises:
+        NameInvalid: it can be no name, or is one of those that every node serves itself.
+    """
+    service = check_name("service", name)
+    if service.startswith(RESERVED):
+        raise NameInvalid(f"{service!r}: names of services that begin with {RESERVED!r} are the nodes' own")
+    return service
+
+
 def short(node_id: bytes) -> str:
     """Return the first 8 hex digits of an id: what logs and tables show."""
     return node_id[:4].hex()

@@ -82,7 +82,7 @@ class Jobs:
         here = len(self._participant.roster) if self._participant is not None else 0
         return f"a job of {self.queue!r}; {counted(here, 'peer')} here"
 
-    def began(self, item: Message, leave_off: Callable[[], object]) -> None:
+    def began(self, item: Message, leave_off: Callable[[], object] | None) -> None:
         """Let it: a job that is begun is finished."""
 
     def returned(self, item: Message, value: object) -> None:

@@ -132,10 +132,10 @@ class Supply(Protocol[ItemT]):
     def words(self) -> str:
         """Say what who waits for an item waits for; inside the gate or outside."""
 
-    def began(self, item: ItemT, leave_off: Callable[[], object]) -> None:
+    def began(self, item: ItemT, leave_off: Callable[[], object] | None) -> None:
         """Learn that a handler begins with an item, in the thread (or task) and the context it runs in.
 
-        ``leave_off`` interrupts it, where that can be done; it is called from anywhere, inside the gate, too.
+        ``leave_off`` interrupts it, where that can be done; it may be called inside the gate.
         """
 
     def returned(self, item: ItemT, value: object) -> None:

@@ -6,12 +6,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from meshmq.calling import Answer, Key, Pending, PendingStream, PendingSurvey, Timeout
-from meshmq.faces.tasks import TaskNode
+from meshmq.faces.aio_receiving import AsyncReceiver
+from meshmq.faces.aio_serving import AsyncServingNode
 from meshmq.names import check_name
+from meshmq.request import Request
 from meshmq.wire.batches import Headers
 
 
-class AsyncCallingNode(TaskNode):
+class AsyncCallingNode(AsyncServingNode):
     """The verbs of a node with which it calls services."""
 
     async def request(
@@ -192,6 +194,16 @@ class AsyncService:
             to=self._to if to is None else to,
             headers=self._headers if headers is None else headers,
         )
+
+    def reply(
+        self, *, idempotent: bool = False, concurrency: int | None = None, idle: float | None = None
+    ) -> AsyncReceiver[Request]:
+        """Answer requests; see ``AsyncNode.reply``.
+
+        Raises:
+            NameInvalid, ClosedError: as there.
+        """
+        return self._node.reply(self.name, idempotent=idempotent, concurrency=concurrency, idle=idle)
 
 
 class AsyncStream:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
+from collections.abc import AsyncGenerator
+from typing import Any
 
 from meshmq.errors import ClosedError
 from meshmq.faces.tasks import TaskNode, take
 from meshmq.handling import Crew, Place
+from meshmq.request import Request, check_streamed
 from meshmq.supply import ItemT
 
 
@@ -51,6 +55,18 @@ class TaskCrew(Crew[TaskNode, ItemT]):
 
         try:
             self.supply.began(item, leave_off)
-            self.supply.returned(item, await self.handler.call(item))
+            value = self.handler.call(item)
+            if isinstance(item, Request) and inspect.isasyncgen(value):
+                await self._stream(item, value)
+            else:
+                self.supply.returned(item, await value)
         except BaseException as error:  # SystemExit of a handler, too: it ends what it handles and not the loop
             self._raised(item, error)
+
+    async def _stream(self, request: Request, values: AsyncGenerator[Any, Any]) -> None:
+        async with contextlib.aclosing(values):
+            check_streamed(request)
+            async for value in values:
+                if not await self._node._wait(request._item_wish(value), None):
+                    break
+        request._end()

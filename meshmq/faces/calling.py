@@ -6,13 +6,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from meshmq.calling import Answer, Key, Pending, PendingStream, PendingSurvey, Timeout
+from meshmq.faces.receiving import Receiver
+from meshmq.faces.serving import ServingNode
 from meshmq.faces.threads import wait
 from meshmq.names import check_name
-from meshmq.node import BaseNode
+from meshmq.request import Request
 from meshmq.wire.batches import Headers
 
 
-class CallingNode(BaseNode):
+class CallingNode(ServingNode):
     """The verbs of a node with which it calls services."""
 
     def request(
@@ -191,6 +193,16 @@ class Service:
             to=self._to if to is None else to,
             headers=self._headers if headers is None else headers,
         )
+
+    def reply(
+        self, *, idempotent: bool = False, concurrency: int | None = None, idle: float | None = None
+    ) -> Receiver[Request]:
+        """Answer requests; see ``Node.reply``.
+
+        Raises:
+            NameInvalid, ClosedError: as there.
+        """
+        return self._node.reply(self.name, idempotent=idempotent, concurrency=concurrency, idle=idle)
 
 
 class Stream:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
+from collections.abc import Generator
+from contextlib import closing
 from contextvars import copy_context
+from typing import Any
 
 from meshmq.errors import ClosedError, WouldBlock
-from meshmq.faces.threads import take
+from meshmq.faces.threads import take, wait
 from meshmq.handling import Crew, Place
 from meshmq.links.interrupts import start_apart
 from meshmq.node import BaseNode
+from meshmq.request import Request, check_streamed
 from meshmq.supply import ItemT
 
 
@@ -50,11 +55,19 @@ class ThreadCrew(Crew[BaseNode, ItemT]):
 
     def _call(self, item: ItemT) -> None:
         try:
-            self.supply.began(item, _let_it)
-            self.supply.returned(item, self.handler.call(item))
+            self.supply.began(item, None)  # a thread cannot be interrupted: it looks at request.cancelled
+            value = self.handler.call(item)
+            if isinstance(item, Request) and inspect.isgenerator(value):
+                self._stream(item, value)
+            else:
+                self.supply.returned(item, value)
         except BaseException as error:  # SystemExit of a handler, too: it ends what it handles and not the node
             self._raised(item, error)
 
-
-def _let_it() -> None:
-    """A thread cannot be interrupted: the handler looks at ``request.cancelled``."""
+    def _stream(self, request: Request, values: Generator[Any, Any, Any]) -> None:
+        with closing(values):
+            check_streamed(request)
+            for value in values:
+                if not wait(self._node, request._item_wish(value), None):
+                    break
+        request._end()

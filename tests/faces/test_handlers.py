@@ -11,18 +11,8 @@ from typing import Any
 import pytest
 
 import meshmq
+from tests.faces.functions import LIMIT, Unspeakable
 from tests.faces.stage import Actor, Stage, acked, soon
-
-LIMIT = 10.0
-
-
-class Unspeakable(BaseException):
-    """An exception that cannot be shown."""
-
-    def __str__(self) -> str:
-        raise self
-
-    __repr__ = __str__
 
 
 class Sign:
@@ -97,7 +87,7 @@ async def test_handler_that_raises_anything_nacks_and_the_node_goes_on(
         def fail(data: object, message: meshmq.Message) -> None:
             attempts.append(message.attempt)
             if message.attempt == 1:
-                raise error
+                raise error.with_traceback(None)
 
         await handle(await worker.pull("jobs"), fail)
     else:
@@ -105,7 +95,7 @@ async def test_handler_that_raises_anything_nacks_and_the_node_goes_on(
         async def fail_awaited(data: object, message: meshmq.Message) -> None:
             attempts.append(message.attempt)
             if message.attempt == 1:
-                raise error
+                raise error.with_traceback(None)
 
         await handle(await worker.pull("jobs"), fail_awaited)
     await pusher.push("jobs", 1)
