@@ -55,7 +55,7 @@ class Settings:
     """Bytes of requests of one service that wait here, and of answers that are kept; a larger one is let in alone."""
 
     reply_cache: int = 1_000
-    """Answers kept for idempotent requests that come again, each for twice as long as its caller waits."""
+    """Answers kept for idempotent requests that come again, each for twice as long as its caller waits, and 10 s."""
 
     backoff: float = 0.1
     """The first pause before a job that was refused (nack) is offered again; it doubles, with jitter."""

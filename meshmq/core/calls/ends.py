@@ -13,6 +13,8 @@ from meshmq.wire.frames import Kind
 
 #: Woken with so many, all who wait are.
 ALL: Final = 1_000_000
+#: For how many seconds a session may hold a repeat back before it is given up, with room to spare.
+HELD_BACK: Final = 10.0
 
 
 class Ends:
@@ -46,16 +48,20 @@ class Ends:
         else:
             line.counts["failed" if status is Status.FAILED else "done"] += 1
             frames = pack_answer(incoming.id, status, value, number=incoming.sent)
-            if incoming.idempotent and not incoming.stream:
-                span = incoming.span if incoming.span is not None else self._ground.settings.request_timeout
-                if not len(self._remembered):
-                    self._forget_at = now + 1.0
-                    self._ground.soon(self._forget_at)
-                self._remembered.put(incoming.key, frames, now + 2 * span)
+        if incoming.idempotent and not incoming.stream:
+            self._remember(incoming, frames, now)
         self._post(incoming, frames)
         self._ground.woken.append((("progress",), ALL))
         self._ground.work(now)
         return not incoming.cancelled
+
+    def _remember(self, incoming: Incoming, frames: Sequence[bytes], now: float) -> None:
+        """Keep an answer for repeats: one that was cancelled, too, for its repeat may be on its way still."""
+        span = incoming.span if incoming.span is not None else self._ground.settings.request_timeout
+        if not len(self._remembered):
+            self._forget_at = now + 1.0
+            self._ground.soon(self._forget_at)
+        self._remembered.put(incoming.key, frames, now + 2 * span + HELD_BACK)
 
     def _drop(self, incoming: Incoming, word: str) -> None:
         """Leave off: before it has begun it is over; after that whoever runs it is told."""
