@@ -8,6 +8,7 @@ from typing import Protocol
 
 from meshmq.core.roster import Peer
 from meshmq.core.session import Session
+from meshmq.core.stream import Source
 from meshmq.settings import Settings
 from meshmq.wire.frames import Kind
 
@@ -40,6 +41,9 @@ class Ground(Protocol):
     def work(self, now: float) -> None:
         """Have everything sent that may be: what users call ends with it."""
 
+    def pump(self, peer: bytes, source: Source, now: float) -> None:
+        """Send news to a peer, or to ourselves, as long as ``source`` gives some and there is room."""
+
     def want(self, peer: bytes, now: float) -> bool:
         """Ask for a session with a peer; whether one stands already (with ourselves one always does)."""
 
@@ -60,6 +64,9 @@ class Ground(Protocol):
 
     def settled(self, now: float) -> bool:
         """Whether discovery has had its first answers."""
+
+    def round_trip(self, peer: bytes) -> float:
+        """Return the measured round trip to a peer in seconds, 0 where none was measured."""
 
     def name_of(self, peer: bytes) -> str:
         """Return the name of a peer, or our own."""

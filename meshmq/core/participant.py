@@ -16,6 +16,7 @@ from meshmq.core.feed.feed import Feed
 from meshmq.core.part import Part
 from meshmq.core.roster import Peer
 from meshmq.core.session import Session
+from meshmq.core.stream import Source
 from meshmq.core.trade import Trade
 from meshmq.names import short
 from meshmq.settings import Settings
@@ -73,6 +74,17 @@ class Participant(Trade):
         """Return the bytes of requests and answers that wait until a peer reads."""
         session = self.sessions.get(peer)
         return session.unread if session is not None else 0
+
+    def pump(self, peer: bytes, source: Source, now: float) -> None:
+        """Send news to a peer, or to ourselves, as long as ``source`` gives some and there is room."""
+        if peer == self.node_id:
+            while (found := source()) is not None:
+                self._local.append(found)
+            return
+        session = self.sessions.get(peer)
+        if session is not None and session.live and session.room("news"):
+            session.pump(now, source, lane="news")
+            self._soon_of(session)
 
     def want(self, peer: bytes, now: float) -> bool:
         """Ask for a session with a peer; whether one stands already (with ourselves one always does)."""
@@ -148,6 +160,20 @@ class Participant(Trade):
                 part.roster_changed(now)
         for part in self._parts:
             part.work(now)
+
+    def refused(self, connection: int, reason: str, address: str, now: float) -> None:
+        """Learn that a dial failed."""
+        if self.feed.lost(connection, now):
+            self._deadline = now
+        else:
+            super().refused(connection, reason, address, now)
+
+    def ended(self, connection: int, now: float) -> None:
+        """Learn that a connection is gone."""
+        if self.feed.lost(connection, now):
+            self._deadline = now
+        else:
+            super().ended(connection, now)
 
     def overhear(self, connection: int, frames: Sequence[bytes], now: float) -> None:
         """Take one message that a peer published on its topics link."""

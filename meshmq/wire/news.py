@@ -2,13 +2,14 @@
 
 ::
 
-    news  = topic · 0x00 · "MQ" · version u8 · kind u8 (28) · publisher 16 bytes · epoch u32 · first u64
-            · count u32 · flags u8 · held f32 · [extras] · count lengths u32 · bodies
+    news  = topic · 0x00 · "MQ" · version u8 · kind u8 (28) · publisher 16 bytes · turn u64 · epoch u32
+            · first u64 · count u32 · flags u8 · held f32 · [extras] · count lengths u32 · bodies
 
 On a topics link this is the whole message, so that a subscription to ``weather.kitchen`` and 0x00 brings that
 topic alone. On a direct link the number of a subscription comes before it (``pack_direct``), and buffers
 are the frames that follow. With flag 4 what was missed can be fetched; with flag 8 the values are not
-here: they are too large for the topics link, and lengths and bodies are missing.
+here: they are too large for the topics link, and lengths and bodies are missing. ``turn`` grows with every
+frame a publisher puts on its topics link (0 on a direct link).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from meshmq.wire.batches import Headers, Load, load_parts, read_load
 from meshmq.wire.fields import NUMBERS, read_name
 from meshmq.wire.frames import MAGIC, VERSION, Kind, VersionMismatch
 
-_FIXED: Final = struct.Struct("!2sBB16sIQIBf")
+_FIXED: Final = struct.Struct("!2sBB16sQIQIBf")
 _NUMBER: Final = struct.Struct("!Q")
 _EXTRAS: Final = 1
 _BUFFERS: Final = 2
@@ -39,6 +40,7 @@ class News:
 
     topic: str
     publisher: bytes
+    turn: int
     epoch: int
     first: int
     count: int
@@ -73,6 +75,7 @@ def pack_news(
     first: int,
     bodies: Sequence[bytes],
     *,
+    turn: int = 0,
     kept: bool,
     held: float,
     headers: Mapping[int, Headers] | None = None,
@@ -80,19 +83,19 @@ def pack_news(
 ) -> list[bytes]:
     """Return the frames of news; ``headers`` go by index, ``held`` is seconds."""
     flags = (_EXTRAS if headers else 0) | (_BUFFERS if buffers else 0) | (_KEPT if kept else 0)
-    head = _head(topic, publisher, epoch, first, len(bodies), flags, held)
+    head = _head(topic, publisher, turn, epoch, first, len(bodies), flags, held)
     return [b"".join((*head, *load_parts(bodies, headers))), *buffers]
 
 
-def pack_notice(topic: str, publisher: bytes, epoch: int, first: int, count: int) -> bytes:
+def pack_notice(topic: str, publisher: bytes, epoch: int, first: int, count: int, *, turn: int) -> bytes:
     """Return the frame that says: these are published, and to be fetched over the direct link."""
-    return b"".join(_head(topic, publisher, epoch, first, count, _KEPT | _ELSEWHERE, 0.0))
+    return b"".join(_head(topic, publisher, turn, epoch, first, count, _KEPT | _ELSEWHERE, 0.0))
 
 
 def _head(
-    topic: str, publisher: bytes, epoch: int, first: int, count: int, flags: int, held: float
+    topic: str, publisher: bytes, turn: int, epoch: int, first: int, count: int, flags: int, held: float
 ) -> tuple[bytes, bytes]:
-    fixed = _FIXED.pack(MAGIC, VERSION, Kind.NEWS, publisher, epoch, first, count, flags, held)
+    fixed = _FIXED.pack(MAGIC, VERSION, Kind.NEWS, publisher, turn, epoch, first, count, flags, held)
     return topic.encode() + b"\0", fixed
 
 
@@ -108,7 +111,7 @@ def unpack_news(frames: Sequence[bytes | memoryview]) -> News:
     place = raw.find(b"\0", 0, 256)
     try:
         topic = read_name(raw[: max(place, 0)].decode())
-        magic, version, kind, publisher, epoch, first, count, flags, held = _FIXED.unpack_from(raw, place + 1)
+        magic, version, kind, publisher, turn, epoch, first, count, flags, held = _FIXED.unpack_from(raw, place + 1)
     except (struct.error, UnicodeDecodeError) as error:
         raise ProtocolError("news that are cut short") from error
     if magic != MAGIC:
@@ -130,6 +133,7 @@ def unpack_news(frames: Sequence[bytes | memoryview]) -> News:
     return News(
         topic,
         publisher,
+        turn,
         epoch,
         first,
         count,

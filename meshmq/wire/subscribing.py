@@ -15,6 +15,10 @@ from meshmq.names import check_pattern
 from meshmq.wire.fields import BODY_LIMIT, NUMBERS, read_fields, read_name, read_texts
 from meshmq.wire.news import EPOCHS
 
+#: What a subscriber's marker on a topics link starts with; its id and the number of the marker follow.
+MARKER: Final = b"\xff"
+_MARKER_BYTES: Final = 25
+
 #: How values come: small ones over the topics link, only the latest of each topic, or all over the direct link.
 Way = Literal["topics", "latest", "direct"]
 _WAYS: Final[dict[str, Way]] = {way: way for way in get_args(Way)}
@@ -36,6 +40,8 @@ class Wanted:
     since: Since | None = None
     span: float = 0.0
     way: Way = "topics"
+    #: It is answered once this marker, or a later one, is heard on the topics link (0: at once).
+    mark: int = 0
     group: str | None = None
     #: Whether further patterns of the same subscription follow in the next frame.
     more: bool = False
@@ -65,7 +71,18 @@ def pack_subscribe(wanted: Wanted) -> list[bytes]:
         parts[-1].append(pattern)
         room -= size
     return [
-        pack_plain([wanted.number, part, wanted.since, wanted.span, wanted.way, wanted.group, index < len(parts) - 1])
+        pack_plain(
+            [
+                wanted.number,
+                part,
+                wanted.since,
+                wanted.span,
+                wanted.way,
+                wanted.mark,
+                wanted.group,
+                index < len(parts) - 1,
+            ]
+        )
         for index, part in enumerate(parts)
     ]
 
@@ -76,8 +93,8 @@ def unpack_subscribe(body: bytes) -> Wanted:
     Raises:
         ProtocolError: it is none.
     """
-    number, patterns, since, span, way, group, more = read_fields(
-        body, int, list, (str, int, float, type(None)), float, str, (str, type(None)), bool
+    number, patterns, since, span, way, mark, group, more = read_fields(
+        body, int, list, (str, int, float, type(None)), float, str, int, (str, type(None)), bool
     )
     texts = read_texts(patterns, PATTERNS_LIMIT, PATTERN_BYTES)
     for text in texts:
@@ -95,7 +112,19 @@ def unpack_subscribe(body: bytes) -> Wanted:
     known = _WAYS.get(way)
     if known is None:
         raise ProtocolError("a SUBSCRIBE by a way that is none")
-    return Wanted(number, texts, since, span, known, None if group is None else read_name(group), more)
+    return Wanted(number, texts, since, span, known, mark, None if group is None else read_name(group), more)
+
+
+def marker(node_id: bytes, mark: int) -> bytes:
+    """Return the string that a subscriber subscribes to, at a topics link, after all others."""
+    return MARKER + node_id + mark.to_bytes(8, "big")
+
+
+def read_marker(string: bytes) -> tuple[bytes, int] | None:
+    """Return ``(node id, number)`` of a marker, nothing where a string is none."""
+    if len(string) != _MARKER_BYTES or string[:1] != MARKER:
+        return None
+    return string[1:17], int.from_bytes(string[17:], "big")
 
 
 def pack_number(number: int) -> bytes:
@@ -113,11 +142,12 @@ def unpack_number(body: bytes) -> int:
     return int(number)
 
 
-def pack_heads(number: int, heads: Sequence[Head], *, stamp: int = 0, last: bool = True) -> list[bytes]:
+def pack_heads(number: int, heads: Sequence[Head], *, turn: int = 0, stamp: int = 0, last: bool = True) -> list[bytes]:
     """Return the bodies of as many HEADS frames as needed, one at least.
 
     ``number`` is the subscription they answer, 0 for all of the peer's. ``stamp`` asks for a SEEN, in the last
-    frame. With ``last`` the answer is whole after the last frame.
+    frame. With ``last`` the answer is whole after the last frame. ``turn`` is that of the last frame that went out
+    on the topics link.
     """
     parts = [heads[start : start + HEADS_LIMIT] for start in range(0, len(heads), HEADS_LIMIT)] or [[]]
     final = len(parts) - 1
@@ -127,6 +157,7 @@ def pack_heads(number: int, heads: Sequence[Head], *, stamp: int = 0, last: bool
                 number,
                 last and index == final,
                 stamp if index == final else 0,
+                turn,
                 [[head.topic, head.epoch, head.base, head.head, head.oldest] for head in part],
             ]
         )
@@ -134,13 +165,24 @@ def pack_heads(number: int, heads: Sequence[Head], *, stamp: int = 0, last: bool
     ]
 
 
-def unpack_heads(body: bytes) -> tuple[int, bool, int, list[Head]]:
-    """Read the body of a HEADS: ``(subscription, last, stamp, heads)``.
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """What a HEADS tells, of subscription ``number`` or (0) of all of them."""
+
+    number: int
+    last: bool
+    stamp: int
+    turn: int
+    heads: list[Head]
+
+
+def unpack_heads(body: bytes) -> Heads:
+    """Read the body of a HEADS.
 
     Raises:
         ProtocolError: it is none.
     """
-    number, last, stamp, rows = read_fields(body, int, bool, int, list)
+    number, last, stamp, turn, rows = read_fields(body, int, bool, int, int, list)
     if len(rows) > HEADS_LIMIT:
         raise ProtocolError("a HEADS with too many topics")
     heads = []
@@ -151,7 +193,7 @@ def unpack_heads(body: bytes) -> tuple[int, bool, int, list[Head]]:
         if not all(type(value) is int and 0 <= value < NUMBERS for value in row[1:5]) or epoch >= EPOCHS or base > head:
             raise ProtocolError("a HEADS with a topic that is none")
         heads.append(Head(read_name(topic), epoch, base, head, oldest))
-    return number, last, stamp, heads
+    return Heads(number, last, stamp, turn, heads)
 
 
 @dataclass(frozen=True, slots=True)

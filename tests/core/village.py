@@ -37,6 +37,7 @@ class Quiet(Scenario):
             random=node.random,
             control=(node.control.replace(f"//{node.index}.", f"//{place}."),),
             direct=(node.direct.replace(f"//{node.index}.", f"//{place}."),),
+            topics=(node.topics.replace(f"//{node.index}.", f"//{place}."),),
             now=node.moment,
         )
 

@@ -32,6 +32,7 @@ from meshmq.wire.subscribing import (
     Fetch,
     Head,
     Wanted,
+    marker,
     pack_fetch,
     pack_fetched,
     pack_heads,
@@ -94,11 +95,11 @@ def batch(flags: int, attempt: int, extras: bytes, bodies: list[bytes]) -> bytes
     )
 
 
-def news(flags: int, extras: bytes, bodies: list[bytes]) -> bytes:
+def news(turn: int, flags: int, extras: bytes, bodies: list[bytes]) -> bytes:
     return b"".join(
         (
             b"weather.kitchen\0MQ",
-            pack("!BB16sIQIBf", 2, 28, NODE, 3, 41, len(bodies), flags, 0.25),
+            pack("!BB16sQIQIBf", 2, 28, NODE, turn, 3, 41, len(bodies), flags, 0.25),
             pack("!I", len(extras)) + extras if flags & 1 else b"",
             *(pack("!I", len(body)) for body in bodies),
             *bodies,
@@ -107,7 +108,7 @@ def news(flags: int, extras: bytes, bodies: list[bytes]) -> bytes:
 
 
 TOPIC: Final = "weather.kitchen"
-WANTED: Final = Wanted(5, ("weather.*", "a.**"), "first", 2.5, "latest", "billing")
+WANTED: Final = Wanted(5, ("weather.*", "a.**"), "first", 2.5, "latest", 7, "billing")
 HEAD: Final = Head(TOPIC, 3, 40, 57, 12)
 FETCH: Final = Fetch(5, TOPIC, 3, 41, 57, 100, 65_536)
 
@@ -187,16 +188,16 @@ FRAMES: Final[dict[str, Frame]] = {
     ),
     "subscribe": Frame(
         pack_head(Kind.SUBSCRIBE, 11, 4) + pack_subscribe(WANTED)[0],
-        head(23, 11, 4) + msgpack([5, ["weather.*", "a.**"], "first", 2.5, "latest", "billing", False]),
+        head(23, 11, 4) + msgpack([5, ["weather.*", "a.**"], "first", 2.5, "latest", 7, "billing", False]),
     ),
     "subscribe_plainly": Frame(
         pack_head(Kind.SUBSCRIBE, 11, 4) + pack_subscribe(Wanted(6, ("a",)))[0],
-        head(23, 11, 4) + msgpack([6, ["a"], None, 0.0, "topics", None, False]),
+        head(23, 11, 4) + msgpack([6, ["a"], None, 0.0, "topics", 0, None, False]),
     ),
     "unsubscribe": Frame(pack_head(Kind.UNSUBSCRIBE, 12, 4) + pack_number(5), head(24, 12, 4) + msgpack([5])),
     "heads": Frame(
-        pack_head(Kind.HEADS, 13, 4) + pack_heads(5, [HEAD], stamp=9)[0],
-        head(25, 13, 4) + msgpack([5, True, 9, [[TOPIC, 3, 40, 57, 12]]]),
+        pack_head(Kind.HEADS, 13, 4) + pack_heads(5, [HEAD], turn=99, stamp=9)[0],
+        head(25, 13, 4) + msgpack([5, True, 9, 99, [[TOPIC, 3, 40, 57, 12]]]),
     ),
     "seen": Frame(pack_head(Kind.SEEN, 14, 4) + pack_number(9), head(26, 14, 4) + msgpack([9])),
     "fetch": Frame(
@@ -204,19 +205,20 @@ FRAMES: Final[dict[str, Frame]] = {
     ),
     "news_fetched": Frame(
         pack_head(Kind.NEWS, 16, 4) + pack_direct(5) + pack_news(TOPIC, NODE, 3, 41, BODIES, kept=True, held=0.25)[0],
-        head(28, 16, 4) + pack("!Q", 5) + news(4, b"", BODIES),
+        head(28, 16, 4) + pack("!Q", 5) + news(0, 4, b"", BODIES),
     ),
     "fetched": Frame(
         pack_head(Kind.FETCHED, 17, 4) + pack_fetched(5, TOPIC, 3, 57), head(29, 17, 4) + msgpack([5, TOPIC, 3, 57])
     ),
     "topics_news": Frame(
-        pack_news(TOPIC, NODE, 3, 41, BODIES, kept=False, held=0.25, headers={1: {"a": "b"}})[0],
-        news(1, msgpack([1, {"a": "b"}]), BODIES),
+        pack_news(TOPIC, NODE, 3, 41, BODIES, turn=99, kept=False, held=0.25, headers={1: {"a": "b"}})[0],
+        news(99, 1, msgpack([1, {"a": "b"}]), BODIES),
     ),
     "topics_notice": Frame(
-        pack_notice(TOPIC, NODE, 3, 41, 2),
-        b"weather.kitchen\0MQ" + pack("!BB16sIQIBf", 2, 28, NODE, 3, 41, 2, 12, 0.0),
+        pack_notice(TOPIC, NODE, 3, 41, 2, turn=100),
+        b"weather.kitchen\0MQ" + pack("!BB16sQIQIBf", 2, 28, NODE, 100, 3, 41, 2, 12, 0.0),
     ),
+    "topics_marker": Frame(marker(NODE, 7), b"\xff" + NODE + pack("!Q", 7)),
     "own_string": Frame(
         own_string(NODE, ["ipc:///run/c", "tcp://10.0.0.1:5555"]), b"\xff" + NODE + b"ipc:///run/c,tcp://10.0.0.1:5555"
     ),

@@ -28,7 +28,9 @@ from meshmq.wire.frames import (
 )
 from meshmq.wire.news import News, unpack_direct, unpack_news
 from meshmq.wire.subscribing import (
+    Heads,
     Wanted,
+    read_marker,
     unpack_fetch,
     unpack_fetched,
     unpack_heads,
@@ -97,7 +99,7 @@ READINGS: dict[str, tuple[Callable[[bytes], object], object]] = {
     "subscribe": (unpack_subscribe, WANTED),
     "subscribe_plainly": (unpack_subscribe, Wanted(6, ("a",))),
     "unsubscribe": (unpack_number, 5),
-    "heads": (unpack_heads, (5, True, 9, [HEAD])),
+    "heads": (unpack_heads, Heads(5, True, 9, 99, [HEAD])),
     "seen": (unpack_number, 9),
     "fetch": (unpack_fetch, FETCH),
     "fetched": (unpack_fetched, (5, TOPIC, 3, 57)),
@@ -199,6 +201,9 @@ def test_news_are_read_as_they_were_sent() -> None:
     assert told(news) == (TOPIC, NODE, 3, 41, 3, True, 0.25, BODIES, {})
     news = unpack_news([golden("topics_news")])
     assert told(news) == (TOPIC, NODE, 3, 41, 3, False, 0.25, BODIES, {1: {"a": "b"}})
+    assert news.turn == 99
+    assert read_marker(golden("topics_marker")) == (NODE, 7)
+    assert read_marker(golden("own_string")) is None
     notice = unpack_news([golden("topics_notice")])
     assert notice.elsewhere
     assert told(notice) == (TOPIC, NODE, 3, 41, 2, True, 0.0, [], {})

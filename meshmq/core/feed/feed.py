@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from functools import partial
 
+from meshmq.core.feed.follower import Follower
+from meshmq.core.feed.publisher import Publisher
+from meshmq.core.feed.subscriber import Subscriber
+from meshmq.core.feed.subscription import Leaf, Overflow, Subscription
 from meshmq.core.part import Ground
-from meshmq.wire.frames import Kind
+from meshmq.errors import ProtocolError
+from meshmq.history import History
+from meshmq.wire.batches import Headers
+from meshmq.wire.frames import Kind, VersionMismatch
+from meshmq.wire.news import unpack_direct, unpack_news
+from meshmq.wire.subscribing import (
+    Since,
+    read_marker,
+    unpack_fetch,
+    unpack_fetched,
+    unpack_heads,
+    unpack_number,
+    unpack_subscribe,
+)
+
+#: The most subscriptions of one peer, and the most patterns of them together.
+FOLLOWERS_MOST = 100_000
+#: Of how many strangers the markers are remembered, and of each how many.
+MARKED_MOST = 65_536
+MARKS_EACH = 8
 
 
 class Feed:
@@ -15,41 +39,286 @@ class Feed:
 
     def __init__(self, ground: Ground, now: float) -> None:
         self._ground = ground
-        self.publishes = self.subscribes = False
+        self.publisher = Publisher(ground)
+        self.subscriber = Subscriber(ground)
+        self.publishes = False
+        self._marks: dict[bytes, dict[int, int]] = {}
+        self._unanswered: dict[Follower, None] = {}
+        self._patterns: dict[bytes, int] = {}
+        self._stamp = 0
+        self._stamped: dict[bytes, int] = {}
+        self._seen: dict[bytes, int] = {}
+
+    # -- what users do -----------------------------------------------------------------------------
+
+    @property
+    def subscribes(self) -> bool:
+        """Whether this node subscribes to anything."""
+        return bool(self.subscriber.subscriptions)
+
+    def publish(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
+        """Publish a message; returns its number among those of the topic. Never waits."""
+        self._publishes(now)
+        series = self.publisher.publish(topic, body, buffers, headers, now)
+        self._work_off(now)
+        moment = self.publisher.deadline
+        if moment is not None:
+            self._ground.soon(moment)
+        return series.head
+
+    def retain(self, pattern: str, history: History | None, now: float) -> None:
+        """Keep history of the topics that a pattern matches."""
+        self.publisher.retain(pattern, history, now)
+        self._publishes(now)
+
+    def _publishes(self, now: float) -> None:
+        if not self.publishes:
+            self.publishes = True
+            self._ground.change_card(now)
+            self.roster_changed(now)
+
+    def subscribe(
+        self,
+        patterns: Sequence[str],
+        *,
+        since: Since | None,
+        latest: bool,
+        overflow: Overflow,
+        capacity: int,
+        capacity_bytes: int,
+        now: float,
+    ) -> Subscription:
+        """Get what is published to topics that one of the patterns matches, from now on."""
+        number = self.subscriber.next_number()
+        subscription = Subscription(
+            number,
+            patterns,
+            since=since,
+            latest=latest,
+            overflow=overflow,
+            capacity=capacity,
+            capacity_bytes=capacity_bytes,
+            now=now,
+        )
+        first = not self.subscribes
+        self.subscriber.open(subscription)
+        if first:
+            self._ground.change_card(now)
+            self.roster_changed(now)
+        self.work(now)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription, now: float) -> None:
+        """End a subscription."""
+        self.subscriber.close(subscription)
+        if not self.subscribes:
+            self._ground.change_card(now)
+            self.roster_changed(now)
+        self.work(now)
+
+    def take(self, subscription: Subscription, consumer: Hashable, now: float, limit: int | None = None) -> Leaf | None:
+        """Give a consumer what waits longest; nothing where nothing does."""
+        leaf = subscription.take(consumer, limit)
+        if self.subscriber.sorter.hungry:
+            self.work(now)
+        return leaf
+
+    def ready(self, subscription: Subscription, now: float) -> bool:
+        """Whether every publisher that is here knows of a subscription."""
+        taps = self.subscriber.taps
+        wanted = [peer.id for peer in self._ground.roster.values() if peer.card.publishes]
+        answered = all(peer in taps and subscription.number in taps[peer].answered for peer in wanted)
+        own = not self.publishes or subscription.number in taps[self._ground.node_id].answered
+        return answered and own and self._ground.settled(now)
+
+    def followed_by(self, topic: str) -> list[bytes]:
+        """Return the ids of the nodes that get what is published to a topic, our own among them."""
+        found = {follower.peer: None for follower in self.publisher.index.matching(topic) if follower.answered}
+        return list(found)
+
+    # -- what comes --------------------------------------------------------------------------------
 
     def read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
         """Take what a session brought."""
+        publisher, body = self.publisher, frames[0]
+        if kind is Kind.SUBSCRIBE:
+            self._subscribed(peer, body, now)
+        elif kind is Kind.UNSUBSCRIBE:
+            self._unsubscribed(peer, unpack_number(body))
+        elif kind is Kind.FETCH:
+            publisher.fetch(peer, unpack_fetch(body))
+        elif kind is Kind.SEEN:
+            self._seen[peer] = max(self._seen.get(peer, 0), unpack_number(body))
+            self._ground.woken.append((("progress",), 1_000))
+        else:
+            tap = self.subscriber.taps.get(peer)
+            if tap is None:
+                return
+            if kind is Kind.NEWS:
+                number, news = unpack_direct(frames)
+                if news.publisher == peer and not news.elsewhere:
+                    self.subscriber.direct(tap, number, news, now)
+            elif kind is Kind.HEADS:
+                self.subscriber.heads(tap, unpack_heads(body), now)
+            elif kind is Kind.FETCHED:
+                self.subscriber.fetched(tap, *unpack_fetched(body))
+
+    def _subscribed(self, peer: bytes, body: bytes, now: float) -> None:
+        wanted = unpack_subscribe(body)
+        followers = self.publisher.followers
+        count = self._patterns.get(peer, 0) + len(wanted.patterns) + 1
+        if count > FOLLOWERS_MOST:
+            raise ProtocolError(f"more than {FOLLOWERS_MOST:,} subscriptions of one peer")
+        self._patterns[peer] = count
+        follower = followers.get((peer, wanted.number))
+        if follower is not None and follower.whole:  # it asks anew, having lost sight of us for a while
+            self._unsubscribed(peer, wanted.number)
+            follower = None
+        if follower is None:
+            follower = followers[peer, wanted.number] = Follower(peer, wanted, now - self._ground.round_trip(peer) / 2)
+        follower.add(wanted.patterns)
+        if not wanted.more:
+            self.publisher.follow(follower)
+            self._unanswered[follower] = None
+
+    def _unsubscribed(self, peer: bytes, number: int) -> None:
+        follower = self.publisher.unfollow(peer, number)
+        if follower is not None:
+            self._unanswered.pop(follower, None)
+            self._patterns[peer] -= len(follower.patterns) + 1
 
     def overhear(self, connection: int, frames: Sequence[bytes], now: float) -> None:
-        """Take one message of a topics link."""
+        """Take one message of a topics link; what is none of ours, or of another incarnation, is dropped."""
+        tap = self.subscriber.by_connection.get(connection)
+        if tap is None:
+            return
+        try:
+            news = unpack_news(frames)
+        except VersionMismatch:
+            return
+        if news.publisher == tap.publisher and not news.buffers:
+            tap.heard(news.turn, now)
+            self.subscriber.news(tap, news, now)
 
     def tuned(self, string: bytes, present: bool, now: float) -> None:
         """Learn of a subscription to our topics link."""
+        self.publisher.tuned += 1 if present else -1
+        told = read_marker(string)
+        if told is None:
+            return
+        node_id, mark = told
+        marks = self._marks.get(node_id)
+        if marks is None:
+            if not present or len(self._marks) >= MARKED_MOST:
+                return
+            marks = self._marks[node_id] = {}
+        marks[mark] = marks.get(mark, 0) + (1 if present else -1)
+        for gone in [known for known, count in marks.items() if count <= 0]:
+            del marks[gone]
+        while len(marks) > MARKS_EACH:
+            del marks[min(marks)]
+        if not marks:
+            del self._marks[node_id]
+
+    def _is_tuned(self, follower: Follower) -> bool:
+        return not follower.mark or any(mark >= follower.mark for mark in self._marks.get(follower.peer, ()))
 
     def awaits(self, peer: bytes) -> bool:
         """Whether a peer may send anything that is large."""
-        return False
+        return peer in self.subscriber.asked
+
+    def lost(self, connection: int, now: float) -> bool:
+        """Learn that a connection that we dialled could not be made, or is gone; whether it was one of ours."""
+        tap = self.subscriber.by_connection.pop(connection, None)
+        if tap is not None:
+            tap.failed(now)
+            self._ground.soon(tap.dial_at)
+        return tap is not None
+
+    # -- who comes and goes ------------------------------------------------------------------------
 
     def session_up(self, peer: bytes, now: float) -> None:
         """Learn that a new session with a peer stands."""
 
     def session_ended(self, peer: bytes, reason: str, now: float, *, clean: bool) -> None:
         """Learn that a session is over."""
+        for follower in self.publisher.lose(peer):
+            self._unanswered.pop(follower, None)
+        self._patterns.pop(peer, None)
+        self._stamped.pop(peer, None)
+        self._seen.pop(peer, None)
+        self.subscriber.cut(peer)
+        self.subscriber.asked.discard(peer)
 
     def roster_changed(self, now: float) -> None:
         """Look who is here and what their cards say."""
+        roster, subscriber = self._ground.roster, self.subscriber
+        # Dictionaries, not sets: the order of what is done must not hang on the hashes of this process.
+        here = dict.fromkeys(peer.id for peer in roster.values() if peer.card.publishes) if self.subscribes else {}
+        if self.subscribes and self.publishes:
+            here[self._ground.node_id] = None
+        for publisher in [publisher for publisher in subscriber.taps if publisher not in here]:
+            subscriber.drop(publisher, now)
+        for publisher in here:
+            tap = subscriber.tap(publisher)
+            peer = roster.get(publisher)
+            if peer is not None:
+                tap.addresses, tap.unreachable = peer.card.topics, not peer.reached
+
+    # -- work and time -----------------------------------------------------------------------------
 
     def work(self, now: float) -> None:
-        """Send what may be sent."""
+        """Answer who subscribed, ask publishers, send what was asked for."""
+        if self._unanswered:
+            for follower in [follower for follower in self._unanswered if self._is_tuned(follower)]:
+                del self._unanswered[follower]
+                self.publisher.answer(follower, now)
+        if self.subscribes:
+            self.subscriber.look_again(now)
+            self.subscriber.sync(now)
+        self._work_off(now)
 
-    def owes(self, now: float) -> bool:
-        """Whether leaving now would lose something."""
-        return False
+    def _work_off(self, now: float) -> None:
+        publisher = self.publisher
+        while publisher.local:
+            frames = publisher.local.pop(0)
+            tap = self.subscriber.taps.get(self._ground.node_id)
+            if tap is not None:
+                self.subscriber.news(tap, unpack_news(frames), now)
+        for peer, errands in publisher.errands.items():
+            if errands:
+                self._ground.pump(peer, partial(errands.next, now), now)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
+        self.publisher.tick(now, awaited=self._awaited())
+
+    def _awaited(self) -> bool:
+        """Whether a subscriber that is here has not asked us for anything yet."""
+        if self._unanswered:
+            return True
+        answered = {follower.peer for follower in self.publisher.followers.values() if follower.answered}
+        return any(peer.card.subscribes and peer.id not in answered for peer in self._ground.roster.values())
 
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        return None
+        moments = (self.publisher.deadline, self.subscriber.deadline)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def owes(self, now: float) -> bool:
+        """Whether subscribers have not confirmed the last numbers, or are still on their way to us."""
+        publisher = self.publisher
+        if not publisher.published:
+            return False
+        publisher.flush(now)
+        if publisher.young_until is not None and (self._awaited() or not self._ground.settled(now)):
+            return True
+        asked = dict.fromkeys(follower.peer for follower in publisher.followers.values() if follower.answered)
+        fresh = [peer for peer in asked if peer not in self._stamped]
+        if fresh:
+            self._stamp += 1
+            publisher.tell_heads(publisher.series.values(), now, fresh, stamp=self._stamp)
+            self._stamped.update(dict.fromkeys(fresh, self._stamp))
+        waiting = [peer for peer in asked if self._seen.get(peer, 0) < self._stamped[peer]]
+        return bool(waiting) or any(publisher.errands.values())

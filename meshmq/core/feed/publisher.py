@@ -1,0 +1,275 @@
+"""What this node publishes: series of numbers, one open batch, what is kept, and who follows.
+
+A message leaves in a batch on the topics link, for all at once. What a subscriber has missed it fetches
+over its session: the publisher tells each the heads of its topics, and sends what is asked for (``errands``).
+A value too large for the topics link is announced there by a notice, and fetched like one that was missed.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from meshmq.core.feed.batch import Batch
+from meshmq.core.feed.errands import Errands
+from meshmq.core.feed.follower import Follower
+from meshmq.core.feed.patterns import Patterns, matches
+from meshmq.core.feed.series import Item, Series, Shelf
+from meshmq.core.part import Ground
+from meshmq.history import History
+from meshmq.wire.batches import Headers
+from meshmq.wire.frames import Kind
+from meshmq.wire.news import EPOCHS, pack_notice
+from meshmq.wire.subscribing import Fetch, Head, pack_fetched, pack_heads
+
+#: While messages follow each other a batch grows for at most this long.
+BATCH_WAIT: Final = 0.001
+#: A topic that has been quiet for so long has its head told.
+QUIET_AFTER: Final = 0.2
+#: The largest value on the topics link.
+TOPICS_BYTES: Final = 64 * 1024
+SERIES_MOST: Final = 100_000
+LOOSE_BYTES: Final = 64 * 1024 * 1024
+#: For so long after discovery has settled, and after the first message, everything is kept for who is on the way.
+YOUNG: Final = 5.0
+#: ...and for so long at most while a subscriber that we know of has not asked yet.
+YOUNG_MOST: Final = 30.0
+
+
+class Publisher:
+    """All series of a node, and all followers of other nodes and its own."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self.series: dict[str, Series] = {}
+        self.followers: dict[tuple[bytes, int], Follower] = {}
+        self.index: Patterns[Follower] = Patterns()
+        self.shelf = Shelf(LOOSE_BYTES)
+        self.errands: dict[bytes, Errands] = {}
+        #: How many subscriptions there are to our topics link.
+        self.tuned = 0
+        #: Until when everything is kept; ``None`` before the first message.
+        self.young_until: float | None = None
+        self.local: list[Sequence[bytes]] = []
+        self.published = self.bytes = self.forgotten = 0
+        self._rules: list[tuple[str, History | None]] = []
+        self._epoch = 1
+        self._turn = 0
+        self._batch: Batch | None = None
+        self._left_at = float("-inf")
+        self._restless: dict[Series, None] = {}
+
+    # -- publishing --------------------------------------------------------------------------------
+
+    def retain(self, pattern: str, history: History | None, now: float) -> None:
+        """Keep history of the topics a pattern matches; of several that match the last counts."""
+        self._rules = [rule for rule in self._rules if rule[0] != pattern]
+        self._rules.append((pattern, history))
+        for series in self.series.values():
+            if matches(pattern, series.topic):
+                series.history = history
+                series.trim(now)
+
+    def publish(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> Series:
+        """Take a message; it leaves at once where the line is quiet, else with its batch. Returns its series."""
+        series = self.series.get(topic) or self._begin(topic, now)
+        series.head += 1
+        series.last_at = now
+        self._restless.pop(series, None)
+        self._restless[series] = None
+        size = len(body) + (sum(map(len, buffers)) if buffers else 0)
+        self.published += 1
+        self.bytes += size
+        if series.version != self.index.version:
+            self._match(series)
+        large = size > TOPICS_BYTES or bool(buffers)
+        if series.history is not None or large or series.direct or self.young_until is not None or series.latest:
+            self._keep(series, Item(series.head, body, buffers, headers, now, size), now, large=large)
+        if large:
+            self.flush(now)
+            self._turn += 1
+            notice = [pack_notice(topic, self._ground.node_id, series.epoch, series.head, 1, turn=self._turn)]
+            self._spread(series, notice)
+            return series
+        batch = self._batch
+        if batch is not None and (batch.series is not series or batch.full):
+            self.flush(now)
+            batch = None
+        if batch is None:
+            batch = self._batch = Batch(series, series.head, now)
+        batch.add(body, headers)
+        if now - self._left_at >= BATCH_WAIT:
+            self.flush(now)
+        return series
+
+    def _keep(self, series: Series, item: Item, now: float, *, large: bool) -> None:
+        for follower in series.latest:
+            self.errands_of(follower.peer).latest(follower.number, series, item)
+        if series.history is not None:
+            series.keep(item, now)
+        elif large or series.direct or self.young_until is not None:
+            self.shelf.put(series, item, now)
+
+    def _begin(self, topic: str, now: float) -> Series:
+        if self.young_until is None and not self.published:
+            self.young_until = now + YOUNG
+        if len(self.series) >= SERIES_MOST:
+            self._forget_some()
+        history = next((history for pattern, history in reversed(self._rules) if matches(pattern, topic)), None)
+        series = self.series[topic] = Series(topic, self._epoch, history, now)
+        return series
+
+    def _forget_some(self) -> None:
+        """Forget the hundredth part that has been quiet for longest; should one come again it is a new epoch."""
+        for series in heapq.nsmallest(SERIES_MOST // 100, self.series.values(), key=lambda series: series.last_at):
+            del self.series[series.topic]
+            self._restless.pop(series, None)
+            self.forgotten += 1
+        self._epoch = (self._epoch + 1) % EPOCHS
+
+    def _match(self, series: Series) -> None:
+        found = self.index.matching(series.topic)
+        series.followers = [follower for follower in found if follower.way != "latest" and follower.group is None]
+        series.direct = [follower for follower in series.followers if follower.way == "direct"]
+        series.latest = [follower for follower in found if follower.way == "latest"]
+        series.groups = list(dict.fromkeys(follower.group for follower in found if follower.group is not None))
+        series.local = any(follower.peer == self._ground.node_id for follower in series.followers)
+        series.version = self.index.version
+
+    def flush(self, now: float) -> None:
+        """Let the open batch leave."""
+        batch, self._batch = self._batch, None
+        if batch is None:
+            return
+        self._left_at = now
+        self._turn += 1
+        series = batch.series
+        if self.tuned or series.local:
+            self._spread(series, batch.frames(self._ground.node_id, self._turn, now))
+        if series.direct:
+            self.tell_heads([series], now, [follower.peer for follower in series.direct])
+
+    def _spread(self, series: Series, frames: Sequence[bytes]) -> None:
+        if self.tuned:
+            self._ground.outputs.append(("spread", frames))
+        if series.local:
+            self.local.append(frames)
+
+    # -- followers ---------------------------------------------------------------------------------
+
+    def errands_of(self, peer: bytes) -> Errands:
+        """Return what is due to a peer."""
+        errands = self.errands.get(peer)
+        if errands is None:
+            errands = self.errands[peer] = Errands(self._ground.node_id)
+        return errands
+
+    def follow(self, follower: Follower) -> None:
+        """Let a subscription count whose patterns are whole."""
+        follower.whole = True
+        for pattern in follower.patterns:
+            self.index.add(pattern, follower)
+
+    def answer(self, follower: Follower, now: float) -> None:
+        """Tell a subscription where its topics stand: from then on it gets what is published."""
+        self.flush(now)
+        follower.answered = True
+        span = now - follower.began
+        heads = [
+            Head(series.topic, series.epoch, series.base(follower.since, span, now), series.head, series.oldest)
+            for series in self._matched(follower)
+        ]
+        for body in pack_heads(follower.number, heads, turn=self._turn):
+            self._ground.put(follower.peer, Kind.HEADS, body)
+        if follower.way == "latest":
+            self._send_latest(follower)
+
+    def _send_latest(self, follower: Follower) -> None:
+        for series in self._matched(follower):
+            item = series.kept.get(series.head)
+            if item is not None and (follower.since is not None or item.at >= follower.began):
+                self.errands_of(follower.peer).latest(follower.number, series, item)
+
+    def _matched(self, follower: Follower) -> Iterable[Series]:
+        if not any("*" in pattern for pattern in follower.patterns):
+            return [self.series[topic] for topic in follower.patterns if topic in self.series]
+        patterns = list(follower.patterns)
+        return [series for series in self.series.values() if any(matches(p, series.topic) for p in patterns)]
+
+    def unfollow(self, peer: bytes, number: int) -> Follower | None:
+        """Forget a subscription."""
+        follower = self.followers.pop((peer, number), None)
+        if follower is not None and follower.whole:
+            for pattern in follower.patterns:
+                self.index.remove(pattern, follower)
+            if peer in self.errands:
+                self.errands[peer].forget(number)
+        return follower
+
+    def lose(self, peer: bytes) -> list[Follower]:
+        """Forget all subscriptions of a peer; returns them."""
+        numbers = [number for owner, number in self.followers if owner == peer]
+        lost = [follower for number in numbers if (follower := self.unfollow(peer, number)) is not None]
+        self.errands.pop(peer, None)
+        return lost
+
+    def fetch(self, peer: bytes, fetch: Fetch) -> None:
+        """Take what a subscriber asks for."""
+        series = self.series.get(fetch.topic)
+        if (peer, fetch.number) not in self.followers or series is None or series.epoch != fetch.epoch:
+            body = pack_fetched(fetch.number, fetch.topic, fetch.epoch, fetch.last)  # it is not there any more
+            self._ground.put(peer, Kind.FETCHED, body)
+        else:
+            self.errands_of(peer).fetch(fetch, series)
+
+    # -- heads and time ----------------------------------------------------------------------------
+
+    def tell_heads(
+        self, told: Iterable[Series], now: float, peers: Iterable[bytes] | None = None, *, stamp: int = 0
+    ) -> None:
+        """Tell subscribers how far topics are; those given, with a stamp to be confirmed, even where nothing is."""
+        heads: dict[bytes, list[Head]] = {peer: [] for peer in peers or ()}
+        for series in told:
+            if series.version != self.index.version:
+                self._match(series)
+            for peer in dict.fromkeys(follower.peer for follower in series.followers if follower.answered):
+                if peers is None or peer in heads:
+                    head = Head(series.topic, series.epoch, 0, series.head, series.oldest)
+                    heads.setdefault(peer, []).append(head)
+        for peer, rows in heads.items():
+            for body in pack_heads(0, rows, turn=self._turn, stamp=stamp):
+                self._ground.put(peer, Kind.HEADS, body)
+
+    def tick(self, now: float, *, awaited: bool) -> None:
+        """Do what is due; ``awaited`` says that a subscriber we know of has not asked yet."""
+        if self._batch is not None and now >= self._left_at + BATCH_WAIT:
+            self.flush(now)
+        quiet: list[Series] = []
+        for series in self._restless:
+            if now < series.last_at + QUIET_AFTER:
+                break
+            quiet.append(series)
+        if quiet:
+            for series in quiet:
+                del self._restless[series]
+            self.tell_heads(quiet, now)
+        if self.young_until is not None and now >= self.young_until:
+            settled = self._ground.settled(now)
+            if (settled and not awaited) or now >= self.young_until + YOUNG_MOST:
+                self.young_until = None
+                self.shelf.older_than(now, TOPICS_BYTES)
+            else:
+                self.young_until = now + 1.0
+
+    @property
+    def deadline(self) -> float | None:
+        """The next moment at which ``tick`` has something to do."""
+        moments: list[float] = []
+        if self._batch is not None:
+            moments.append(self._left_at + BATCH_WAIT)
+        if self._restless:
+            moments.append(next(iter(self._restless)).last_at + QUIET_AFTER)
+        if self.young_until is not None:
+            moments.append(self.young_until)
+        return min(moments, default=None)

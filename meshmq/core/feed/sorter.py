@@ -1,0 +1,217 @@
+"""Sets news in order: each flow waits for its next number, has what is missing fetched, or tells it as missed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from meshmq.core.feed.flow import Flow
+from meshmq.core.feed.subscription import HELD_MOST, Span, Subscription
+from meshmq.core.feed.tap import Tap
+from meshmq.core.part import Ground
+from meshmq.wire.frames import Kind
+from meshmq.wire.news import News
+from meshmq.wire.subscribing import Fetch, Head, pack_fetch
+
+#: The most messages asked for at a time.
+FETCH_MOST: Final = 1_000
+#: The most topics of which a subscription knows how far they are.
+FLOWS_MOST: Final = 100_000
+
+
+class Sorter:
+    """All flows of a node's subscriptions: what comes in, in any order, goes on in the right one."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        #: Flows that go on as soon as the user has made room, each with its tap and subscription.
+        self.hungry: dict[Flow, tuple[Tap, Subscription]] = {}
+
+    def _flow(self, tap: Tap, subscription: Subscription, topic: str, epoch: int, first: int) -> Flow:
+        key = (tap.publisher, topic)
+        flow = subscription.flows.get(key)
+        if flow is None:
+            based = subscription.number in tap.answered
+            flow = subscription.flows[key] = Flow(tap.publisher, topic, epoch, based=based)
+            if not based:
+                tap.behind[flow] = subscription
+            elif subscription.forgetful:  # it may be one of those that were forgotten: nobody knows where it was
+                flow.rebase(first - 1)
+            self._forget_one(subscription)
+        return flow
+
+    def _forget_one(self, subscription: Subscription) -> None:
+        flows = subscription.flows
+        if len(flows) > FLOWS_MOST:
+            oldest = next((key for key, flow in flows.items() if not flow.behind), None)
+            if oldest is not None:
+                del flows[oldest]
+                subscription.forgetful = True
+
+    def latest(self, tap: Tap, subscription: Subscription, news: News, now: float) -> None:
+        """Take what is the newest of its topic, for a subscription that wants no more."""
+        flow = self._flow(tap, subscription, news.topic, news.epoch, news.first)
+        if news.epoch != flow.epoch:
+            flow.restart(news.epoch)
+        flow.based = True
+        tap.behind.pop(flow, None)
+        if news.last >= flow.next:
+            self._accept(flow, subscription, news, now)
+
+    def arrive(self, tap: Tap, subscription: Subscription, news: News, now: float) -> None:
+        """Take news for one subscription."""
+        flow = self._flow(tap, subscription, news.topic, news.epoch, news.first)
+        if news.epoch != flow.epoch:
+            self._begin_anew(flow, subscription, news.epoch)
+        flow.kept = news.kept
+        if news.elsewhere:
+            flow.head = max(flow.head, news.last)
+        elif flow.based and news.first <= flow.next:
+            if news.last >= flow.next:
+                self._accept(flow, subscription, news, now)
+        elif not self._hold(flow, subscription, news, now):
+            flow.head = max(flow.head, news.last)  # it is fetched when its turn comes, or told as missed
+        if flow.held or flow.head >= flow.next:
+            self.go_on(flow, subscription, tap)
+
+    def _hold(self, flow: Flow, subscription: Subscription, news: News, arrived: float) -> bool:
+        size = news.size(0, news.count)
+        if len(flow.held) >= HELD_MOST or subscription.held_size + size > subscription.capacity_bytes:
+            return False
+        if flow.hold(news, arrived):
+            subscription.held += news.count
+            subscription.held_size += size
+        return True
+
+    def _release(self, flow: Flow, subscription: Subscription) -> None:
+        """Take the first of what is held, whose turn it is."""
+        news, arrived = flow.held.popleft()
+        subscription.held -= news.count
+        subscription.held_size -= news.size(0, news.count)
+        if news.last >= flow.next:
+            self._accept(flow, subscription, news, arrived)
+
+    def _begin_anew(self, flow: Flow, subscription: Subscription, epoch: int) -> None:
+        if not flow.based:
+            flow.rebase(flow.hole)
+        flow.kept = False
+        self.coming(flow, subscription, 0)
+        self.go_on(flow, subscription, None)
+        flow.restart(epoch)
+
+    def _accept(self, flow: Flow, subscription: Subscription, news: News, arrived: float) -> None:
+        start = max(0, flow.next - news.first)
+        if news.first > flow.next:
+            self._miss(flow, subscription, news.first - 1)
+        flow.next = news.last + 1
+        waiting = subscription.waiting
+        subscription.put(Span(news, flow, start, news.count, arrived))
+        if subscription.waiting > waiting or subscription.disconnected:
+            count = max(1, subscription.waiting - waiting)
+            self._ground.woken.append((("subscription", subscription.number), count))
+
+    def _miss(self, flow: Flow, subscription: Subscription, upto: int) -> None:
+        """Give up what was awaited up to a number."""
+        count = upto + 1 - flow.next
+        if count > 0:
+            flow.next = upto + 1
+            if subscription.latest:
+                subscription.superseded += count
+            else:
+                subscription.lost += count
+
+    # -- holes -------------------------------------------------------------------------------------
+
+    def go_on(self, flow: Flow, subscription: Subscription, tap: Tap | None) -> None:
+        """Take what is held and whose turn it is; have the hole before it fetched, or give it up.
+
+        Without a tap nothing more can come.
+        """
+        while flow.based:
+            while flow.held and flow.held[0][0].first <= flow.next:
+                self._release(flow, subscription)
+            if not flow.behind:
+                break
+            if tap is not None and (flow.fetching or (flow.doubted >= 0 and not flow.held)):
+                tap.behind[flow] = subscription
+                return
+            hole = flow.hole
+            if tap is not None and flow.kept:
+                tap.behind[flow] = subscription
+                self._fetch(tap, flow, subscription, hole)
+                return
+            self._miss(flow, subscription, hole)
+        if tap is not None and flow.based:
+            tap.behind.pop(flow, None)
+            flow.doubted = -1
+
+    def _fetch(self, tap: Tap, flow: Flow, subscription: Subscription, last: int) -> None:
+        if min(subscription.room) <= 0 and flow.held:  # what comes before it needs the room; it is fetched in its turn
+            last = flow.head = max(flow.head, flow.held[-1][0].last)
+            for news, _ in flow.held:
+                subscription.held -= news.count
+                subscription.held_size -= news.size(0, news.count)
+            flow.held.clear()
+        messages, size = subscription.room
+        messages = min(messages, FETCH_MOST)
+        if messages <= 0 or size <= 0:
+            self.hungry[flow] = (tap, subscription)
+            return
+        fetch = Fetch(subscription.number, flow.topic, flow.epoch, flow.next, last, messages, size)
+        if self._ground.put(tap.publisher, Kind.FETCH, pack_fetch(fetch)):
+            self.coming(flow, subscription, min(messages, last + 1 - flow.next))
+
+    def coming(self, flow: Flow, subscription: Subscription, messages: int) -> None:
+        """Note how many messages were asked for and are on their way."""
+        subscription.coming += messages - flow.fetching
+        flow.fetching = messages
+
+    def fetched(self, tap: Tap, subscription: Subscription, flow: Flow, upto: int) -> None:
+        """Learn that what was fetched has been sent up to a number, as far as it was there."""
+        self.coming(flow, subscription, 0)
+        last = min(upto, max(flow.head, flow.held[-1][0].last if flow.held else 0))
+        while flow.next <= last:
+            if flow.held and flow.held[0][0].first <= flow.next:
+                self._release(flow, subscription)
+            else:
+                self._miss(flow, subscription, min(last, flow.hole))
+        self.go_on(flow, subscription, tap)
+
+    def head(self, tap: Tap, subscription: Subscription, head: Head, turn: int, now: float, *, base: bool) -> None:
+        """Learn how far a topic is; with ``base``, in answer to the subscription, which begins there."""
+        if subscription.latest and not base:
+            return
+        flow = self._flow(tap, subscription, head.topic, head.epoch, head.head + 1)
+        if head.epoch != flow.epoch:
+            self._begin_anew(flow, subscription, head.epoch)
+        if not flow.based:
+            flow.rebase(head.base)
+        if subscription.latest:
+            tap.behind.pop(flow, None)
+            return
+        flow.head = max(flow.head, head.head)
+        flow.kept = flow.kept or 0 < head.oldest <= head.head
+        if flow.head >= flow.next and not flow.held and (not base or not flow.kept) and tap.turn < turn and not tap.own:
+            flow.doubted = max(flow.doubted, turn)  # what is missing may be on its way
+            tap.doubts[flow] = subscription
+            tap.doubted_at = now
+        self.go_on(flow, subscription, tap)
+
+    def look_again(self) -> None:
+        """Go on where users have made room."""
+        hungry, self.hungry = self.hungry, {}
+        for flow, (tap, subscription) in hungry.items():
+            if subscription.closed or tap.behind.get(flow) is not subscription:
+                continue
+            if min(subscription.room) <= 0 and not flow.held:
+                self.hungry[flow] = (tap, subscription)
+            elif not flow.fetching:
+                self.go_on(flow, subscription, tap)
+
+    def believe(self, tap: Tap, now: float) -> None:
+        """Believe the heads that a publisher told: what was on its way has come, or will not."""
+        silent = tap.silent(now)
+        for flow, subscription in list(tap.doubts.items()):
+            if flow.doubted < 0 or silent or tap.turn >= flow.doubted:
+                flow.doubted = -1
+                del tap.doubts[flow]
+                self.go_on(flow, subscription, tap)

@@ -1,0 +1,214 @@
+"""What this node subscribes to: its subscriptions, and a tap at every publisher.
+
+News come over the topics link of each publisher, in order but perhaps with holes, or are fetched over its
+session; the sorter sets them in order.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from meshmq.core.feed.patterns import Patterns
+from meshmq.core.feed.sorter import Sorter
+from meshmq.core.feed.subscription import Subscription
+from meshmq.core.feed.tap import Tap
+from meshmq.core.part import Ground
+from meshmq.wire.news import News
+from meshmq.wire.subscribing import Heads
+
+TOPICS_KNOWN: Final = 100_000
+#: For so long a publisher that is gone may come back with what was missing; then that is told as missed.
+GONE_FOR: Final = 10.0
+#: For so long, and of so many, it is remembered how far their topics were: who comes back repeats nothing.
+REMEMBERED_FOR: Final = 3_600.0
+REMEMBERED_MOST: Final = 1_000
+
+
+class Subscriber:
+    """All subscriptions of a node, and its taps."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self.subscriptions: dict[int, Subscription] = {}
+        self.taps: dict[bytes, Tap] = {}
+        self.by_connection: dict[int, Tap] = {}
+        self.sorter = Sorter(ground)
+        #: The taps of publishers that are gone, and since when.
+        self._gone: dict[bytes, tuple[Tap, float]] = {}
+        self._index: Patterns[Subscription] = Patterns()
+        self._matched: dict[str, list[Subscription]] = {}
+        self._strings: dict[bytes, int] = {}
+        #: Whom we asked for anything in the session that stands: what they send may be large.
+        self.asked: set[bytes] = set()
+        self._version = 0
+        self._last_number = 0
+
+    # -- subscriptions -----------------------------------------------------------------------------
+
+    def next_number(self) -> int:
+        """Return a number for a subscription."""
+        self._last_number += 1
+        return self._last_number
+
+    def open(self, subscription: Subscription) -> None:
+        """Ask all publishers for what a subscription wants."""
+        self.subscriptions[subscription.number] = subscription
+        for pattern in subscription.patterns:
+            self._index.add(pattern, subscription)
+        for string in subscription.prefixes:
+            self._strings[string] = self._strings.get(string, 0) + 1
+        self._version += 1
+        self._matched.clear()
+        for tap in self.taps.values():
+            tap.ask(subscription)
+
+    def close(self, subscription: Subscription) -> None:
+        """End a subscription."""
+        if self.subscriptions.pop(subscription.number, None) is None:
+            return
+        for pattern in subscription.patterns:
+            self._index.remove(pattern, subscription)
+        for string in subscription.prefixes:
+            self._strings[string] -= 1
+            if not self._strings[string]:
+                del self._strings[string]
+        self._version += 1
+        self._matched.clear()
+        for tap in self.taps.values():
+            tap.forget(subscription)
+        subscription.close()
+
+    def matching(self, topic: str) -> list[Subscription]:
+        """Return the subscriptions of which a pattern matches a topic."""
+        found = self._matched.get(topic)
+        if found is None:
+            if len(self._matched) >= TOPICS_KNOWN:
+                self._matched.clear()
+            found = self._matched[topic] = self._index.matching(topic)
+        return found
+
+    # -- publishers --------------------------------------------------------------------------------
+
+    def tap(self, publisher: bytes) -> Tap:
+        """Return the tap at a publisher, made where there is none."""
+        tap = self.taps.get(publisher)
+        if tap is None:
+            tap = self.taps[publisher] = self._gone.pop(publisher, (Tap(publisher, self._ground), 0.0))[0]
+            tap.restart(self.subscriptions.values())
+        return tap
+
+    def drop(self, publisher: bytes, now: float) -> None:
+        """Hear no more of a publisher that is gone; should it come back, its topics go on where they were."""
+        self.cut(publisher)
+        tap = self.taps.pop(publisher, None)
+        if tap is not None:
+            self._gone[publisher] = (tap, now)
+
+    def _forget_gone(self, now: float) -> None:
+        for publisher, (tap, since) in list(self._gone.items()):
+            if now >= since + GONE_FOR and tap.behind:
+                for flow, subscription in tap.behind.items():
+                    if not flow.based:
+                        flow.rebase(flow.head)
+                    self.sorter.go_on(flow, subscription, None)
+                tap.behind.clear()
+            if now >= since + REMEMBERED_FOR or len(self._gone) > REMEMBERED_MOST:
+                del self._gone[publisher]
+                for subscription in self.subscriptions.values():
+                    for key in [key for key in subscription.flows if key[0] == publisher]:
+                        del subscription.flows[key]
+
+    def sync(self, now: float) -> None:
+        """Have every topics link bring what is wanted now, and send what is to be asked."""
+        for publisher, tap in self.taps.items():
+            if tap.stale(self._version, now):
+                before = tap.connection
+                tap.sync(self._strings, self._version, now)
+                self._connect(tap, before)
+            if self._ground.want(publisher, now):
+                self.asked.add(publisher)
+                tap.send(now)
+
+    def _connect(self, tap: Tap, before: int | None) -> None:
+        if tap.connection != before:
+            if before is not None:
+                self.by_connection.pop(before, None)
+            if tap.connection is not None:
+                self.by_connection[tap.connection] = tap
+
+    def cut(self, publisher: bytes) -> None:
+        """Begin anew with a publisher whose session has ended; what came stays, what is missing is asked for again."""
+        tap = self.taps.get(publisher)
+        if tap is None:
+            return
+        before = tap.connection
+        tap.hang_up()
+        self._connect(tap, before)
+        for flow, subscription in tap.behind.items():
+            self.sorter.coming(flow, subscription, 0)
+            flow.doubted = -1
+        tap.restart(self.subscriptions.values())
+
+    # -- what comes --------------------------------------------------------------------------------
+
+    def news(self, tap: Tap, news: News, now: float) -> None:
+        """Take news of the topics link of a publisher, for all whom they concern."""
+        for subscription in self.matching(news.topic):
+            if not subscription.latest:
+                self.sorter.arrive(tap, subscription, news, now)
+
+    def direct(self, tap: Tap, number: int, news: News, now: float) -> None:
+        """Take news that one subscription was sent."""
+        subscription = self.subscriptions.get(number)
+        if subscription is None:
+            return
+        if subscription.latest:
+            self.sorter.latest(tap, subscription, news, now)
+        else:
+            self.sorter.arrive(tap, subscription, news, now)
+
+    def fetched(self, tap: Tap, number: int, topic: str, epoch: int, upto: int) -> None:
+        """Learn that what a subscription fetched has been sent up to a number."""
+        subscription = self.subscriptions.get(number)
+        flow = subscription.flows.get((tap.publisher, topic)) if subscription is not None else None
+        if subscription is not None and flow is not None and flow.epoch == epoch and flow.fetching:
+            self.sorter.fetched(tap, subscription, flow, upto)
+
+    def heads(self, tap: Tap, told: Heads, now: float) -> None:
+        """Take the heads of topics: of one subscription, which then begins, or of all."""
+        only = self.subscriptions.get(told.number)
+        if only is not None:
+            for head in told.heads:
+                self.sorter.head(tap, only, head, told.turn, now, base=True)
+        for head in told.heads if not told.number else ():
+            for subscription in self.matching(head.topic):
+                if subscription.number in tap.answered:
+                    self.sorter.head(tap, subscription, head, told.turn, now, base=False)
+        if only is not None and told.last:
+            tap.answers(only.number)
+            for flow, subscription in list(tap.behind.items()):
+                if subscription is only and not flow.based:
+                    flow.rebase(0)  # it was not there: it has begun since
+                    self.sorter.go_on(flow, subscription, tap)
+            self._ground.woken.append((("ready", only.number), 1_000))
+        if told.stamp:
+            tap.stamps.append(told.stamp)
+
+    # -- time --------------------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float | None:
+        """The next moment at which ``look_again`` has something to do."""
+        moments = [tap.deadline() for tap in self.taps.values()]
+        moments += [since + GONE_FOR for tap, since in self._gone.values() if tap.behind]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def look_again(self, now: float) -> None:
+        """Believe heads whose news would have come by now, and go on where users have made room."""
+        for tap in self.taps.values():
+            if tap.doubts:
+                self.sorter.believe(tap, now)
+        if self._gone:
+            self._forget_gone(now)
+        if self.sorter.hungry:
+            self.sorter.look_again()

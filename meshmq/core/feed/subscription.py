@@ -1,0 +1,243 @@
+"""A subscription: the messages of its topics that wait here for its user, bounded, and what it missed.
+
+Every message that a publisher numbered for it is, in the end, received or told as missed: ``lost`` on the way,
+or dropped here because it was ``overflow``ing or (latest only) ``superseded``. ``gap`` of the next message of the
+same topic says how many of them were before it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, get_args
+
+from meshmq.core.feed.flow import Flow
+from meshmq.core.feed.patterns import prefix
+from meshmq.wire.news import News
+from meshmq.wire.subscribing import Since
+
+Overflow = Literal["drop_oldest", "drop_newest", "disconnect"]
+OVERFLOWS: Final[tuple[Overflow, ...]] = get_args(Overflow)
+#: Of one flow so many messages are held at most while what is missing before them is fetched.
+HELD_MOST: Final = 10_000
+
+
+@dataclass(slots=True)
+class Span:
+    """Messages ``start`` to ``end`` (indices of ``news``) that wait."""
+
+    news: News
+    flow: Flow
+    start: int
+    end: int
+    arrived: float
+
+    @property
+    def size(self) -> int:
+        """The bytes of their values."""
+        return self.news.size(self.start, self.end)
+
+
+@dataclass(slots=True, eq=False)
+class Leaf:
+    """Messages in the hands of one consumer: it goes on to the next by ``ahead``, without the lock."""
+
+    span: Span
+    consumer: Hashable
+    gap: int
+    begun: int = 0
+    ahead: Iterator[int] = field(default_factory=lambda: iter(()))
+
+    def recall(self) -> Span | None:
+        """Take away what is not begun; returns it."""
+        rest = list(self.ahead)
+        span = self.span
+        if not rest:
+            return None
+        back = Span(span.news, span.flow, rest[0], span.end, span.arrived)
+        span.end = rest[0]
+        span.flow.delivered = span.news.first + span.end - 1
+        return back
+
+
+class Subscription:
+    """What one ``subscribe`` of a user gets."""
+
+    def __init__(
+        self,
+        number: int,
+        patterns: Sequence[str],
+        *,
+        since: Since | None,
+        latest: bool,
+        overflow: Overflow,
+        capacity: int,
+        capacity_bytes: int,
+        now: float,
+    ) -> None:
+        self.number = number
+        self.patterns = tuple(dict.fromkeys(patterns))
+        self.prefixes = () if latest else tuple(dict.fromkeys(map(prefix, self.patterns)))
+        self.since, self.latest, self.overflow = since, latest, overflow
+        self.capacity, self.capacity_bytes = capacity, capacity_bytes
+        self.opened_at = now
+        self.flows: dict[tuple[bytes, str], Flow] = {}
+        self.waiting = self.size = 0
+        #: How many messages were fetched and are on their way.
+        self.coming = 0
+        #: The messages, and bytes, that flows hold until their turn has come.
+        self.held = self.held_size = 0
+        self.received = self.lost = self.overflowed = self.superseded = 0
+        #: Whether it has overflowed by the policy ``disconnect``: nothing more waits here, all is counted.
+        self.disconnected = False
+        self.closed = False
+        #: Whether it has forgotten how far some topics are.
+        self.forgetful = False
+        #: Of a subscription to the latest, the newest of each topic, received or not.
+        self.newest: dict[str, Span] = {}
+        self._queue: deque[Span] = deque()
+        self._slots: OrderedDict[Flow, Span] = OrderedDict()
+        self._leaves: dict[Leaf, None] = {}
+
+    def __repr__(self) -> str:
+        return f"<Subscription {self.number} to {', '.join(self.patterns[:5])}, {self.waiting} waiting>"
+
+    @property
+    def missed(self) -> int:
+        """How many messages were published for it, and it will not get."""
+        return self.lost + self.overflowed + self.superseded
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """How many messages and bytes it can take without dropping any, with what is on its way."""
+        messages = self.capacity - self.waiting - self.in_hand - self.coming - self.held
+        return messages, self.capacity_bytes - self.size - self.held_size
+
+    @property
+    def in_hand(self) -> int:
+        """How many messages consumers have, begun or not."""
+        return sum(leaf.span.end - leaf.span.start for leaf in self._leaves)
+
+    # -- in ----------------------------------------------------------------------------------------
+
+    def put(self, span: Span) -> None:
+        """Take messages whose turn it is; drops by its policy what it has no room for."""
+        count = span.end - span.start
+        if self.disconnected or self.closed:
+            self.overflowed += count
+            return
+        if self.latest:
+            self._replace(span)
+            return
+        self._queue.append(span)
+        self.waiting += count
+        self.size += span.size
+        if self.waiting + (self.in_hand if self._leaves else 0) > self.capacity or self.size > self.capacity_bytes:
+            self._make_room()
+
+    def _replace(self, span: Span) -> None:
+        self.superseded += span.end - 1 - span.start
+        span.start = span.end - 1
+        last = self._slots.get(span.flow)
+        if last is not None:
+            self.superseded += 1
+            self.waiting -= 1
+            self.size -= last.size
+        self._slots[span.flow] = span
+        self.newest[span.news.topic] = span
+        self.waiting += 1
+        self.size += span.size
+        while self._over():
+            _, oldest = self._slots.popitem(last=False)
+            self.waiting -= 1
+            self.size -= oldest.size
+            self.overflowed += 1
+            if self.newest.get(oldest.news.topic) is oldest:
+                del self.newest[oldest.news.topic]
+
+    def _make_room(self) -> None:
+        for leaf in reversed(self._leaves):
+            back = leaf.recall()
+            if back is not None:
+                self._put_back(back)
+        if self.overflow == "disconnect" and self._over():
+            self.disconnected = True
+        while self._over():
+            if self.overflow == "drop_oldest":
+                self._drop(self._queue[0], front=True)
+            else:
+                self._drop(self._queue[-1], front=False)
+
+    def _over(self) -> bool:
+        return self.waiting > self.capacity or (self.size > self.capacity_bytes and self.waiting > 1)
+
+    def _drop(self, span: Span, *, front: bool) -> None:
+        """Drop one message, or of small ones as many as there are too many."""
+        count = 1
+        if self.size <= self.capacity_bytes:
+            count = max(1, min(span.end - span.start, self.waiting - self.capacity))
+        size = span.size
+        if front:
+            span.start += count
+        else:
+            span.end -= count
+        self.size -= size - (span.size if span.end > span.start else 0)
+        self.waiting -= count
+        self.overflowed += count
+        if span.end <= span.start:
+            self._queue.popleft() if front else self._queue.pop()
+
+    # -- out ---------------------------------------------------------------------------------------
+
+    def take(self, consumer: Hashable, limit: int | None = None) -> Leaf | None:
+        """Give what waits longest to a consumer: all begun when ``limit`` is given, else one at a time."""
+        if self._slots:
+            _, span = self._slots.popitem(last=False)
+            span = Span(span.news, span.flow, span.start, span.end, span.arrived)
+        elif self._queue:
+            span = self._queue.popleft()
+            if limit is not None and span.end - span.start > limit:
+                self._queue.appendleft(Span(span.news, span.flow, span.start + limit, span.end, span.arrived))
+                span.end = span.start + limit
+        else:
+            return None
+        self.waiting -= span.end - span.start
+        self.size -= span.size
+        flow = span.flow
+        gap = span.news.first + span.start - flow.delivered - 1
+        flow.delivered = span.news.first + span.end - 1
+        leaf = Leaf(span, consumer, max(0, gap))
+        if limit is None:
+            leaf.ahead = iter(range(span.start + 1, span.end))
+        self._leaves[leaf] = None
+        return leaf
+
+    def finish(self, leaf: Leaf) -> None:
+        """Note that a consumer has begun all of a leaf, or goes: what it has not begun waits again."""
+        if leaf not in self._leaves:
+            return
+        del self._leaves[leaf]
+        back = leaf.recall()
+        self.received += leaf.span.end - leaf.span.start
+        if back is not None and not self.closed:
+            self._put_back(back)
+
+    def _put_back(self, span: Span) -> None:
+        self._queue.appendleft(span)
+        self.waiting += span.end - span.start
+        self.size += span.size
+
+    def leave(self, consumer: Hashable) -> None:
+        """Take back what a consumer has not begun."""
+        for leaf in [leaf for leaf in self._leaves if leaf.consumer == consumer]:
+            self.finish(leaf)
+
+    def close(self) -> None:
+        """Forget everything."""
+        self.closed = True
+        self._queue.clear()
+        self._slots.clear()
+        self.flows.clear()
+        self.newest.clear()
+        self.waiting = self.size = 0

@@ -1,0 +1,209 @@
+"""A simulated market: everybody cries what is new and listens to others, while the network does what it likes.
+
+Some publishers keep everything (``kept``): of those nobody who asked from the first on misses anything. Of the
+others each number is heard or told as missed, in order, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from meshmq.core.feed.feed import Feed
+from meshmq.core.feed.subscription import Subscription
+from meshmq.core.participant import Participant
+from meshmq.history import History
+from meshmq.links.base import Decider
+from meshmq.settings import Settings
+from meshmq.testing import Scenario, SimulatedNode, Simulation
+from tests.core.books import audit
+
+TOPICS: Final = ("a", "a.b", "a.c", "b")
+#: Who subscribes to what, with which options: from the second place on everybody does.
+WANTED: Final[tuple[tuple[tuple[str, ...], dict[str, object]], ...]] = (
+    (("**",), {"since": "first"}),
+    (("a.*",), {}),
+    (("a", "a.**", "b"), {"capacity": 20}),
+    (("**",), {"latest": True}),
+)
+
+
+@dataclass(slots=True, eq=False)
+class Listener:
+    """What one subscription of one incarnation heard."""
+
+    node: SimulatedNode
+    subscription: Subscription
+    wanted: int
+    #: By publisher, epoch and topic: the numbers heard, each with its gap.
+    heard: dict[tuple[bytes, int, str], list[tuple[int, int]]] = field(default_factory=dict)
+
+
+@dataclass
+class Market(Scenario):
+    """``messages`` are published within ``seconds``; ``kept``: whether publishers keep everything."""
+
+    messages: int = 300
+    seconds: float = 12.0
+    kept: bool = True
+    large: float = 0.05
+    listeners: list[Listener] = field(default_factory=list)
+
+    def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
+        participant = Participant(
+            node_id=node.random.randbytes(16),
+            name=f"n{node.index}",
+            mesh="simulated",
+            settings=Settings(),
+            random=node.random,
+            control=(node.control,),
+            direct=(node.direct,),
+            topics=(node.topics,),
+            now=node.moment,
+        )
+        participant.looked = True
+        return participant
+
+    def joined(self, sim: Simulation, node: SimulatedNode) -> None:
+        for other in sim.nodes:
+            if other is not node:
+                sim.after(sim.random.uniform(0, 0.05), partial(self._find, sim, node.index, other.index))
+                sim.after(sim.random.uniform(0, 0.05), partial(self._find, sim, other.index, node.index))
+        if self.kept:
+            sim.call(node, "retain", lambda d, now: _feed(d).retain("**", History(messages=100_000), now))
+        wanted = sim.random.randrange(len(WANTED))
+        sim.after(sim.random.uniform(0, 3), partial(self._subscribe, sim, node, wanted))
+
+    def _find(self, sim: Simulation, index: int, other: int) -> None:
+        address = sim.nodes[other].control
+
+        def find(decider: Decider, now: float) -> None:
+            assert isinstance(decider, Participant)
+            decider.found((address,), "simulated", None, now)
+
+        sim.call(sim.nodes[index], f"find {address}", find)
+
+    def start(self, sim: Simulation) -> None:
+        for number in range(self.messages):
+            sim.after(sim.random.uniform(0, self.seconds), partial(self._publish, sim, number))
+        sim.after(20.0, partial(self._refresh, sim))
+        sim.invariant(_audit_all)
+
+    def _refresh(self, sim: Simulation) -> None:
+        for one in sim.nodes:
+            for other in sim.nodes:
+                if one is not other:
+                    self._find(sim, one.index, other.index)
+        sim.after(5.0, partial(self._refresh, sim))
+
+    def _publish(self, sim: Simulation, number: int) -> None:
+        node = sim.random.choice(sim.nodes)
+        topic = sim.random.choice(TOPICS)
+        size = 200_000 if sim.random.random() < self.large else 10
+        body = b"%d" % number + b"x" * size
+        burst = sim.random.choice((1, 1, 5, 40))
+        for _ in range(burst if size == 10 else 1):
+            sim.call(node, f"publish {topic}", lambda d, now: _feed(d).publish(topic, body, (), None, now))
+
+    def _subscribe(self, sim: Simulation, node: SimulatedNode, wanted: int) -> None:
+        if sim.nodes[node.index] is not node or node.state == "dead":
+            return
+        patterns, options = WANTED[wanted]
+        given = {
+            "since": None,
+            "latest": False,
+            "overflow": "drop_oldest",
+            "capacity": 10_000,
+            "capacity_bytes": 1 << 26,
+        }
+
+        def subscribe(d: Decider, now: float) -> None:
+            subscription = _feed(d).subscribe(patterns, now=now, **{**given, **options})  # type: ignore[arg-type]  # the table's
+            self.listeners.append(Listener(node, subscription, wanted))
+            self._listen(sim, self.listeners[-1])
+
+        sim.call(node, f"subscribe {patterns}", subscribe)
+
+    def _listen(self, sim: Simulation, listener: Listener) -> None:
+        """Take what waits, now and then."""
+        if sim.nodes[listener.node.index] is not listener.node or listener.node.state == "dead":
+            return
+
+        def take(d: Decider, now: float) -> None:
+            subscription = listener.subscription
+            while (leaf := _feed(d).take(subscription, "me", now, 100)) is not None:
+                news = leaf.span.news
+                heard = listener.heard.setdefault((news.publisher, news.epoch, news.topic), [])
+                for place in range(leaf.span.start, leaf.span.end):
+                    heard.append((news.first + place, leaf.gap if place == leaf.span.start else 0))
+                subscription.finish(leaf)
+
+        sim.call(listener.node, "listens", take)
+        sim.after(sim.random.uniform(0.01, 0.5), partial(self._listen, sim, listener))
+
+    def on_event(self, sim: Simulation, node: SimulatedNode, woken: Sequence[tuple[Hashable, int]]) -> None:
+        """Nothing: listeners look by themselves."""
+
+    def _alive(self, sim: Simulation) -> list[Listener]:
+        return [one for one in self.listeners if sim.nodes[one.node.index] is one.node and one.node.state == "up"]
+
+    def _behind(self, sim: Simulation) -> list[str]:
+        behind = []
+        for listener in self._alive(sim):
+            subscription = listener.subscription
+            for node in sim.nodes:
+                feed = _feed(node.decider)
+                for series in feed.publisher.series.values():
+                    if subscription not in _feed(listener.node.decider).subscriber.matching(series.topic):
+                        continue
+                    flow = subscription.flows.get((_id(node), series.topic))
+                    late = series.last_at + subscription.latest < subscription.opened_at
+                    if flow is None and series.head and not late and not subscription.latest:
+                        behind.append(f"{listener.node.name} knows nothing of {series!r} of {node.name}")
+                    if flow is not None and flow.next != series.head + 1 and not subscription.latest:
+                        behind.append(f"{listener.node.name} has {flow!r} of {series!r} of {node.name}")
+            if subscription.waiting:
+                behind.append(f"{listener.node.name} has not heard {subscription!r}")
+        return behind
+
+    def finished(self, sim: Simulation) -> bool:
+        return sim.healed and sim.now > 25 and not self._behind(sim)
+
+    def check(self, sim: Simulation) -> None:
+        assert not (behind := self._behind(sim)), "\n".join(behind)
+        for listener in self.listeners:
+            who = f"{listener.node.name} {listener.subscription!r}"
+            for key, heard in listener.heard.items():
+                numbers = [number for number, _ in heard]
+                assert numbers == sorted(set(numbers)), f"{who} heard {key} out of order, or twice"
+                for (before, _), (number, gap) in zip(heard, heard[1:], strict=False):
+                    assert gap == number - before - 1, f"{who} was told {gap} between {before} and {number}"
+        if self.kept:
+            for listener in self._alive(sim):
+                if WANTED[listener.wanted][1] == {"since": "first"}:
+                    self._heard_all(sim, listener)
+
+    def _heard_all(self, sim: Simulation, listener: Listener) -> None:
+        for node in sim.nodes:
+            for series in _feed(node.decider).publisher.series.values():
+                heard = listener.heard.get((_id(node), series.epoch, series.topic), [])
+                numbers = [number for number, _ in heard]
+                assert numbers == list(range(1, series.head + 1)), f"{listener.node.name} misses of {series!r}"
+
+
+def _feed(decider: Decider) -> Feed:
+    assert isinstance(decider, Participant)
+    return decider.feed
+
+
+def _id(node: SimulatedNode) -> bytes:
+    assert isinstance(node.decider, Participant)
+    return node.decider.node_id
+
+
+def _audit_all(sim: Simulation) -> None:
+    for node in sim.nodes:
+        if node.state == "up":
+            audit(node)
