@@ -142,6 +142,7 @@ class Incarnation:
                 undo.callback(release_signals, self._id)
                 self._open_all(undo)
                 undo.pop_all()
+            self._start_crews()  # once nothing undoes the opening: a Ctrl-C now leaves in order
 
     def _check_fork(self) -> None:
         if self._engine is not None and self._engine.forked:
@@ -187,7 +188,6 @@ class Incarnation:
         engine.post(partial(setattr, participant, "looked", True))
         self._remembered.clear()
         self._arrange_exit()
-        self._start_crews()
 
     def _open_place(self) -> Place:
         return self._place or self._whereabouts.open(self.mesh, self._id, self.settings, self._stranger)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf
 from threading import get_ident
 from typing import Any, Final
 
@@ -59,6 +60,14 @@ class BaseNode(Holder):
                 crew.tell_unfinished()
         self._begin_to_leave()
         yield wishes.left(participant, None if hard is None else max(0.0, began + hard - engine.now()), drain)
+
+    def _drain_wish(self) -> Wish[None]:
+        """Wish that somebody has the node drained."""
+        return wishes.drain_begun(lambda: self._draining)
+
+    def _handled_wish(self) -> Wish[None]:
+        """Wish that handlers, which take nothing new, are done with what they run, however long that takes."""
+        return wishes.handled(self._crews_at_work, None, inf)
 
     def _begin_to_leave(self) -> None:
         """Take nothing more: receivers are closed, pushes raise, peers are told."""

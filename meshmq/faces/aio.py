@@ -65,21 +65,7 @@ class AsyncNode(AsyncCallingNode):
         Raises:
             Undelivered: jobs were left; it says how many, and what helps.
         """
-        hard = check_timeout(timeout)
-        if not self._may_leave():
-            return
-        engine, _ = self._opened()
-        try:
-            if not engine.closed:
-                with suppress(ClosedError):
-                    for wish in self._steps_to_leave(hard):
-                        await self._wait(wish, None)
-        except BaseException:
-            if left := await self._end():
-                tell_left(self, left)
-            raise
-        if left := await self._end():
-            raise left
+        await self._leave(check_timeout(timeout))
 
     # -- the verbs -------------------------------------------------------------------------------
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 from meshmq.checks import check_concurrency, check_timeout
+from meshmq.errors import ClosedError
 from meshmq.faces.aio_receiving import AsyncReceiver
+from meshmq.faces.signals import signals_set
 from meshmq.faces.tasks import TaskNode
 from meshmq.names import check_service
 from meshmq.replying import HANDLERS, Requests
 from meshmq.request import Request
+from meshmq.waiting import ends_quietly
 
 
 class AsyncServingNode(TaskNode):
@@ -30,3 +37,58 @@ class AsyncServingNode(TaskNode):
         """
         requests = Requests(self._codec, check_service(service), idempotent=bool(idempotent))
         return AsyncReceiver(self, requests, check_timeout(idle), check_concurrency(concurrency, HANDLERS))
+
+    async def run(self) -> None:
+        """Open the node, let its handlers work until SIGINT or SIGTERM (or ``drain``), drain, and close it.
+
+        Draining tells peers, takes no new work, finishes what runs, and confirms and answers it. By a signal that
+        takes at most ``settings.drain`` seconds; what is not finished then goes back. It returns normally, so
+        that the process may end with 0; a second signal ends it at once. Signals reach the main thread only.
+
+        Raises:
+            Undelivered: jobs that this node pushed were left.
+            ClosedError: the node was closed before, or broke.
+        """
+        self._opened()
+        struck = asyncio.Event()
+        with signals_set(struck):
+            try:
+                ended = await self._either(struck.wait(), self._drained())
+            except BaseException:
+                await self._leave(self.settings.drain)
+                raise
+            await self._leave(self.settings.drain if struck.is_set() else None)
+            ended.result()
+
+    async def drain(self, timeout: float | None = None) -> None:
+        """Take no new work and finish what runs, so that ``run()`` returns; from any task.
+
+        Peers are told. Handlers end after what they are at, loops over receivers when they next ask. The node
+        stays open. A handler may call it, and is not waited for.
+
+        Raises:
+            TimedOut: handlers still run after ``timeout`` seconds; nothing new is taken all the same.
+            ClosedError: the node is closed.
+        """
+        limit = check_timeout(timeout)
+        self._end_receivers()
+        await self._wait(self._handled_wish(), limit)
+
+    async def _drained(self) -> None:
+        try:
+            await self._wait(self._drain_wish(), None)
+            await self._wait(self._handled_wish(), None)
+        except ClosedError as error:  # somebody else closes it
+            if not ends_quietly(error):
+                raise
+
+    async def _either(self, *waits: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
+        """Return the first that is done."""
+        tasks = [asyncio.ensure_future(each) for each in waits]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)

@@ -13,7 +13,7 @@ from meshmq.drivers.base import Driver
 from meshmq.drivers.keeper import KeeperDriver
 from meshmq.drivers.leaving import at_exit
 from meshmq.drivers.loop import LoopDriver
-from meshmq.errors import ConfigError, InUseError, TimedOut, Undelivered, WouldBlock
+from meshmq.errors import ClosedError, ConfigError, InUseError, TimedOut, Undelivered, WouldBlock
 from meshmq.faces.threads import LINGER, leave, tell_left
 from meshmq.links.engine import Engine
 from meshmq.links.waiter import LoopWaiter
@@ -31,6 +31,23 @@ class TaskNode(BaseNode):
 
     _turn = 0
     _loop: asyncio.AbstractEventLoop | None = None
+
+    async def _leave(self, hard: float | None) -> None:
+        """Leave, and close the node: see ``threads.leave``."""
+        if not self._may_leave():
+            return
+        engine, _ = self._opened()
+        try:
+            if not engine.closed:
+                with suppress(ClosedError):
+                    for wish in self._steps_to_leave(hard):
+                        await self._wait(wish, None)
+        except BaseException:
+            if left := await self._end():
+                tell_left(self, left)
+            raise
+        if left := await self._end():
+            raise left
 
     async def _end(self) -> Undelivered | None:
         try:

@@ -72,7 +72,7 @@ def install_signals(holder: bytes = b"for good") -> None:
         return
     with contextlib.suppress(ValueError):  # a sub-interpreter has a main thread, but no signals
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, _interrupt)
+            signal.signal(signal.SIGINT, interrupt)
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and not state.terminated:
             signal.signal(signal.SIGTERM, _terminate)
             if state.unraisable is None:
@@ -104,12 +104,17 @@ def release_signals(holder: bytes) -> None:
         restore_signals()
 
 
+def is_signal(error: BaseException) -> bool:
+    """Whether it is what Ctrl-C and SIGTERM raise."""
+    return isinstance(error, KeyboardInterrupt) or (isinstance(error, SystemExit) and error.code == _TERMINATED)
+
+
 def restore_signals() -> None:
     """Put back what ``install_signals`` has replaced."""
     if get_ident() != state.thread:
         return
     with contextlib.suppress(ValueError):
-        if signal.getsignal(signal.SIGINT) is _interrupt:
+        if signal.getsignal(signal.SIGINT) is interrupt:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         if signal.getsignal(signal.SIGTERM) is _terminate:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -156,7 +161,8 @@ class Shield:
 shield = Shield()
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> None:
+def interrupt(signum: int, frame: FrameType | None) -> None:
+    """Raise ``KeyboardInterrupt``, or note it; our handler of SIGINT."""
     if state.depth:
         _note(signum)
     else:

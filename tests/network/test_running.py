@@ -1,0 +1,121 @@
+"""``node.run()`` in real processes: signals drain it, and no handler takes it away from its peers."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import meshmq
+from tests.network.children import LIMIT, Child
+from tests.network.conftest import Spawn
+from tests.scale import scale
+
+PROGRAM: Final = Path(__file__).parent / "programs" / "running.py"
+FACES: Final = ["blocking", "aio"]
+JOBS: Final = scale(200, 2_000)
+BLOCKED: Final = scale(2, 20)
+HELD: Final = scale(2, 5)
+
+
+def run(spawn: Spawn, mesh: str, face: str, drain: float = 5.0) -> Child:
+    return spawn(PROGRAM, face, drain, env={"MESHMQ_MESH": mesh})
+
+
+@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_signal_at_work_drains_and_nothing_is_lost_or_done_twice(
+    spawn: Spawn, mesh_name: str, face: str, number: int
+) -> None:
+    with meshmq.Node("parent", mesh=mesh_name) as node:
+        done = node.pull("done")
+        first = run(spawn, mesh_name, face)
+        node.wait_for(pull="jobs", timeout=LIMIT)
+        node.queue("jobs").push_many(range(JOBS))
+        counted: Counter[int] = Counter()
+        run(spawn, mesh_name, face)
+        for message in done:
+            counted[message.data] += 1
+            if len(counted) == JOBS // 4:
+                first.signal(number)
+            if len(counted) == JOBS:
+                message.ack()
+                break
+        assert first.rest() == ["returned"]
+        assert first.wait() == 0
+        assert "Traceback" not in first.stderr
+        assert set(counted.values()) == {1}
+        node.flush(LIMIT)
+        assert node.stats()["queues"]["jobs"]["push"]["redelivered"] == 0
+
+
+@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_second_signal_ends_at_once(spawn: Spawn, mesh_name: str, face: str, number: int) -> None:
+    with meshmq.Node("parent", mesh=mesh_name) as node:
+        child = run(spawn, mesh_name, face, drain=60.0)
+        node.push("blocking", 1)
+        assert child.line() == "begun"
+        child.signal(number)
+        until_draining(node)
+        child.signal(number)
+        begun = time.monotonic()
+        assert child.wait() in {-number, 130}
+        assert time.monotonic() - begun < 5
+        with node.pull("blocking") as again:
+            message = again.receive(LIMIT)
+            assert (message.data, message.attempt) == (1, 2)
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_drain_ends_though_a_handler_does_not(spawn: Spawn, mesh_name: str, face: str) -> None:
+    with meshmq.Node("parent", mesh=mesh_name) as node:
+        child = run(spawn, mesh_name, face, drain=0.5)
+        node.push("blocking", 1)
+        assert child.line() == "begun"
+        child.signal(signal.SIGTERM)
+        assert child.rest() == ["returned"]
+        assert child.wait() == 0
+        assert "block_for_ever of queue 'blocking' has not finished 1 item in time" in child.stderr
+        with node.pull("blocking") as again:
+            assert again.receive(LIMIT).attempt == 2
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_drain_from_within_lets_run_return(spawn: Spawn, mesh_name: str, face: str) -> None:
+    with meshmq.Node("parent", mesh=mesh_name) as node:
+        child = run(spawn, mesh_name, face)
+        assert node.request("stop", timeout=LIMIT) == "stopping"
+        assert child.rest() == ["returned"]
+        assert child.wait() == 0
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("face", FACES)
+def test_handler_that_blocks_or_holds_the_interpreter_harms_only_its_own_calls(
+    spawn: Spawn, mesh_name: str, face: str
+) -> None:
+    with meshmq.Node("parent", mesh=mesh_name) as node:
+        run(spawn, mesh_name, face)
+        assert node.request("echo", 1, timeout=LIMIT) == 1
+        for service, seconds in (("block", BLOCKED), ("hold", HELD)):
+            begun = time.monotonic()
+            with pytest.raises((meshmq.TimedOut, meshmq.PeerLost)):
+                node.request(service, seconds, timeout=0.5)
+            assert time.monotonic() - begun < 1.5
+            if service == "block":
+                assert node.request("echo", 2, timeout=LIMIT) == 2
+        assert node.request("echo", 3, timeout=LIMIT + HELD) == 3
+        assert [peer.name for peer in node.peers()] == ["server"]
+        assert [event.kind for event in node.events(timeout=0)] == ["joined"]
+
+
+def until_draining(node: meshmq.Node) -> None:
+    for _ in node.events(timeout=LIMIT):
+        if any(peer.state == "draining" for peer in node.peers()):
+            return
+    raise AssertionError("nobody drains")
