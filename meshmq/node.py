@@ -142,6 +142,13 @@ class BaseNode(Holder):
         is when any worker had a job of this node, on its way and waiting there included: what else
         those workers do is not known here. So λ/μ is ρ where all that came is done. A queue that is pulled
         no more keeps its numbers, and goes on with them when it is pulled again.
+
+        ``services`` has for each service what this node asked (``request``: ``asked``, ``outstanding``, and how
+        they ended: ``answered``, ``failed``, ``timed_out``, ``cancelled``; ``retried`` and ``moved`` to another
+        server, ``refused`` by one, and answers that were ``dropped`` because they came too late) and what it
+        served (``reply``: ``received``, which is the sum of ``waiting``, ``running``, ``done``, ``failed``,
+        ``cancelled``, ``expired`` and ``refused``; ``repeats`` are counted apart). Of requests that were
+        answered W is the seconds until then, of those that ran here from their arrival to their end.
         """
         engine, participant = self._opened()
         with engine.gate:

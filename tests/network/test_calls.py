@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -118,3 +119,34 @@ def test_one_of_three_servers_is_killed_under_many_callers(spawn: Spawn, mesh_na
             child.end_input()
         assert max(runs(child).values()) == 1, "a request was run twice on one server"
     print(f"{dict(ends)}, {counted['moved']} moved")
+
+
+#: Asks, is interrupted, and goes on.
+CALLER: Final = """
+import sys
+import meshmq
+
+with meshmq.Node("caller", mesh=sys.argv[1]) as node:
+    try:
+        node.request("work", timeout=None)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    print(node.request("sum", [1, 2], timeout=30), flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_interrupt_gives_a_request_up_and_the_node_goes_on(spawn: Spawn, mesh_name: str) -> None:
+    with meshmq.Node("server", mesh=mesh_name) as node:
+        requests = node.reply("work")
+        node.reply("sum")(sum)
+        child = spawn(CALLER, mesh_name)
+        request = requests.receive(timeout=LIMIT)
+        child.signal(signal.SIGINT)
+        assert child.line(LIMIT) == "interrupted"
+        assert child.line(LIMIT) == "3"
+        assert request.cancelled
+        assert child.running
+        child.end_input()
+        assert child.wait(LIMIT) == 0
+        requests.close()
