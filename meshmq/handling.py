@@ -44,7 +44,7 @@ def read_handler(function: object, title: str, *, may_be_async: bool, may_yield:
     Raises:
         ConfigError: it cannot handle; the sentence says why.
     """
-    name = str(getattr(function, "__qualname__", function))
+    name = str(getattr(function, "__qualname__", function)).rpartition("<locals>.")[2]
     if not callable(function):
         raise ConfigError(f"the handler of {title} is a function, not {function!r}")
     called = type(function).__call__  # of an object that is called; of a function it says nothing
@@ -96,6 +96,9 @@ class Base(Protocol):
 
     def _tell_progress(self) -> None:
         """Wake who waits for handlers to be done."""
+
+    def _tell_quick(self) -> None:
+        """Learn that a handler that was named as slow is done."""
 
 
 NodeT = TypeVar("NodeT", bound=Base)
@@ -179,7 +182,10 @@ class Crew(Generic[NodeT, ItemT]):
 
     def _done(self, place: Place[ItemT]) -> None:
         self.handled += 1
+        slow = place.since is not None and place.told_at >= place.since
         place.item = place.since = None
+        if slow:
+            self._node._tell_quick()
 
     def _raised(self, item: ItemT, error: BaseException) -> None:
         level = self.supply.raised(item, error)

@@ -11,6 +11,7 @@ from meshmq.handling import Crew
 from meshmq.incarnation import Closable, Incarnation
 from meshmq.links.engine import Engine
 from meshmq.supply import ItemT, Supply, Taker
+from meshmq.watchdog import Watchdog
 
 
 class Holder(Incarnation):
@@ -61,7 +62,7 @@ class Holder(Incarnation):
             raise ClosedError(f"node {self.name!r} is closed")
         self._crews[receiver] = crew
         if self._engine is not None:
-            crew.start()
+            self._start(crew)
 
     def _let_go(self, receiver: Closable, supply: Supply[Any]) -> None:
         """Take a receiver away whose takers have left; with the last of its key its supply is closed."""
@@ -112,6 +113,31 @@ class Holder(Incarnation):
     def _crews_at_work(self) -> list[Crew[Any, Any]]:
         """Return whose places are not all given up, but for that of who asks."""
         return [crew for crew in list(self._crews.values()) if crew.at_work]
+
+    def _start_crews(self) -> None:
+        for crew in list(self._crews.values()):
+            self._start(crew)
+
+    def _start(self, crew: Crew[Any, Any]) -> None:
+        if self._watchdog is None:
+            self._watchdog = Watchdog(self.settings.slow_handler, lambda: list(self._crews.values()), self._tell_stuck)
+        self._watchdog.start()
+        crew.start()
+
+    def _tell_stuck(self, crews: list[Crew[Any, Any]]) -> None:
+        """Say on the card whether work waits for handlers that make no progress."""
+        engine, participant = self._engine, self._participant
+        if engine is not None and participant is not None and not engine.closed:
+            with engine.gate:
+                if not engine.closed:
+                    stalled = any(crew.supply.waits() for crew in crews)
+                    participant.stall(engine.now(), stalled=stalled)
+                    engine.flush()
+
+    def _tell_quick(self) -> None:
+        """Look at the handlers at once: one that was slow is done."""
+        if self._watchdog is not None:
+            self._watchdog.ring()
 
     def _tell_progress(self) -> None:
         """Wake who waits for handlers to be done."""

@@ -25,6 +25,7 @@ from meshmq.links.interrupts import install_signals, release_signals
 from meshmq.names import NodeId, check_name, counted
 from meshmq.settings import Settings
 from meshmq.supply import Supply, Taker
+from meshmq.watchdog import Watchdog
 from meshmq.whereabouts import Place, Whereabouts, program, variable
 
 
@@ -78,6 +79,7 @@ class Incarnation:
         self._remembered: list[Supply[Any]] = []
         #: Who handles what receivers take.
         self._crews: dict[Closable, Crew[Any, Any]] = {}
+        self._watchdog: Watchdog | None = None
         self._opening = threading.RLock()
         #: Nothing new is taken; nothing more is pushed, either.
         self._draining = self._leaving = False
@@ -221,8 +223,6 @@ class Incarnation:
 
     def _start_crews(self) -> None:
         """Have the handlers that were remembered begin."""
-        for crew in list(self._crews.values()):
-            crew.start()
 
     def _arrange_exit(self) -> None:
         """Have the interpreter close the node at exit, if nobody did."""

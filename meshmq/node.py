@@ -108,6 +108,8 @@ class BaseNode(Holder):
         if self._left is None:  # of one that broke there was no last
             participant.clear_trays(engine.now(), close=True)
             self._left = _left_behind(participant)
+        if self._watchdog is not None:
+            self._watchdog.stop()
         release_signals(self._id)
         self._take_back()
         self._over.set()

@@ -36,6 +36,8 @@ class PeerView:
     found_by: str
     one_way: bool
     """Whether it cannot dial us and uses the session that we opened."""
+    stalled: bool
+    """Whether work waits there for handlers that make no progress: it lives, and does nothing."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values for JSON."""
@@ -56,6 +58,7 @@ def peer_views(participant: Participant, now: float) -> list[PeerView]:
             serves=peer.card.serves,
             found_by=peer.source,
             one_way=peer.one_way,
+            stalled=peer.card.stalled,
         )
         for peer in participant.roster.values()
     ]

@@ -84,6 +84,9 @@ class Settings:
     first_word: float = 5.0
     """After how long a waiting call first says in the log what it waits for; then every 30 s."""
 
+    slow_handler: float = 5.0
+    """After how long at work a handler is named in the log, then every 30 s; if all are, the node is stalled."""
+
     peers: int = 10_000
     """The most peers a roster holds; more are refused and counted."""
 

@@ -33,7 +33,7 @@ LAYERS: Final = (
     {"supply"},
     {"consumer", "handling", "seeing", "whereabouts"},
     {"request"},
-    {"wishes", "servant"},
+    {"wishes", "servant", "watchdog"},
     {"pulling", "subscribing", "replying", "calling", "incarnation"},
     {"holding"},
     {"node"},

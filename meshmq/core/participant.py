@@ -48,6 +48,7 @@ class Participant(Trade):
         #: Whether discovery has looked, and how long its answers may take.
         self.looked, self.settle = False, 0.0
         self.feed = Feed(self, now)
+        self._stalled = False
         self.calls = Calls(self, now)
         self._parts: tuple[Part, ...] = (self.feed, self.calls)
         self._part_of = {kind: part for part in self._parts for kind in part.kinds}
@@ -187,6 +188,12 @@ class Participant(Trade):
         self.feed.tuned(string, present, now)
         self._deadline = now
 
+    def stall(self, now: float, *, stalled: bool) -> None:
+        """Say on our card whether work waits for handlers that make no progress."""
+        if stalled != self._stalled:
+            self._stalled = stalled
+            self._show(now)
+
     # -- leaving -----------------------------------------------------------------------------------
 
     def drain(self, now: float) -> None:
@@ -231,7 +238,7 @@ class Participant(Trade):
             serves=tuple(self.calls.served),
             publishes=self.feed.publishes,
             subscribes=self.feed.subscribes,
-            stalled=self.calls.stalled,
+            stalled=self._stalled,
         )
         self.presence.change(changed, now, at_once=at_once)
         for session in self.sessions.values():

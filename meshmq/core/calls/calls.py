@@ -24,8 +24,6 @@ class Calls:
         choice = Choice(ground, self.server.serves)
         self.caller = Caller(ground, choice)
         self.surveys = Surveys(ground, choice, self.caller)
-        #: Whether handlers here make no progress.
-        self.stalled = False
 
     @property
     def served(self) -> dict[str, None]:
