@@ -7,7 +7,7 @@ handed to the connection beyond what the peer has received.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
@@ -41,7 +41,10 @@ class Stream:
         self.kept: deque[tuple[int, Kind, Sequence[bytes], int]] = deque()
         self._kept_bytes = 0
         self._small: deque[tuple[Kind, Sequence[bytes]]] = deque()
-        self._calls: deque[tuple[Kind, Sequence[bytes], bytes]] = deque()
+        self._calls: deque[tuple[Kind, Sequence[bytes]]] = deque()
+        #: Large requests and answers, and what has to follow them in order; how many of each name.
+        self._large: deque[tuple[Kind, Sequence[bytes], bytes]] = deque()
+        self._large_names: Counter[bytes] = Counter()
         #: Bytes of requests and answers that wait.
         self.unread = 0
         self._transfers: deque[Transfer] = deque()
@@ -60,7 +63,7 @@ class Stream:
     @property
     def pending(self) -> bool:
         """Whether something waits for room."""
-        return bool(self._small or self._calls or self._transfers)
+        return bool(self._small or self._calls or self._large or self._transfers)
 
     @property
     def crowded(self) -> bool:
@@ -76,8 +79,12 @@ class Stream:
         self._small.append((kind, (body,)))
 
     def post(self, kind: Kind, frames: Sequence[bytes], name: bytes) -> None:
-        """Queue a request or an answer, of any size; those of one name keep their order."""
-        self._calls.append((kind, frames, name))
+        """Queue a request or an answer, of any size; those of one name keep their order, and only those."""
+        if _is_small(frames) and name not in self._large_names and not (self._transfers and self.carries(name)):
+            self._calls.append((kind, frames))
+        else:
+            self._large.append((kind, frames, name))
+            self._large_names[name] += 1
         self.unread += sum(map(len, frames))
 
     def carries(self, name: str | bytes | None = None) -> bool:
@@ -102,15 +109,20 @@ class Stream:
         return found if _is_small(found[1]) else self._begin(*found, lane, name)
 
     def _next_call(self) -> tuple[Kind, Sequence[bytes]] | None:
-        if not self._calls:
+        if self._calls:
+            kind, frames = self._calls.popleft()
+            self.unread -= sum(map(len, frames))
+            return kind, frames
+        if not self._large:
             return None
-        kind, frames, name = self._calls[0]
-        if self._transfers and self.carries(name):
-            return None
+        kind, frames, name = self._large[0]
         small = _is_small(frames)
-        if not small and not self._has_place("calls"):
+        if self.carries(name) or not (small or self._has_place("calls")):
             return None
-        self._calls.popleft()
+        self._large.popleft()
+        self._large_names[name] -= 1
+        if not self._large_names[name]:
+            del self._large_names[name]
         self.unread -= sum(map(len, frames))
         return (kind, frames) if small else self._begin(kind, frames, "calls", name)
 
