@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import Any, Final
 from weakref import WeakSet
 
 from meshmq.core.participant import Participant
+from meshmq.errands import DRAIN, STATS, Errand
 from meshmq.errors import ClosedError
 from meshmq.handling import Crew
 from meshmq.incarnation import Closable, Incarnation
 from meshmq.links.engine import Engine
+from meshmq.request import Request
 from meshmq.supply import ItemT, Supply, Taker
 from meshmq.watchdog import Watchdog
+
+_logger: Final = logging.getLogger("meshmq.node")
 
 
 class Holder(Incarnation):
@@ -46,6 +51,8 @@ class Holder(Incarnation):
         with engine.gate:
             for supply in self._remembered:
                 supply.open(engine, participant)
+            for service, function in ((STATS, self._tell_statistics), (DRAIN, self._drain_from_afar)):
+                Errand(self._codec, service, function).open(engine, participant)
             engine.flush()
 
     def _new_taker(self, supply: Supply[ItemT], owner: Closable | None = None) -> Taker[ItemT]:
@@ -109,6 +116,15 @@ class Holder(Incarnation):
             engine.flush()
         for receiver in receivers:
             receiver._end()
+
+    def _drain_from_afar(self, request: Request) -> None:
+        request.reply("draining")  # before: it may be all that the node still waits for
+        _logger.info("node %r drains: %s asked for it", self.name, request.sender)
+        self._end_receivers()
+
+    def _tell_statistics(self, request: Request) -> None:
+        """Answer with ``node.stats()``."""
+        raise NotImplementedError
 
     def _crews_at_work(self) -> list[Crew[Any, Any]]:
         """Return whose places are not all given up, but for that of who asks."""

@@ -18,6 +18,7 @@ from meshmq.holding import Holder
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import release_signals, shield
 from meshmq.names import check_name
+from meshmq.request import Request
 from meshmq.seeing import PeerView, peer_views, statistics
 from meshmq.waiting import Wish
 from meshmq.wire.batches import Headers, check_headers
@@ -157,6 +158,9 @@ class BaseNode(Holder):
             engine.check()
             participant.clear_trays(engine.now())
             return statistics(participant, engine.now(), self._dropped_by_links)
+
+    def _tell_statistics(self, request: Request) -> None:
+        request.reply(self.stats())
 
     def _encode(self, data: object, headers: Headers | None) -> tuple[bytes, tuple[bytes, ...], Headers | None]:
         body, buffers = self._codec.encode(data)

@@ -28,8 +28,17 @@ HANDLERS: Final = min(32, 4 * (os.cpu_count() or 1))
 class Requests:
     """The requests for one service; a ``Supply``."""
 
-    def __init__(self, codec: Codec, service: str, *, idempotent: bool, shown: bool = True) -> None:
-        self.service, self._codec, self._idempotent, self._shown = service, codec, idempotent, shown
+    def __init__(
+        self,
+        codec: Codec,
+        service: str,
+        *,
+        idempotent: bool,
+        shown: bool = True,
+        asked: Callable[[], object] | None = None,
+    ) -> None:
+        self.service, self._codec = service, codec
+        self._options: dict[str, Any] = {"idempotent": idempotent, "shown": shown, "asked": asked}
         self._engine: Engine | None = None
         self._participant: Participant | None = None
 
@@ -55,7 +64,7 @@ class Requests:
             ConfigError: there is no room for one more name on the card.
         """
         self._engine, self._participant = engine, participant
-        participant.calls.server.serve(self.service, engine.now(), shown=self._shown, idempotent=self._idempotent)
+        participant.calls.server.serve(self.service, engine.now(), **self._options)
 
     def close(self) -> None:
         """Serve it no more."""

@@ -35,6 +35,7 @@ LAYERS: Final = (
     {"request"},
     {"wishes", "servant", "watchdog"},
     {"pulling", "subscribing", "replying", "calling", "incarnation"},
+    {"errands"},
     {"holding"},
     {"node"},
     {"device"},

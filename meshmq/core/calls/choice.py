@@ -75,7 +75,9 @@ class Choice:
         node_id = bytes.fromhex(to) if _HEX.fullmatch(to) else b""
         if node_id in here or node_id == ground.node_id:
             return node_id
-        ids = [peer.id for peer in here.values() if peer.card.name == to and peer.card.state == "up"]
+        bearers = [peer for peer in here.values() if peer.card.name == to]
+        # One that drains is asked nothing but what every node answers; it hides none that took over its name.
+        ids = [peer.id for peer in bearers if peer.card.state == "up"] or [peer.id for peer in bearers]
         if ground.name_of(ground.node_id) == to:
             ids.append(ground.node_id)
         if len(ids) > 1:

@@ -58,6 +58,8 @@ class Line:
         self.open = True
         #: Whether all of them may be asked again, whatever their callers say.
         self.idempotent = False
+        #: Called, under the lock, when a request comes.
+        self.asked: Callable[[], object] | None = None
         self.waiting: OrderedDict[Incoming, None] = OrderedDict()
         self.waiting_bytes = 0
         self.running = 0

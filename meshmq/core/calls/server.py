@@ -46,11 +46,20 @@ class Server(Ends):
 
     # -- for who handles requests --------------------------------------------------------------------
 
-    def serve(self, service: str, now: float, *, shown: bool = True, idempotent: bool = False) -> None:
+    def serve(
+        self,
+        service: str,
+        now: float,
+        *,
+        shown: bool = True,
+        idempotent: bool = False,
+        asked: Callable[[], object] | None = None,
+    ) -> None:
         """Serve a name from now on; again is no more than once.
 
         With ``shown=False`` it does not stand on our card, and is served while we drain, too: for what every
         node answers. With ``idempotent`` a request goes on when its caller is lost, whatever that said of it.
+        ``asked`` is called, under the lock, when one comes, for who does not wait for the wake.
 
         Raises:
             ConfigError: there is no room for one more on the card.
@@ -64,7 +73,7 @@ class Server(Ends):
             self._ground.woken.append((("roster",), ALL))
         if line is None:
             line = self.lines[service] = Line(service, shown=shown)
-        line.open, line.idempotent = True, line.idempotent or idempotent
+        line.open, line.idempotent, line.asked = True, line.idempotent or idempotent, asked
         self._ground.work(now)
 
     def unserve(self, service: str, now: float) -> None:
@@ -192,6 +201,8 @@ class Server(Ends):
                 self._alarms.set(incoming, incoming.deadline)
                 self._ground.soon(incoming.deadline)
             self._ground.woken.append((("service", request.service), 1))
+            if line.asked is not None:
+                line.asked()
 
     def cancel(self, peer: bytes, call: bytes) -> None:
         """Learn that a caller does not wait any more."""
