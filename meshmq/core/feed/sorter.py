@@ -200,7 +200,7 @@ class Sorter:
         """Go on where users have made room."""
         hungry, self.hungry = self.hungry, {}
         for flow, (tap, subscription) in hungry.items():
-            if subscription.closed or tap.behind.get(flow) is not subscription:
+            if subscription.closed or tap.gone or tap.behind.get(flow) is not subscription:
                 continue
             if min(subscription.room) <= 0 and not flow.held:
                 self.hungry[flow] = (tap, subscription)

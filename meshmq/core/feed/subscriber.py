@@ -94,6 +94,7 @@ class Subscriber:
         tap = self.taps.get(publisher)
         if tap is None:
             tap = self.taps[publisher] = self._gone.pop(publisher, (Tap(publisher, self._ground), 0.0))[0]
+            tap.gone = False
             tap.restart(self.subscriptions.values())
         return tap
 
@@ -102,6 +103,7 @@ class Subscriber:
         self.cut(publisher)
         tap = self.taps.pop(publisher, None)
         if tap is not None:
+            tap.gone = True
             self._gone[publisher] = (tap, now)
 
     def _forget_gone(self, now: float) -> None:
@@ -144,9 +146,11 @@ class Subscriber:
         before = tap.connection
         tap.hang_up()
         self._connect(tap, before)
-        for flow, subscription in tap.behind.items():
-            self.sorter.coming(flow, subscription, 0)
-            flow.doubted = -1
+        for subscription in self.subscriptions.values():
+            for flow in subscription.flows.values():
+                if flow.publisher == publisher:  # also one that is behind no more may have asked for something
+                    self.sorter.coming(flow, subscription, 0)
+                    flow.doubted = -1
         tap.restart(self.subscriptions.values())
 
     # -- what comes --------------------------------------------------------------------------------

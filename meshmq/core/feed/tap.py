@@ -46,6 +46,8 @@ class Tap:
         #: Where its topics link is; and whether we cannot dial it: then everything comes over the session it opened.
         self.addresses: tuple[str, ...] = ()
         self.unreachable = False
+        #: Whether the publisher is not here any more: nothing can be asked of it.
+        self.gone = False
 
     def __repr__(self) -> str:
         state = "connected" if self.connection is not None else "not connected"
