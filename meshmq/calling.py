@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from types import EllipsisType
 from typing import Any, Final
 
@@ -216,8 +215,8 @@ class PendingStream:
         """Have nothing more of it: its handler is cancelled. From anywhere, ``__del__`` too; twice is once."""
         if not self.left:
             self.left = True
-            if self._call.outcome is None:
-                self._engine.post(partial(self._leave))
+            if self._call.outcome is None and not self._engine.forked:
+                self._engine.post(self._leave)
 
     def _leave(self) -> None:
         self._participant.calls.caller.cancel(self._call, self._engine.now())

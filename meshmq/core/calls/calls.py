@@ -20,7 +20,7 @@ class Calls:
 
     def __init__(self, ground: Ground, now: float) -> None:
         self._ground = ground
-        self.server = Server(ground, now)
+        self.server = Server(ground)
         choice = Choice(ground, self.server.serves)
         self.caller = Caller(ground, choice)
         self.surveys = Surveys(ground, choice, self.caller)

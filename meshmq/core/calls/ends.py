@@ -20,7 +20,7 @@ HELD_BACK: Final = 10.0
 class Ends:
     """The requests that came to a node, and the ways in which they go; see ``Server``."""
 
-    def __init__(self, ground: Ground, now: float) -> None:
+    def __init__(self, ground: Ground) -> None:
         self._ground = ground
         settings = ground.settings
         #: The services on our card, in the order in which they were opened.
@@ -32,7 +32,7 @@ class Ends:
         self._of_peer: dict[bytes, dict[Incoming, None]] = {}
         self._remembered = Remembered(settings.reply_cache, settings.request_bytes)
         self._alarms: Alarms[Incoming] = Alarms()
-        self._forget_at = now
+        self._forget_at: float | None = None
 
     def _finish(self, incoming: Incoming, status: Status, value: Value, now: float) -> bool:
         if incoming.over:
@@ -58,10 +58,11 @@ class Ends:
     def _remember(self, incoming: Incoming, frames: Sequence[bytes], now: float) -> None:
         """Keep an answer for repeats: one that was cancelled, too, for its repeat may be on its way still."""
         span = incoming.span if incoming.span is not None else self._ground.settings.request_timeout
-        if not len(self._remembered):
-            self._forget_at = now + 1.0
-            self._ground.soon(self._forget_at)
-        self._remembered.put(incoming.key, frames, now + 2 * span + HELD_BACK)
+        until = now + 2 * span + HELD_BACK
+        self._remembered.put(incoming.key, frames, until)
+        if self._forget_at is None or until < self._forget_at:
+            self._forget_at = until
+            self._ground.soon(until)
 
     def _drop(self, incoming: Incoming, word: str) -> None:
         """Leave off: before it has begun it is over; after that whoever runs it is told."""

@@ -110,10 +110,11 @@ class Remembered:
         found = self._answers.get(key)
         return found[1] if found is not None and found[0] > now else None
 
-    def forget(self, now: float) -> None:
-        """Drop what nobody will ask for any more."""
+    def forget(self, now: float) -> float | None:
+        """Drop what nobody will ask for any more; returns when there is more of it."""
         for key in [key for key, (until, _, _) in self._answers.items() if until <= now]:
             self._drop(key)
+        return min((until for until, _, _ in self._answers.values()), default=None)
 
     def _drop(self, key: Key) -> None:
         self._bytes -= self._answers.pop(key)[2]

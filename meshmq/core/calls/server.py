@@ -35,6 +35,8 @@ from meshmq.wire.frames import Kind
 
 #: What a caller leaves unread, in parts of ``settings.request_bytes``: more ends its session.
 UNREAD: Final = 2
+#: Seconds between two looks for answers to be forgotten.
+FORGET_EVERY: Final = 1.0
 _NOTHING: Final = Value(b"")
 
 
@@ -246,13 +248,13 @@ class Server(Ends):
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        forget = self._forget_at if len(self._remembered) else None
-        return min((moment for moment in (self._alarms.deadline, forget) if moment is not None), default=None)
+        moments = (self._alarms.deadline, self._forget_at)
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: float) -> None:
         """Drop what is too late, forget answers that nobody asks for again."""
         for incoming in self._alarms.due(now):
             self._drop(incoming, "expired")
-        if now >= self._forget_at:
-            self._remembered.forget(now)
-            self._forget_at = now + 1.0
+        if self._forget_at is not None and now >= self._forget_at:
+            upcoming = self._remembered.forget(now)
+            self._forget_at = None if upcoming is None else max(upcoming, now + FORGET_EVERY)
