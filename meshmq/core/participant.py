@@ -101,8 +101,10 @@ class Participant(Trade):
         """Return the name of a peer, or our own."""
         if peer == self.node_id:
             return self.presence.card.name
-        session = self.sessions.get(peer)
-        return session.name if session is not None else short(peer)
+        session, known = self.sessions.get(peer), self.roster.get(peer)
+        if session is not None:
+            return session.name
+        return known.card.name if known is not None else short(peer)
 
     def round_trip(self, peer: bytes) -> float:
         """Return the measured round trip to a peer in seconds, 0 where none was measured."""

@@ -13,7 +13,7 @@ from meshmq.core.calls.incoming import Incoming
 from meshmq.core.participant import Participant
 from meshmq.errors import WouldBlock
 from meshmq.wire.calls import Failure, Value, pack_failure
-from tests.faces.stage import Actor
+from tests.faces.stage import Actor, Stage
 
 Handler = Callable[["Asked"], Awaitable[object]]
 #: What a handler returns that gives no answer.
@@ -103,3 +103,19 @@ class Server:
         else:
             if answer is not NOTHING:
                 asked.answer(answer)
+
+
+async def pair(stage: Stage, **settings: Any) -> tuple[Actor, Actor]:
+    return await stage.node("caller", **settings), await stage.node("server")
+
+
+async def never(asked: Asked) -> object:
+    return NOTHING
+
+
+async def has_asked(serving: Server, count: int) -> bool:
+    return len(serving.asked) >= count
+
+
+async def is_cancelled(asked: Asked) -> bool:
+    return asked.incoming.cancelled

@@ -9,20 +9,12 @@ import pytest
 
 import meshmq
 from meshmq import deadline
-from tests.faces.serving import NOTHING, Asked, Server
-from tests.faces.stage import Actor, Stage, soon
+from tests.faces.serving import Asked, Server, has_asked, is_cancelled, never, pair
+from tests.faces.stage import Stage, soon
 
 
 async def add(asked: Asked) -> object:
     return sum(asked.data)
-
-
-async def never(asked: Asked) -> object:
-    return NOTHING
-
-
-async def pair(stage: Stage, **settings: Any) -> tuple[Actor, Actor]:
-    return await stage.node("caller", **settings), await stage.node("server")
 
 
 async def test_request_returns_the_answer(stage: Stage) -> None:
@@ -87,10 +79,6 @@ async def test_request_that_is_too_late_is_cancelled_at_its_server(stage: Stage)
         await soon(lambda: is_cancelled(serving.asked[0]))
 
 
-async def is_cancelled(asked: Asked) -> bool:
-    return asked.incoming.cancelled
-
-
 async def test_timeout_of_the_settings_is_the_default(stage: Stage) -> None:
     caller, _ = await pair(stage, request_timeout=0.1)
     with pytest.raises(meshmq.NoPeersError, match=r"within 0\.1 s"):
@@ -115,8 +103,32 @@ async def test_request_of_a_leaving_server_is_lost_and_an_idempotent_one_moves(s
             assert await moved == 3
 
 
-async def has_asked(serving: Server, count: int) -> bool:
-    return len(serving.asked) >= count
+async def test_to_names_one_server_by_name_or_id(stage: Stage) -> None:
+    caller, server = await pair(stage)
+    other, twin = await stage.node("other"), await stage.node("other")
+
+    async def who(asked: Asked) -> object:
+        return asked.data
+
+    async with Server(server, "who", who) as asked, Server(other, "who", who), Server(twin, "who", who):
+        await caller.wait_for(reply="who", count=3, timeout=10)
+        for number in range(3):
+            assert await caller.request("who", number, to="server") == number
+        assert await caller.request("who", 3, to=server.id) == 3
+        assert len(asked.asked) == 4
+        with pytest.raises(meshmq.AmbiguousPeer) as raised:
+            await caller.request("who", to="other")
+        assert set(raised.value.ids) == {other.id, twin.id}
+
+
+async def test_key_sticks_to_one_server(stage: Stage) -> None:
+    caller, server = await pair(stage)
+    other = await stage.node("other")
+    async with Server(server, "add", add) as one, Server(other, "add", add) as two:
+        await caller.wait_for(reply="add", count=2, timeout=10)
+        for number in range(6):
+            await caller.request("add", [number], key="camera")
+        assert sorted([len(one.asked), len(two.asked)]) == [0, 6]
 
 
 async def test_wait_for_servers(stage: Stage) -> None:
@@ -148,57 +160,6 @@ async def test_survey_returns_what_each_server_said(stage: Stage) -> None:
 async def test_survey_of_nobody_is_empty(stage: Stage) -> None:
     caller, _ = await pair(stage, settle=0.05)
     assert await caller.survey("nobody", timeout=20) == []
-
-
-async def test_stream_gives_items_in_order_and_ends(stage: Stage) -> None:
-    caller, server = await pair(stage)
-
-    async def count(asked: Asked) -> object:
-        for number in range(asked.data):
-            while not asked.item(number):
-                await asyncio.sleep(0)
-        asked.end()
-        return NOTHING
-
-    async with Server(server, "count", count):
-        stream = caller.inner.stream("count", 200)
-        assert [item async for item in Actor(stream)] == list(range(200))
-        assert [item async for item in Actor(caller.inner.service("count").stream(3))] == [0, 1, 2]
-
-
-async def test_leaving_a_stream_cancels_its_handler(stage: Stage) -> None:
-    caller, server = await pair(stage)
-
-    async def one(asked: Asked) -> object:
-        asked.item("first")
-        return NOTHING
-
-    async with Server(server, "one", one) as serving:
-        stream = Actor(caller.inner.stream("one"))
-        async for item in stream:
-            assert item == "first"
-            break
-        await stream.close()
-        await soon(lambda: is_cancelled(serving.asked[0]))
-        assert [item async for item in stream] == []
-
-
-async def test_stream_that_is_dropped_cancels_its_handler(stage: Stage) -> None:
-    caller, server = await pair(stage)
-    async with Server(server, "never", never) as serving:
-        stream = caller.inner.stream("never")
-        await soon(lambda: has_asked(serving, 1))
-        del stream
-        await soon(lambda: is_cancelled(serving.asked[0]))
-
-
-async def test_item_that_does_not_come_in_time_is_told(stage: Stage) -> None:
-    caller, server = await pair(stage)
-    async with Server(server, "never", never) as serving:
-        with pytest.raises(meshmq.TimedOut, match="no item of 'never'"):
-            async for _ in Actor(caller.inner.stream("never", timeout=0.1)):
-                pass
-        await soon(lambda: is_cancelled(serving.asked[0]))
 
 
 async def test_nested_requests_inherit_what_is_left(stage: Stage) -> None:

@@ -58,7 +58,10 @@ def too_late(ground: Ground, choice: Choice, call: Call) -> MeshError:
     if server is not None:
         why = f"no session with {ground.name_of(server)}{span}" if call.asking.timeout else "there was no time left"
         return TimedOut(f"{service!r} was not asked: {why}")
-    return NoPeersError(f"nobody{_named(call)} serves {service!r}{span}: start a node that does; {_served(ground)}")
+    if call.asking.to is not None:
+        names = ", ".join(sorted(map(ground.name_of, choice.servers(service)))[:NAMES_SHOWN])
+        return NoPeersError(f"nobody{_named(call)} serves {service!r}{span}; it is served by: {names or 'nobody'}")
+    return NoPeersError(f"nobody serves {service!r}{span}: start a node that does; {_served(ground)}")
 
 
 def awaited(ground: Ground, call: Call) -> str:
