@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import ast
 import fnmatch
-import io
 import re
 import sys
-import tokenize
 from typing import Final
 
 import pytest
@@ -276,20 +274,6 @@ def test_every_module_says_what_it_knows() -> None:
 
 def documented(source: Source) -> bool:
     return bool(ast.get_docstring(source.tree)) or not source.text.strip()
-
-
-SUPPRESSION: Final = re.compile(r"# *(?:type: *ignore(?:\[[^]]*\])?|noqa(?:: *[A-Z]+[0-9]+(?:, *[A-Z]+[0-9]+)*)?)(.*)")
-
-
-def test_every_suppression_gives_its_reason() -> None:
-    wrong = []
-    for source in ALL:
-        for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
-            if token.type == tokenize.COMMENT and (found := SUPPRESSION.match(token.string)):
-                reason = SUPPRESSION.sub(r"\1", found[1].strip(" #"))
-                if len(reason.strip(" #")) < 3:
-                    wrong.append(f"{source.path}:{token.start[0]}: say why, on the line: {token.string}")
-    no(wrong)
 
 
 def test_top_level_holds_what_it_should() -> None:
