@@ -121,6 +121,7 @@ class TaskNode(BaseNode):
             self._driver.detach()
         self._driver = self._make_driver(engine)
         self._driver.attach()
+        self._start_crews()  # those in tasks have ended with the other loop
 
     def _make_driver(self, engine: Engine) -> Driver:
         self._loop = asyncio.get_running_loop()

@@ -274,3 +274,24 @@ def test_async_handler_is_refused_by_a_node_of_threads() -> None:
 
 async def is_draining(node: Actor) -> bool:
     return any(peer.state == "draining" for peer in await node.peers())
+
+
+def test_async_handlers_go_on_in_the_next_loop(mesh_name: str) -> None:
+    node = meshmq.AsyncNode("alone", mesh=mesh_name)
+    run: list[object] = []
+
+    @node.pull("jobs")
+    async def handle(data: object) -> None:
+        run.append(data)
+
+    async def push(data: object) -> None:
+        await node.push("jobs", data)
+        await node.flush(LIMIT)
+
+    async def last() -> None:
+        await push(2)
+        await node.close()
+
+    asyncio.run(push(1))
+    asyncio.run(last())
+    assert run == [1, 2]
