@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random
 from typing import Final
 
 import pytest
@@ -19,6 +22,7 @@ PROGRAM: Final = Path(__file__).parent / "programs" / "running.py"
 FACES: Final = ["blocking", "aio"]
 JOBS: Final = scale(200, 2_000)
 BLOCKED: Final = scale(2, 20)
+ROUNDS: Final = scale(5, 100)
 HELD: Final = scale(2, 5)
 
 
@@ -51,6 +55,45 @@ def test_signal_at_work_drains_and_nothing_is_lost_or_done_twice(
         assert set(counted.values()) == {1}
         node.flush(LIMIT)
         assert node.stats()["queues"]["jobs"]["push"]["redelivered"] == 0
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("face", FACES)
+def test_signal_at_any_moment_drains_in_order(spawn: Spawn, mesh_name: str, face: str) -> None:
+    random, pause = Random(7), threading.Event()
+    with meshmq.Node("parent", mesh=mesh_name) as node:
+        counted: Counter[int] = Counter()
+        done = node.pull("done")
+        done(lambda number: counted.update([number]))
+        pushed = 0
+        for _ in range(ROUNDS):
+            child = run(spawn, mesh_name, face)
+            node.wait_for(pull="jobs", timeout=LIMIT)
+            node.queue("jobs").push_many(range(pushed, pushed + 20))
+            pushed += 20
+            pause.wait(random.uniform(0.0, 0.08))
+            child.signal(random.choice([signal.SIGTERM, signal.SIGINT]))
+            assert child.wait() == 0, child.stderr
+            assert "Traceback" not in child.stderr
+            until_gone(node)
+        last = run(spawn, mesh_name, face)
+        node.flush(LIMIT)
+        last.signal(signal.SIGTERM)
+        assert last.wait() == 0
+        assert node.stats()["queues"]["jobs"]["push"]["redelivered"] == 0
+        assert counted == Counter(range(pushed))
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_signal_lets_a_running_request_be_answered(spawn: Spawn, mesh_name: str, face: str) -> None:
+    with meshmq.Node("parent", mesh=mesh_name) as node, ThreadPoolExecutor(1) as pool:
+        child = run(spawn, mesh_name, face)
+        assert node.request("echo", 1, timeout=LIMIT) == 1
+        asking = pool.submit(node.request, "block", 0.5, timeout=LIMIT)
+        child_runs(node)
+        child.signal(signal.SIGTERM)
+        assert asking.result(LIMIT) == "blocked"
+        assert child.wait() == 0
 
 
 @pytest.mark.parametrize("face", FACES)
@@ -112,6 +155,20 @@ def test_handler_that_blocks_or_holds_the_interpreter_harms_only_its_own_calls(
         assert node.request("echo", 3, timeout=LIMIT + HELD) == 3
         assert [peer.name for peer in node.peers()] == ["server"]
         assert [event.kind for event in node.events(timeout=0)] == ["joined"]
+
+
+def child_runs(node: meshmq.Node) -> None:
+    """Wait until a request is in the child's hands."""
+    never = threading.Event()
+    while not node.request("meshmq.stats", to="server", timeout=LIMIT)["services"]["block"]["reply"]["running"]:
+        never.wait(0.01)
+
+
+def until_gone(node: meshmq.Node) -> None:
+    never, limit = threading.Event(), time.monotonic() + LIMIT
+    while node.peers():
+        assert time.monotonic() < limit
+        never.wait(0.01)
 
 
 def until_draining(node: meshmq.Node) -> None:
