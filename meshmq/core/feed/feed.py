@@ -6,7 +6,10 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 
 from meshmq.core.feed.follower import Follower
+from meshmq.core.feed.groups import Groups
+from meshmq.core.feed.marks import Marks
 from meshmq.core.feed.publisher import Publisher
+from meshmq.core.feed.series import Item
 from meshmq.core.feed.subscriber import Subscriber
 from meshmq.core.feed.subscription import Leaf, Overflow, Subscription
 from meshmq.core.part import Ground
@@ -17,7 +20,6 @@ from meshmq.wire.frames import Kind, VersionMismatch
 from meshmq.wire.news import unpack_direct, unpack_news
 from meshmq.wire.subscribing import (
     Since,
-    read_marker,
     unpack_fetch,
     unpack_fetched,
     unpack_heads,
@@ -27,9 +29,6 @@ from meshmq.wire.subscribing import (
 
 #: The most subscriptions of one peer, and the most patterns of them together.
 FOLLOWERS_MOST = 100_000
-#: Of how many strangers the markers are remembered, and of each how many.
-MARKED_MOST = 65_536
-MARKS_EACH = 8
 
 
 class Feed:
@@ -42,7 +41,8 @@ class Feed:
         self.publisher = Publisher(ground)
         self.subscriber = Subscriber(ground)
         self.publishes = False
-        self._marks: dict[bytes, dict[int, int]] = {}
+        self._marks = Marks()
+        self.groups = Groups(ground.push)
         self._unanswered: dict[Follower, None] = {}
         self._patterns: dict[bytes, int] = {}
         self._stamp = 0
@@ -58,9 +58,14 @@ class Feed:
 
     def publish(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
         """Publish a message; returns its number among those of the topic. Never waits."""
-        self._publishes(now)
+        self.announce(now)
         series = self.publisher.publish(topic, body, buffers, headers, now)
-        self._work_off(now)
+        if self.groups:
+            self.groups.give(series, Item(series.head, body, buffers, headers, now, 0), now)
+        if series.direct:
+            self._ground.work(now)  # heads were told
+        else:
+            self._work_off(now)
         moment = self.publisher.deadline
         if moment is not None:
             self._ground.soon(moment)
@@ -69,9 +74,10 @@ class Feed:
     def retain(self, pattern: str, history: History | None, now: float) -> None:
         """Keep history of the topics that a pattern matches."""
         self.publisher.retain(pattern, history, now)
-        self._publishes(now)
+        self.announce(now)
 
-    def _publishes(self, now: float) -> None:
+    def announce(self, now: float) -> None:
+        """Say on our card that we publish: subscribers then tell us of what they want."""
         if not self.publishes:
             self.publishes = True
             self._ground.change_card(now)
@@ -89,9 +95,8 @@ class Feed:
         now: float,
     ) -> Subscription:
         """Get what is published to topics that one of the patterns matches, from now on."""
-        number = self.subscriber.next_number()
         subscription = Subscription(
-            number,
+            self.subscriber.next_number(),
             patterns,
             since=since,
             latest=latest,
@@ -100,13 +105,32 @@ class Feed:
             capacity_bytes=capacity_bytes,
             now=now,
         )
+        self._open(subscription, now)
+        return subscription
+
+    def join(self, queue: str, patterns: Sequence[str], now: float) -> Subscription:
+        """Have publishers put what they publish into the queue of a group, too; twice is once."""
+        for subscription in self.subscriber.subscriptions.values():
+            if subscription.group == queue:
+                return subscription
+        number = self.subscriber.next_number()
+        subscription = Subscription(number, patterns, group=queue, now=now)
+        self._open(subscription, now)
+        return subscription
+
+    def part(self, queue: str, now: float) -> None:
+        """Leave a group."""
+        for subscription in list(self.subscriber.subscriptions.values()):
+            if subscription.group == queue:
+                self.unsubscribe(subscription, now)
+
+    def _open(self, subscription: Subscription, now: float) -> None:
         first = not self.subscribes
         self.subscriber.open(subscription)
         if first:
             self._ground.change_card(now)
             self.roster_changed(now)
-        self.work(now)
-        return subscription
+        self._ground.work(now)
 
     def unsubscribe(self, subscription: Subscription, now: float) -> None:
         """End a subscription."""
@@ -114,13 +138,13 @@ class Feed:
         if not self.subscribes:
             self._ground.change_card(now)
             self.roster_changed(now)
-        self.work(now)
+        self._ground.work(now)
 
     def take(self, subscription: Subscription, consumer: Hashable, now: float, limit: int | None = None) -> Leaf | None:
         """Give a consumer what waits longest; nothing where nothing does."""
         leaf = subscription.take(consumer, limit)
         if self.subscriber.sorter.hungry:
-            self.work(now)
+            self._ground.work(now)
         return leaf
 
     def ready(self, subscription: Subscription, now: float) -> bool:
@@ -133,7 +157,8 @@ class Feed:
 
     def followed_by(self, topic: str) -> list[bytes]:
         """Return the ids of the nodes that get what is published to a topic, our own among them."""
-        found = {follower.peer: None for follower in self.publisher.index.matching(topic) if follower.answered}
+        found = dict.fromkeys(follower.peer for follower in self.publisher.index.matching(topic) if follower.answered)
+        found.update(dict.fromkeys(self.groups.members(topic)))
         return list(found)
 
     # -- what comes --------------------------------------------------------------------------------
@@ -144,7 +169,7 @@ class Feed:
         if kind is Kind.SUBSCRIBE:
             self._subscribed(peer, body, now)
         elif kind is Kind.UNSUBSCRIBE:
-            self._unsubscribed(peer, unpack_number(body))
+            self._unsubscribed(peer, unpack_number(body), now)
         elif kind is Kind.FETCH:
             publisher.fetch(peer, unpack_fetch(body))
         elif kind is Kind.SEEN:
@@ -172,20 +197,29 @@ class Feed:
         self._patterns[peer] = count
         follower = followers.get((peer, wanted.number))
         if follower is not None and follower.whole:  # it asks anew, having lost sight of us for a while
-            self._unsubscribed(peer, wanted.number)
+            self._unsubscribed(peer, wanted.number, now)
             follower = None
         if follower is None:
             follower = followers[peer, wanted.number] = Follower(peer, wanted, now - self._ground.round_trip(peer) / 2)
         follower.add(wanted.patterns)
         if not wanted.more:
-            self.publisher.follow(follower)
             self._unanswered[follower] = None
+            if follower.group is None:
+                self.publisher.follow(follower)
+            elif self.groups.join(follower.group, list(follower.patterns), (peer, follower.number), now):
+                for series, item in self.publisher.kept_since(follower):  # a group that is new begins as others do
+                    self.groups.hand(follower.group, series, item, now)
 
-    def _unsubscribed(self, peer: bytes, number: int) -> None:
+    def _unsubscribed(self, peer: bytes, number: int, now: float) -> None:
         follower = self.publisher.unfollow(peer, number)
         if follower is not None:
-            self._unanswered.pop(follower, None)
+            self._forget(follower, now)
             self._patterns[peer] -= len(follower.patterns) + 1
+
+    def _forget(self, follower: Follower, now: float) -> None:
+        self._unanswered.pop(follower, None)
+        if follower.group is not None:
+            self.groups.part(follower.group, (follower.peer, follower.number), now)
 
     def overhear(self, connection: int, frames: Sequence[bytes], now: float) -> None:
         """Take one message of a topics link; what is none of ours, or of another incarnation, is dropped."""
@@ -203,25 +237,7 @@ class Feed:
     def tuned(self, string: bytes, present: bool, now: float) -> None:
         """Learn of a subscription to our topics link."""
         self.publisher.tuned += 1 if present else -1
-        told = read_marker(string)
-        if told is None:
-            return
-        node_id, mark = told
-        marks = self._marks.get(node_id)
-        if marks is None:
-            if not present or len(self._marks) >= MARKED_MOST:
-                return
-            marks = self._marks[node_id] = {}
-        marks[mark] = marks.get(mark, 0) + (1 if present else -1)
-        for gone in [known for known, count in marks.items() if count <= 0]:
-            del marks[gone]
-        while len(marks) > MARKS_EACH:
-            del marks[min(marks)]
-        if not marks:
-            del self._marks[node_id]
-
-    def _is_tuned(self, follower: Follower) -> bool:
-        return not follower.mark or any(mark >= follower.mark for mark in self._marks.get(follower.peer, ()))
+        self._marks.tuned(string, present)
 
     def awaits(self, peer: bytes) -> bool:
         """Whether a peer may send anything that is large."""
@@ -243,7 +259,7 @@ class Feed:
     def session_ended(self, peer: bytes, reason: str, now: float, *, clean: bool) -> None:
         """Learn that a session is over."""
         for follower in self.publisher.lose(peer):
-            self._unanswered.pop(follower, None)
+            self._forget(follower, now)
         self._patterns.pop(peer, None)
         self._stamped.pop(peer, None)
         self._seen.pop(peer, None)
@@ -270,9 +286,12 @@ class Feed:
     def work(self, now: float) -> None:
         """Answer who subscribed, ask publishers, send what was asked for."""
         if self._unanswered:
-            for follower in [follower for follower in self._unanswered if self._is_tuned(follower)]:
+            for follower in [
+                follower for follower in self._unanswered if self._marks.reached(follower.peer, follower.mark)
+            ]:
                 del self._unanswered[follower]
                 self.publisher.answer(follower, now)
+                self._ground.woken.append((("followers",), 1_000))
         if self.subscribes:
             self.subscriber.look_again(now)
             self.subscriber.sync(now)
