@@ -31,7 +31,6 @@ class Handler:
     name: str
     takes_message: bool
     is_async: bool
-    yields: bool
 
     def call(self, item: Any) -> Any:
         """Call it with an item's data, and the item if it takes that."""
@@ -55,7 +54,7 @@ def read_handler(function: object, title: str, *, may_be_async: bool, may_yield:
         raise ConfigError(f"{name} is async: use meshmq.AsyncNode, or write it with def")
     if (yields or yields_async) and not may_yield:
         raise ConfigError(f"{name} yields, and {title} has nobody to give that to: only a handler of reply may yield")
-    return Handler(function, name, _takes_message(function, name), is_async, yields or yields_async)
+    return Handler(function, name, _takes_message(function, name), is_async)
 
 
 def _takes_message(function: Callable[..., Any], name: str) -> bool:
@@ -78,16 +77,17 @@ def _takes_message(function: Callable[..., Any], name: str) -> bool:
 class Place(Generic[ItemT]):
     """Where one handler works: with a taker of its own, one item after the other."""
 
-    __slots__ = ("item", "since", "taker", "told_at", "worker", "working")
+    __slots__ = ("since", "taker", "told_at", "worker", "working")
 
     def __init__(self, taker: Taker[ItemT]) -> None:
         self.taker = taker
         #: Since when it has been at work, in ``time.monotonic``; ``None`` while it waits.
         self.since: float | None = None
-        self.item: ItemT | None = None
-        #: The thread or the task that works here, the task that gives it work, and when it was last named as slow.
+        #: The thread or the task that handles here.
         self.worker: Any = None
+        #: The task that gives it work: a loop holds its tasks weakly.
         self.working: Any = None
+        #: When it was last named as slow.
         self.told_at = 0.0
 
 
@@ -172,8 +172,8 @@ class Crew(Generic[NodeT, ItemT]):
                 self.places.remove(place)
         self._node._tell_progress()
 
-    def _begin(self, place: Place[ItemT], item: ItemT) -> None:
-        place.item, place.since = item, time.monotonic()
+    def _begin(self, place: Place[ItemT]) -> None:
+        place.since = time.monotonic()
         if len(self.places) < self.limit:
             try:
                 self.grow()
@@ -183,7 +183,7 @@ class Crew(Generic[NodeT, ItemT]):
     def _done(self, place: Place[ItemT]) -> None:
         self.handled += 1
         slow = place.since is not None and place.told_at >= place.since
-        place.item = place.since = None
+        place.since = None
         if slow:
             self._node._tell_quick()
 

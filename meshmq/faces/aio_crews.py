@@ -33,7 +33,7 @@ class TaskCrew(Crew[TaskNode, ItemT]):
         try:
             while True:
                 item = await take(self._node, self.supply, place.taker, None, logging.DEBUG)
-                self._begin(place, item)
+                self._begin(place)
                 handling = place.worker = asyncio.create_task(self._handle(item))
                 try:
                     await asyncio.wait([handling])

@@ -47,7 +47,7 @@ class ThreadCrew(Crew[BaseNode, ItemT]):
         return take(self._node, self.supply, place.taker, None, logging.DEBUG)
 
     def _handle(self, place: Place[ItemT], item: ItemT) -> None:
-        self._begin(place, item)
+        self._begin(place)
         try:
             copy_context().run(self._call, item)
         finally:

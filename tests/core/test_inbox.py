@@ -252,6 +252,19 @@ def test_after_standing_still_only_what_was_begun_stays(puller: Puller) -> None:
     assert puller.acked() == [(1, 1)]
 
 
+def test_who_ends_finishes_what_it_has_begun_and_is_sent_nothing_more(puller: Puller) -> None:
+    puller.box.pace.observe(1_000, 0.01)
+    puller.receive("p", 1, 5)
+    hand = puller.box.take("me", 0.0)
+    puller.box.end("me")
+    assert puller.given_back() == [(Verdict.RETURNED, (2, 5))]
+    puller.receive("p", 6, 2)  # on its way already
+    assert puller.given_back() == [(Verdict.RETURNED, (6, 7))]
+    assert hand.step() == -1
+    puller.box.finish(hand, 9.0)
+    assert puller.acked() == [(1, 1)]
+
+
 @pytest.mark.parametrize("way", ["finish", "leave", "forget", "collect", "lost"])
 def test_what_cannot_be_decoded_is_given_back_once_though_it_was_found_ahead(puller: Puller, way: str) -> None:
     puller.box.pace.observe(1_000, 0.01)
