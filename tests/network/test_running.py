@@ -157,6 +157,24 @@ def test_handler_that_blocks_or_holds_the_interpreter_harms_only_its_own_calls(
         assert [event.kind for event in node.events(timeout=0)] == ["joined"]
 
 
+@pytest.mark.parametrize("face", FACES)
+def test_whatever_a_handler_raises_or_returns_its_caller_is_told_at_once(
+    spawn: Spawn, mesh_name: str, face: str
+) -> None:
+    kinds = ["ValueError", "SystemExit", "KeyboardInterrupt", "GeneratorExit", "StopIteration", "Unspeakable"]
+    with meshmq.Node("parent", mesh=mesh_name) as node:
+        run(spawn, mesh_name, face)
+        assert node.request("echo", 1, timeout=LIMIT) == 1
+        for kind in [*kinds, "RecursionError", "EncodeError"]:
+            begun = time.monotonic()
+            with pytest.raises(meshmq.RemoteError) as told:
+                node.request("fail", kind, timeout=LIMIT)
+            assert told.value.kind == kind
+            assert time.monotonic() - begun < 2
+        assert node.request("echo", 2, timeout=LIMIT) == 2
+        assert [event.kind for event in node.events(timeout=0)] == ["joined"]
+
+
 def child_runs(node: meshmq.Node) -> None:
     """Wait until a request is in the child's hands."""
     never = threading.Event()

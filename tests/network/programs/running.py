@@ -65,6 +65,31 @@ def hold(seconds: float) -> str:
     return hold_the_interpreter(seconds)
 
 
+class Unspeakable(BaseException):
+    """An exception that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise self
+
+    __repr__ = __str__
+
+
+def fail(how: str) -> object:
+    if how == "RecursionError":
+        return fail(how)
+    errors: dict[str, BaseException] = {
+        "ValueError": ValueError("x" * 10**6),
+        "SystemExit": SystemExit(3),
+        "KeyboardInterrupt": KeyboardInterrupt(),
+        "GeneratorExit": GeneratorExit(),
+        "StopIteration": StopIteration(),
+        "Unspeakable": Unspeakable(),
+    }
+    if how in errors:
+        raise errors[how]
+    return object()  # which cannot be sent
+
+
 def echo(data: Any) -> Any:
     return data
 
@@ -84,6 +109,7 @@ def stop_apart() -> None:
 node.pull("blocking")(block_for_ever)
 node.reply("hold")(hold)
 node.reply("echo")(echo)
+node.reply("fail")(fail)
 node.reply("stop")(stop)
 
 
