@@ -30,6 +30,7 @@ from meshmq.errors import (
     MessageTooLarge,
     NameInvalid,
     NoPeersError,
+    Overflowed,
     PeerLost,
     ProtocolError,
     RemoteError,
@@ -39,10 +40,13 @@ from meshmq.errors import (
 )
 from meshmq.faces.aio import AsyncNode, AsyncQueue
 from meshmq.faces.aio_calling import AsyncService, AsyncStream
+from meshmq.faces.aio_publishing import AsyncSubscription, AsyncTopic
 from meshmq.faces.aio_receiving import AsyncReceiver
 from meshmq.faces.blocking import Node, Queue
 from meshmq.faces.calling import Service, Stream
+from meshmq.faces.publishing import Subscription, Topic
 from meshmq.faces.receiving import Receiver
+from meshmq.history import History
 from meshmq.message import Message
 from meshmq.request import Request
 from meshmq.seeing import PeerView
@@ -58,12 +62,15 @@ __all__ = [
     "AsyncReceiver",
     "AsyncService",
     "AsyncStream",
+    "AsyncSubscription",
+    "AsyncTopic",
     "ClosedError",
     "ConfigError",
     "DecodeError",
     "EncodeError",
     "Event",
     "ForkedError",
+    "History",
     "InUseError",
     "LinkError",
     "MeshError",
@@ -72,6 +79,7 @@ __all__ = [
     "NameInvalid",
     "NoPeersError",
     "Node",
+    "Overflowed",
     "PeerLost",
     "PeerView",
     "ProtocolError",
@@ -83,7 +91,9 @@ __all__ = [
     "Service",
     "Settings",
     "Stream",
+    "Subscription",
     "TimedOut",
+    "Topic",
     "Undelivered",
     "register",
 ]

@@ -8,10 +8,10 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from meshmq.checks import check_delay
 from meshmq.codecs.base import Codec
 from meshmq.core.hands import Hand
 from meshmq.core.participant import Participant
+from meshmq.delivery import HandDelivery
 from meshmq.errors import ClosedError, DecodeError
 from meshmq.links.engine import Engine
 from meshmq.message import Message
@@ -23,47 +23,6 @@ _logger: Final = logging.getLogger("meshmq.jobs")
 
 #: Stands for a job that cannot be decoded.
 UNREADABLE: Final = object()
-
-
-class HandDelivery:
-    """Says to its messages where they come from, and to the pusher what becomes of them."""
-
-    __slots__ = ("_consumer", "attempt", "hand", "queue", "values")
-
-    def __init__(self, consumer: Consumer, hand: Hand) -> None:
-        self._consumer, self.hand = consumer, hand
-        #: What the jobs of the hand hold; empty until the first is opened.
-        self.values: list[object] = []
-        self.queue, self.attempt = hand.batch.queue, hand.batch.attempt
-
-    def identity(self, index: int) -> tuple[bytes, int]:
-        """Return the origin and number of the job at ``index``."""
-        return self.hand.batch.origin, self.hand.batch.first + index
-
-    def sender(self) -> str:
-        """Return the name of the node that pushed."""
-        return self._consumer.name_of(self.hand.source.peer)
-
-    def age(self) -> float:
-        """Return the seconds since the job was pushed."""
-        hand = self.hand
-        here = self._consumer.engine.now() - hand.arrived
-        return hand.batch.held + self._consumer.round_trip(hand.source.peer) / 2 + here
-
-    def headers(self, index: int) -> dict[str, str]:
-        """Return the headers of the job at ``index``."""
-        return dict(self.hand.batch.headers.get(index, ()))
-
-    def say(self, index: int, *, acked: bool, delay: float | None = None) -> None:
-        """Take an ack or nack; a second one is ignored."""
-        check_delay(delay)
-        hand = self.hand
-        if index < hand.floor or index in hand.said:
-            return
-        # Noted at once, so that asking for the next message cannot ack it first; told in the next step.
-        verdict = None if acked else Verdict.REFUSED
-        hand.said[index] = verdict
-        self._consumer.tell(hand, index, verdict, delay)
 
 
 class Consumer:

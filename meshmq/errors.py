@@ -15,6 +15,7 @@
     ├── RemoteError                   the handler of a request failed; carries what it raised, as text
     ├── ClosedError                   the node or receiver is closed
     │   └── ForkedError               the node belongs to the parent process
+    ├── Overflowed                    a subscription that was to be cut off when it had no more room
     ├── InUseError                    a receiver that is already used in another way
     ├── LinkError (OSError)           an address or directory that cannot be opened
     ├── Undelivered                   leaving with jobs that nobody has confirmed
@@ -126,6 +127,20 @@ class ClosedError(MeshError):
 
 class ForkedError(ClosedError):
     """The node was made before ``fork`` and belongs to the parent process."""
+
+
+class Overflowed(MeshError):
+    """A subscription with ``overflow="disconnect"`` had no more room; ``missed`` is what it missed until now."""
+
+    def __init__(self, what: str, missed: int) -> None:
+        super().__init__(
+            f"the subscription to {what} had no more room and missed {missed:,} messages: subscribe anew, "
+            "with more capacity= or by latest=True, or take them faster"
+        )
+        self.what, self.missed = what, missed
+
+    def __reduce__(self) -> tuple[type[Overflowed], tuple[str, int]]:
+        return type(self), (self.what, self.missed)
 
 
 class InUseError(MeshError):

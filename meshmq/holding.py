@@ -49,6 +49,8 @@ class Holder(Incarnation):
 
     def _take_effect(self, engine: Engine, participant: Participant) -> None:
         with engine.gate:
+            for pattern, history in self._histories:
+                participant.feed.retain(pattern, history, engine.now())
             for supply in self._remembered:
                 supply.open(engine, participant)
             for service, function in ((STATS, self._tell_statistics), (DRAIN, self._drain_from_afar)):
@@ -85,7 +87,7 @@ class Holder(Incarnation):
         def close() -> None:
             if self._forget(receiver, supply):
                 supply.close()
-            participant.woken.append((supply.key, 1_000))
+            participant.woken.append((supply.key, 1_000_000))  # each finds out that it is over
 
         engine.post(close)  # after what the takers have posted
 

@@ -20,6 +20,7 @@ from meshmq.discovery.base import Found
 from meshmq.drivers.base import Driver
 from meshmq.errors import ClosedError, ConfigError, Undelivered
 from meshmq.handling import Crew
+from meshmq.history import History
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import install_signals, release_signals
 from meshmq.names import NodeId, check_name, counted
@@ -76,6 +77,7 @@ class Incarnation:
         self._receivers: dict[Hashable, weakref.WeakSet[Closable]] = {}
         self._takers: weakref.WeakSet[Taker[Any]] = weakref.WeakSet()
         #: What is to take effect when the node opens.
+        self._histories: list[tuple[str, History]] = []
         self._remembered: list[Supply[Any]] = []
         #: Who handles what receivers take.
         self._crews: dict[Closable, Crew[Any, Any]] = {}

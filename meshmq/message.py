@@ -15,8 +15,17 @@ class Delivery(Protocol):
     def identity(self, index: int) -> tuple[bytes, int]:
         """Return the origin and number of the job at ``index``."""
 
+    def seq(self, index: int) -> int:
+        """Return the number of the message at ``index`` among all of its queue or topic."""
+
+    def topic(self, index: int) -> str:
+        """Return the topic of the message at ``index``, "" where it has none."""
+
+    def gap(self, index: int) -> int:
+        """Return how many messages before the one at ``index`` were missed."""
+
     def sender(self) -> str:
-        """Return the name of the node that pushed."""
+        """Return the name of the node that sent it."""
 
     def age(self) -> float:
         """Return the seconds since the job was pushed."""
@@ -29,7 +38,7 @@ class Delivery(Protocol):
 
 
 class Message:
-    """One job in the hands of one worker: ``data`` and where it comes from.
+    """One job in the hands of one worker, or what was published to a topic: ``data`` and where it comes from.
 
     Asking the receiver for the next message acks this one. ``with message:`` acks on leaving, and
     nacks on an exception, which it lets through.
@@ -42,12 +51,22 @@ class Message:
     _index: int
 
     def __repr__(self) -> str:
-        again = f", attempt {self.attempt}" if self.redelivered else ""
-        return f"<Message {self.seq} of {self.queue!r} from {self.sender}{again}>"
+        again = f", attempt {self.attempt}" if self.redelivered else f", gap {self.gap}" if self.gap else ""
+        return f"<Message {self.seq} of {self.topic or self.queue!r} from {self.sender}{again}>"
+
+    @property
+    def topic(self) -> str:
+        """The topic it was published to; "" for a job that was pushed."""
+        return self._delivery.topic(self._index)
+
+    @property
+    def gap(self) -> int:
+        """How many messages of this topic and publisher were missed right before it: lost, or dropped here."""
+        return self._delivery.gap(self._index)
 
     @property
     def queue(self) -> str:
-        """The queue it was pushed to."""
+        """The queue it was pushed to; "" for what was published."""
         return self._delivery.queue
 
     @property
@@ -58,8 +77,8 @@ class Message:
 
     @property
     def seq(self) -> int:
-        """Its number among all jobs this pusher put into this queue, from 1."""
-        return self._delivery.identity(self._index)[1] & 0xFF_FFFF_FFFF
+        """Its number among all that this sender pushed into this queue, or published to this topic, from 1."""
+        return self._delivery.seq(self._index)
 
     @property
     def attempt(self) -> int:

@@ -14,6 +14,7 @@ from meshmq.core.calls.call import Asking
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.errors import ClosedError, ConfigError, EncodeError, Undelivered
+from meshmq.history import History
 from meshmq.holding import Holder
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import release_signals, shield
@@ -222,16 +223,41 @@ class BaseNode(Holder):
     def _settled_wish(self) -> Wish[None]:
         return wishes.settled(self._participating())
 
-    def _takers_wish(self, count: int, *, pull: str | None, reply: str | None) -> Wish[list[PeerView]]:
+    def _takers_wish(
+        self, count: int, *, pull: str | None, subscribe: str | None, reply: str | None
+    ) -> Wish[list[PeerView]]:
         if type(count) is not int or count < 1:
             raise ConfigError(f"wait_for(count={count!r}): it is a whole number from 1")
-        if (pull is None) is (reply is None):
-            raise ConfigError("wait_for(): say whom to wait for by one of pull=, reply=")
+        if sum(given is not None for given in (pull, subscribe, reply)) != 1:
+            raise ConfigError("wait_for(): say whom to wait for by one of pull=, subscribe=, reply=")
+        if subscribe is not None:
+            topic = check_name("topic", subscribe)
+            return wishes.subscribers(self._participating(), topic, count)
         if pull is not None:
             queue = check_name("queue", pull)
             return wishes.pullers(self._participating(), queue, count)
         service = check_name("service", reply)
         return wishes.servers(self._participating(), service, count)
+
+    def _publish_nowait(self, topic: str, data: object, headers: Headers | None) -> None:
+        body, buffers, checked = self._encode(data, headers)
+        engine, participant = self._opened()
+        with engine.gate:
+            if engine.closed or self._leaving:
+                self._refuse_push(engine)
+            participant.feed.publish(topic, body, buffers, checked, engine.now())
+            engine.flush()
+
+    def _retain(self, pattern: str, history: History) -> None:
+        with self._opening:
+            if self._engine is None and not self._closed:
+                self._histories.append((pattern, history))
+                return
+        engine, participant = self._opened()
+        with engine.gate:
+            engine.check()
+            participant.feed.retain(pattern, history, engine.now())
+            engine.flush()
 
     def _depth(self, queue: str) -> int:
         self._check_fork()

@@ -33,6 +33,12 @@ class Settings:
     outbox_bytes: int = 64 * _MIB
     """Bytes of jobs a queue's outbox holds before ``push`` waits; one job larger than this is let in when alone."""
 
+    subscriber_messages: int = 10_000
+    """Messages that wait for the user of a subscription (``capacity=`` of ``subscribe``) before it drops some."""
+
+    subscriber_bytes: int = 64 * _MIB
+    """Bytes of such messages; one message larger than this is let in when alone."""
+
     message_bytes: int = 64 * _MIB
     """The largest encoded value of one message, at the sender and at the receiver."""
 

@@ -146,6 +146,22 @@ def servers(participant: Participant, service: str, count: int) -> Wish[list[Pee
     return Wish(("roster",), attempt, words)
 
 
+def subscribers(participant: Participant, topic: str, count: int) -> Wish[list[PeerView]]:
+    """Wish for ``count`` nodes that get what this one publishes to a topic, itself included.
+
+    A node that has published nothing yet says that it will: else nobody would tell it of their subscriptions.
+    """
+
+    def attempt(now: float, since: float) -> list[PeerView]:
+        participant.feed.announce(now)
+        ids = participant.feed.followed_by(topic)
+        if len(ids) < count:
+            raise WouldBlock
+        return [view for view in peer_views(participant, now) if bytes.fromhex(view.id) in ids]
+
+    return Wish(("followers",), attempt, lambda: f"{count} to subscribe to {topic!r}", retry=0.5)
+
+
 def event(participant: Participant, seen: list[int]) -> Wish[Event]:
     """Wish for the next event of the roster; ``seen`` holds how many the caller has had."""
     roster = participant.presence.roster

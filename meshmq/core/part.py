@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from random import Random
 from typing import Protocol
@@ -10,6 +11,7 @@ from meshmq.core.roster import Peer
 from meshmq.core.session import Session
 from meshmq.core.stream import Source
 from meshmq.settings import Settings
+from meshmq.wire.batches import Headers
 from meshmq.wire.frames import Kind
 
 
@@ -24,6 +26,8 @@ class Ground(Protocol):
     sessions: dict[bytes, Session]
     random: Random
     opened_at: float
+    #: What was dropped, by reason.
+    counts: Counter[str]
 
     @property
     def roster(self) -> dict[bytes, Peer]:
@@ -31,6 +35,13 @@ class Ground(Protocol):
 
     def put(self, peer: bytes, kind: Kind, body: bytes) -> bool:
         """Send a small frame to a peer, or to ourselves; ``False`` where no session stands."""
+
+    def push(self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
+        """Put a job into a queue's outbox; returns its number.
+
+        Raises:
+            WouldBlock: the outbox is full.
+        """
 
     def post(self, peer: bytes, kind: Kind, frames: Sequence[bytes], name: bytes) -> bool:
         """Send a request or an answer, of any size, in order with what has the same ``name``; ``False`` as ``put``."""

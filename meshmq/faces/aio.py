@@ -12,7 +12,7 @@ from meshmq.checks import Ack, check_ack, check_concurrency, check_timeout
 from meshmq.core.roster import Event
 from meshmq.core.tray import TRAY_BYTES
 from meshmq.errors import ClosedError, TimedOut, WouldBlock
-from meshmq.faces.aio_calling import AsyncCallingNode
+from meshmq.faces.aio_publishing import AsyncPublishingNode
 from meshmq.faces.aio_receiving import AsyncReceiver
 from meshmq.faces.tasks import TURN_AFTER
 from meshmq.faces.threads import tell_left
@@ -24,7 +24,7 @@ from meshmq.waiting import ends_quietly
 from meshmq.wire.batches import Headers
 
 
-class AsyncNode(AsyncCallingNode):
+class AsyncNode(AsyncPublishingNode):
     """One participant of a mesh, awaited; used from one event loop at a time, the one it was opened in.
 
     ``AsyncNode(...)`` only remembers; it opens at ``async with``, ``open()`` or its first use. See
@@ -140,18 +140,26 @@ class AsyncNode(AsyncCallingNode):
     # -- seeing ----------------------------------------------------------------------------------
 
     async def wait_for(
-        self, *, pull: str | None = None, reply: str | None = None, count: int = 1, timeout: float | None = None
+        self,
+        *,
+        pull: str | None = None,
+        subscribe: str | None = None,
+        reply: str | None = None,
+        count: int = 1,
+        timeout: float | None = None,
     ) -> list[PeerView]:
-        """Wait until ``count`` nodes pull a queue, or serve a name (this one included); returns the peers among them.
+        """Wait until ``count`` nodes pull a queue, get what this one publishes to a topic, or serve a name.
+
+        This node counts, too; returns the peers among them.
 
         Raises:
-            ConfigError: not one of ``pull`` and ``reply``, no name, or ``count`` no whole number from 1; the node is
-                not opened.
+            ConfigError: not one of ``pull``, ``subscribe`` and ``reply``, no name, or ``count`` no whole number
+                from 1; the node is not opened.
             TimedOut: not so many in time.
             ClosedError: the node is closed.
         """
         limit = check_timeout(timeout)
-        return await self._wait(self._takers_wish(count, pull=pull, reply=reply), limit)
+        return await self._wait(self._takers_wish(count, pull=pull, subscribe=subscribe, reply=reply), limit)
 
     async def settle(self, timeout: float | None = None) -> None:
         """Wait until discovery has had its first answers.

@@ -14,7 +14,7 @@ from meshmq.core.tray import TRAY_BYTES
 from meshmq.drivers.keeper import KeeperDriver
 from meshmq.drivers.leaving import at_exit
 from meshmq.errors import ClosedError, TimedOut, WouldBlock
-from meshmq.faces.calling import CallingNode
+from meshmq.faces.publishing import PublishingNode
 from meshmq.faces.receiving import Receiver
 from meshmq.faces.threads import leave, tell_left, wait
 from meshmq.links.engine import Engine
@@ -28,7 +28,7 @@ from meshmq.wire.batches import Headers
 ResultT = TypeVar("ResultT")
 
 
-class Node(CallingNode):
+class Node(PublishingNode):
     """One participant of a mesh; every call may be made from any thread.
 
     ``Node(...)`` only remembers; it opens at ``with``, ``open()`` or its first use. See ``BaseNode``
@@ -147,18 +147,26 @@ class Node(CallingNode):
     # -- seeing ----------------------------------------------------------------------------------
 
     def wait_for(
-        self, *, pull: str | None = None, reply: str | None = None, count: int = 1, timeout: float | None = None
+        self,
+        *,
+        pull: str | None = None,
+        subscribe: str | None = None,
+        reply: str | None = None,
+        count: int = 1,
+        timeout: float | None = None,
     ) -> list[PeerView]:
-        """Wait until ``count`` nodes pull a queue, or serve a name (this one included); returns the peers among them.
+        """Wait until ``count`` nodes pull a queue, get what this one publishes to a topic, or serve a name.
+
+        This node counts, too; returns the peers among them.
 
         Raises:
-            ConfigError: not one of ``pull`` and ``reply``, no name, or ``count`` no whole number from 1; the node is
-                not opened.
+            ConfigError: not one of ``pull``, ``subscribe`` and ``reply``, no name, or ``count`` no whole number
+                from 1; the node is not opened.
             TimedOut: not so many in time.
             ClosedError: the node is closed.
         """
         limit = check_timeout(timeout)
-        return self._wait(self._takers_wish(count, pull=pull, reply=reply), limit)
+        return self._wait(self._takers_wish(count, pull=pull, subscribe=subscribe, reply=reply), limit)
 
     def settle(self, timeout: float | None = None) -> None:
         """Wait until discovery has had its first answers.

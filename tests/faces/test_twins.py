@@ -19,7 +19,7 @@ TWINS = [
     (meshmq.Stream, meshmq.AsyncStream),
 ]
 #: What never waits is a plain call on both faces.
-PLAIN = {"peers", "stats", "pull", "reply", "queue", "service", "stream", "close of Receiver"}
+PLAIN = {"peers", "stats", "pull", "subscribe", "reply", "queue", "topic", "service", "stream", "close of Receiver"}
 
 
 @pytest.mark.parametrize(("blocking", "aio"), TWINS)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from functools import partial
 
-from meshmq.core.feed.follower import Follower
-from meshmq.core.feed.groups import Groups
-from meshmq.core.feed.marks import Marks
+from meshmq.core.feed.audience import Audience
 from meshmq.core.feed.publisher import Publisher
 from meshmq.core.feed.series import Item
 from meshmq.core.feed.subscriber import Subscriber
@@ -16,7 +14,7 @@ from meshmq.core.part import Ground
 from meshmq.errors import ProtocolError
 from meshmq.history import History
 from meshmq.wire.batches import Headers
-from meshmq.wire.frames import Kind, VersionMismatch
+from meshmq.wire.frames import Kind
 from meshmq.wire.news import unpack_direct, unpack_news
 from meshmq.wire.subscribing import (
     Since,
@@ -24,11 +22,7 @@ from meshmq.wire.subscribing import (
     unpack_fetched,
     unpack_heads,
     unpack_number,
-    unpack_subscribe,
 )
-
-#: The most subscriptions of one peer, and the most patterns of them together.
-FOLLOWERS_MOST = 100_000
 
 
 class Feed:
@@ -41,13 +35,7 @@ class Feed:
         self.publisher = Publisher(ground)
         self.subscriber = Subscriber(ground)
         self.publishes = False
-        self._marks = Marks()
-        self.groups = Groups(ground.push)
-        self._unanswered: dict[Follower, None] = {}
-        self._patterns: dict[bytes, int] = {}
-        self._stamp = 0
-        self._stamped: dict[bytes, int] = {}
-        self._seen: dict[bytes, int] = {}
+        self.audience = Audience(ground, self.publisher)
 
     # -- what users do -----------------------------------------------------------------------------
 
@@ -60,8 +48,8 @@ class Feed:
         """Publish a message; returns its number among those of the topic. Never waits."""
         self.announce(now)
         series = self.publisher.publish(topic, body, buffers, headers, now)
-        if self.groups:
-            self.groups.give(series, Item(series.head, body, buffers, headers, now, 0), now)
+        if self.audience.groups:
+            self.audience.groups.give(series, Item(series.head, body, buffers, headers, now, 0), now)
         if series.direct:
             self._ground.work(now)  # heads were told
         else:
@@ -157,9 +145,7 @@ class Feed:
 
     def followed_by(self, topic: str) -> list[bytes]:
         """Return the ids of the nodes that get what is published to a topic, our own among them."""
-        found = dict.fromkeys(follower.peer for follower in self.publisher.index.matching(topic) if follower.answered)
-        found.update(dict.fromkeys(self.groups.members(topic)))
-        return list(found)
+        return self.audience.of(topic)
 
     # -- what comes --------------------------------------------------------------------------------
 
@@ -167,14 +153,13 @@ class Feed:
         """Take what a session brought."""
         publisher, body = self.publisher, frames[0]
         if kind is Kind.SUBSCRIBE:
-            self._subscribed(peer, body, now)
+            self.audience.subscribed(peer, body, now)
         elif kind is Kind.UNSUBSCRIBE:
-            self._unsubscribed(peer, unpack_number(body), now)
+            self.audience.unsubscribed(peer, unpack_number(body), now)
         elif kind is Kind.FETCH:
             publisher.fetch(peer, unpack_fetch(body))
         elif kind is Kind.SEEN:
-            self._seen[peer] = max(self._seen.get(peer, 0), unpack_number(body))
-            self._ground.woken.append((("progress",), 1_000))
+            self.audience.seen(peer, unpack_number(body))
         else:
             tap = self.subscriber.taps.get(peer)
             if tap is None:
@@ -188,39 +173,6 @@ class Feed:
             elif kind is Kind.FETCHED:
                 self.subscriber.fetched(tap, *unpack_fetched(body))
 
-    def _subscribed(self, peer: bytes, body: bytes, now: float) -> None:
-        wanted = unpack_subscribe(body)
-        followers = self.publisher.followers
-        count = self._patterns.get(peer, 0) + len(wanted.patterns) + 1
-        if count > FOLLOWERS_MOST:
-            raise ProtocolError(f"more than {FOLLOWERS_MOST:,} subscriptions of one peer")
-        self._patterns[peer] = count
-        follower = followers.get((peer, wanted.number))
-        if follower is not None and follower.whole:  # it asks anew, having lost sight of us for a while
-            self._unsubscribed(peer, wanted.number, now)
-            follower = None
-        if follower is None:
-            follower = followers[peer, wanted.number] = Follower(peer, wanted, now - self._ground.round_trip(peer) / 2)
-        follower.add(wanted.patterns)
-        if not wanted.more:
-            self._unanswered[follower] = None
-            if follower.group is None:
-                self.publisher.follow(follower)
-            elif self.groups.join(follower.group, list(follower.patterns), (peer, follower.number), now):
-                for series, item in self.publisher.kept_since(follower):  # a group that is new begins as others do
-                    self.groups.hand(follower.group, series, item, now)
-
-    def _unsubscribed(self, peer: bytes, number: int, now: float) -> None:
-        follower = self.publisher.unfollow(peer, number)
-        if follower is not None:
-            self._forget(follower, now)
-            self._patterns[peer] -= len(follower.patterns) + 1
-
-    def _forget(self, follower: Follower, now: float) -> None:
-        self._unanswered.pop(follower, None)
-        if follower.group is not None:
-            self.groups.part(follower.group, (follower.peer, follower.number), now)
-
     def overhear(self, connection: int, frames: Sequence[bytes], now: float) -> None:
         """Take one message of a topics link; what is none of ours, or of another incarnation, is dropped."""
         tap = self.subscriber.by_connection.get(connection)
@@ -228,7 +180,8 @@ class Feed:
             return
         try:
             news = unpack_news(frames)
-        except VersionMismatch:
+        except ProtocolError:
+            self._ground.counts["foreign news"] += 1
             return
         if news.publisher == tap.publisher and not news.buffers:
             tap.heard(news.turn, now)
@@ -236,8 +189,7 @@ class Feed:
 
     def tuned(self, string: bytes, present: bool, now: float) -> None:
         """Learn of a subscription to our topics link."""
-        self.publisher.tuned += 1 if present else -1
-        self._marks.tuned(string, present)
+        self.audience.tuned(string, present)
 
     def awaits(self, peer: bytes) -> bool:
         """Whether a peer may send anything that is large."""
@@ -258,11 +210,7 @@ class Feed:
 
     def session_ended(self, peer: bytes, reason: str, now: float, *, clean: bool) -> None:
         """Learn that a session is over."""
-        for follower in self.publisher.lose(peer):
-            self._forget(follower, now)
-        self._patterns.pop(peer, None)
-        self._stamped.pop(peer, None)
-        self._seen.pop(peer, None)
+        self.audience.lost(peer, now)
         self.subscriber.cut(peer)
         self.subscriber.asked.discard(peer)
 
@@ -285,13 +233,7 @@ class Feed:
 
     def work(self, now: float) -> None:
         """Answer who subscribed, ask publishers, send what was asked for."""
-        if self._unanswered:
-            for follower in [
-                follower for follower in self._unanswered if self._marks.reached(follower.peer, follower.mark)
-            ]:
-                del self._unanswered[follower]
-                self.publisher.answer(follower, now)
-                self._ground.woken.append((("followers",), 1_000))
+        self.audience.answer(now)
         if self.subscribes:
             self.subscriber.look_again(now)
             self.subscriber.sync(now)
@@ -310,14 +252,7 @@ class Feed:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        self.publisher.tick(now, awaited=self._awaited())
-
-    def _awaited(self) -> bool:
-        """Whether a subscriber that is here has not asked us for anything yet."""
-        if self._unanswered:
-            return True
-        answered = {follower.peer for follower in self.publisher.followers.values() if follower.answered}
-        return any(peer.card.subscribes and peer.id not in answered for peer in self._ground.roster.values())
+        self.publisher.tick(now, awaited=self.audience.awaited())
 
     @property
     def deadline(self) -> float | None:
@@ -327,17 +262,4 @@ class Feed:
 
     def owes(self, now: float) -> bool:
         """Whether subscribers have not confirmed the last numbers, or are still on their way to us."""
-        publisher = self.publisher
-        if not publisher.published:
-            return False
-        publisher.flush(now)
-        if publisher.young_until is not None and (self._awaited() or not self._ground.settled(now)):
-            return True
-        asked = dict.fromkeys(follower.peer for follower in publisher.followers.values() if follower.answered)
-        fresh = [peer for peer in asked if peer not in self._stamped]
-        if fresh:
-            self._stamp += 1
-            publisher.tell_heads(publisher.series.values(), now, fresh, stamp=self._stamp)
-            self._stamped.update(dict.fromkeys(fresh, self._stamp))
-        waiting = [peer for peer in asked if self._seen.get(peer, 0) < self._stamped[peer]]
-        return bool(waiting) or any(publisher.errands.values())
+        return self.audience.owes(now)

@@ -130,10 +130,9 @@ class Publisher:
 
     def _match(self, series: Series) -> None:
         found = self.index.matching(series.topic)
-        series.followers = [follower for follower in found if follower.way != "latest" and follower.group is None]
+        series.followers = [follower for follower in found if follower.way != "latest"]
         series.direct = [follower for follower in series.followers if follower.way == "direct"]
         series.latest = [follower for follower in found if follower.way == "latest"]
-        series.groups = list(dict.fromkeys(follower.group for follower in found if follower.group is not None))
         series.local = any(follower.peer == self._ground.node_id for follower in series.followers)
         series.version = self.index.version
 
@@ -179,6 +178,7 @@ class Publisher:
         heads = [
             Head(series.topic, series.epoch, series.base(follower.since, span, now), series.head, series.oldest)
             for series in self._matched(follower)
+            if follower.group is None
         ]
         for body in pack_heads(follower.number, heads, turn=self._turn):
             self._ground.put(follower.peer, Kind.HEADS, body)
@@ -190,6 +190,16 @@ class Publisher:
             item = series.kept.get(series.head)
             if item is not None and (follower.since is not None or item.at >= follower.began):
                 self.errands_of(follower.peer).latest(follower.number, series, item)
+
+    def kept_since(self, follower: Follower) -> list[tuple[Series, Item]]:
+        """Return what is kept of a subscription's topics and not older than it, in the order of publishing."""
+        found = [
+            (series, item)
+            for series in self._matched(follower)
+            for item in series.kept.values()
+            if item.at >= follower.began
+        ]
+        return sorted(found, key=lambda pair: pair[1].at)
 
     def _matched(self, follower: Follower) -> Iterable[Series]:
         if not any("*" in pattern for pattern in follower.patterns):

@@ -36,7 +36,7 @@ class Series:
     """One topic: numbers from 1, without a hole."""
 
     __slots__ = (
-        "created", "direct", "epoch", "followers", "groups", "head", "history", "kept", "kept_bytes", "last_at",
+        "created", "direct", "epoch", "followers", "head", "history", "kept", "kept_bytes", "last_at",
         "latest", "local", "topic", "version",
     )  # fmt: skip
 
@@ -46,13 +46,12 @@ class Series:
         self.last_at = now
         self.kept: dict[int, Item] = {}
         self.kept_bytes = 0
-        #: Who follows, as of ``version`` of the publisher's index: over the topics link, directly, the latest alone,
-        #: as groups; and whether we do ourselves.
+        #: Who follows, as of ``version`` of the publisher's index: over the topics link, directly, the latest alone;
+        #: and whether we do ourselves.
         self.version = -1
         self.followers: list[Follower] = []
         self.direct: list[Follower] = []
         self.latest: list[Follower] = []
-        self.groups: list[str] = []
         self.local = False
 
     def __repr__(self) -> str:

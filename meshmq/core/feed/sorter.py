@@ -107,7 +107,7 @@ class Sorter:
         subscription.put(Span(news, flow, start, news.count, arrived))
         if subscription.waiting > waiting or subscription.disconnected:
             count = max(1, subscription.waiting - waiting)
-            self._ground.woken.append((("subscription", subscription.number), count))
+            self._ground.woken.append((subscription.key, count))
 
     def _miss(self, flow: Flow, subscription: Subscription, upto: int) -> None:
         """Give up what was awaited up to a number."""

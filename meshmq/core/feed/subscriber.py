@@ -53,7 +53,7 @@ class Subscriber:
     def open(self, subscription: Subscription) -> None:
         """Ask all publishers for what a subscription wants."""
         self.subscriptions[subscription.number] = subscription
-        for pattern in subscription.patterns:
+        for pattern in subscription.patterns if subscription.group is None else ():
             self._index.add(pattern, subscription)
         for string in subscription.prefixes:
             self._strings[string] = self._strings.get(string, 0) + 1

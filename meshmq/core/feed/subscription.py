@@ -69,16 +69,21 @@ class Subscription:
         number: int,
         patterns: Sequence[str],
         *,
-        since: Since | None,
-        latest: bool,
-        overflow: Overflow,
-        capacity: int,
-        capacity_bytes: int,
+        since: Since | None = None,
+        latest: bool = False,
+        overflow: Overflow = "drop_oldest",
+        capacity: int = 1,
+        capacity_bytes: int = 1,
+        group: str | None = None,
         now: float,
     ) -> None:
         self.number = number
+        #: The line of those who wait for a message.
+        self.key: Hashable = ("subscription", number)
         self.patterns = tuple(dict.fromkeys(patterns))
-        self.prefixes = () if latest else tuple(dict.fromkeys(map(prefix, self.patterns)))
+        #: The queue of the group it is a member of: its messages come as jobs, and nothing of them is here.
+        self.group = group
+        self.prefixes = () if latest or group else tuple(dict.fromkeys(map(prefix, self.patterns)))
         self.since, self.latest, self.overflow = since, latest, overflow
         self.capacity, self.capacity_bytes = capacity, capacity_bytes
         self.opened_at = now
@@ -88,7 +93,7 @@ class Subscription:
         self.coming = 0
         #: The messages, and bytes, that flows hold until their turn has come.
         self.held = self.held_size = 0
-        self.received = self.lost = self.overflowed = self.superseded = 0
+        self.received = self.lost = self.overflowed = self.superseded = self.unreadable = 0
         #: Whether it has overflowed by the policy ``disconnect``: nothing more waits here, all is counted.
         self.disconnected = False
         self.closed = False

@@ -144,6 +144,7 @@ class Tap:
                 max(0.0, now - subscription.opened_at),
                 "latest" if subscription.latest else "direct" if direct else "topics",
                 self._mark if over_topics and not direct else 0,
+                subscription.group,
             )
             for body in pack_subscribe(wanted):
                 self._ground.put(self.publisher, Kind.SUBSCRIBE, body)

@@ -1,0 +1,124 @@
+"""The audience: who follows what we publish, since when, and what they have confirmed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from meshmq.core.feed.follower import Follower
+from meshmq.core.feed.groups import Groups
+from meshmq.core.feed.marks import Marks
+from meshmq.core.feed.publisher import Publisher
+from meshmq.core.part import Ground
+from meshmq.errors import ProtocolError
+from meshmq.wire.subscribing import unpack_subscribe
+
+#: The most subscriptions of one peer, and the most patterns of them together.
+FOLLOWERS_MOST: Final = 100_000
+
+
+class Audience:
+    """All followers of a publisher, and the groups among them."""
+
+    def __init__(self, ground: Ground, publisher: Publisher) -> None:
+        self._ground, self._publisher = ground, publisher
+        self.groups = Groups(ground.push)
+        self._marks = Marks()
+        self._unanswered: dict[Follower, None] = {}
+        self._patterns: dict[bytes, int] = {}
+        self._stamp = 0
+        self._stamped: dict[bytes, int] = {}
+        self._seen: dict[bytes, int] = {}
+
+    def tuned(self, string: bytes, present: bool) -> None:
+        """Learn of a subscription to our topics link."""
+        self._publisher.tuned += 1 if present else -1
+        self._marks.tuned(string, present)
+
+    def subscribed(self, peer: bytes, body: bytes, now: float) -> None:
+        """Take a SUBSCRIBE.
+
+        Raises:
+            ProtocolError: it is none, or one too many.
+        """
+        wanted = unpack_subscribe(body)
+        followers = self._publisher.followers
+        count = self._patterns.get(peer, 0) + len(wanted.patterns) + 1
+        if count > FOLLOWERS_MOST:
+            raise ProtocolError(f"more than {FOLLOWERS_MOST:,} subscriptions of one peer")
+        self._patterns[peer] = count
+        follower = followers.get((peer, wanted.number))
+        if follower is not None and follower.whole:  # it asks anew, having lost sight of us for a while
+            self.unsubscribed(peer, wanted.number, now)
+            follower = None
+        if follower is None:
+            follower = followers[peer, wanted.number] = Follower(peer, wanted, now - self._ground.round_trip(peer) / 2)
+        follower.add(wanted.patterns)
+        if not wanted.more:
+            self._unanswered[follower] = None
+            if follower.group is None:
+                self._publisher.follow(follower)
+            elif self.groups.join(follower.group, list(follower.patterns), (peer, follower.number), now):
+                for series, item in self._publisher.kept_since(follower):  # a group that is new begins as others do
+                    self.groups.hand(follower.group, series, item, now)
+
+    def unsubscribed(self, peer: bytes, number: int, now: float) -> None:
+        """Forget a subscription."""
+        follower = self._publisher.unfollow(peer, number)
+        if follower is not None:
+            self._forget(follower, now)
+            self._patterns[peer] -= len(follower.patterns) + 1
+
+    def _forget(self, follower: Follower, now: float) -> None:
+        self._unanswered.pop(follower, None)
+        if follower.group is not None:
+            self.groups.part(follower.group, (follower.peer, follower.number), now)
+
+    def lost(self, peer: bytes, now: float) -> None:
+        """Forget a peer whose session is over."""
+        for follower in self._publisher.lose(peer):
+            self._forget(follower, now)
+        self._patterns.pop(peer, None)
+        self._stamped.pop(peer, None)
+        self._seen.pop(peer, None)
+
+    def seen(self, peer: bytes, stamp: int) -> None:
+        """Learn that a peer has all that was told it up to a stamp."""
+        self._seen[peer] = max(self._seen.get(peer, 0), stamp)
+        self._ground.woken.append((("progress",), 1_000))
+
+    def answer(self, now: float) -> None:
+        """Answer who subscribed and is in tune."""
+        for follower in [one for one in self._unanswered if self._marks.reached(one.peer, one.mark)]:
+            del self._unanswered[follower]
+            self._publisher.answer(follower, now)
+            self._ground.woken.append((("followers",), 1_000))
+
+    def of(self, topic: str) -> list[bytes]:
+        """Return the ids of the nodes that get what is published to a topic, our own among them."""
+        followers = self._publisher.index.matching(topic)
+        found = dict.fromkeys(follower.peer for follower in followers if follower.answered)
+        return list(found | dict.fromkeys(self.groups.members(topic)))
+
+    def awaited(self) -> bool:
+        """Whether a subscriber that is here has not asked us for anything yet."""
+        if self._unanswered:
+            return True
+        answered = {follower.peer for follower in self._publisher.followers.values() if follower.answered}
+        return any(peer.card.subscribes and peer.id not in answered for peer in self._ground.roster.values())
+
+    def owes(self, now: float) -> bool:
+        """Whether subscribers have not confirmed the last numbers, or are still on their way to us."""
+        publisher = self._publisher
+        if not publisher.published:
+            return False
+        publisher.flush(now)
+        if publisher.young_until is not None and (self.awaited() or not self._ground.settled(now)):
+            return True
+        asked = dict.fromkeys(follower.peer for follower in publisher.followers.values() if follower.answered)
+        fresh = [peer for peer in asked if peer not in self._stamped]
+        if fresh:
+            self._stamp += 1
+            publisher.tell_heads(publisher.series.values(), now, fresh, stamp=self._stamp)
+            self._stamped.update(dict.fromkeys(fresh, self._stamp))
+        waiting = [peer for peer in asked if self._seen.get(peer, 0) < self._stamped[peer]]
+        return bool(waiting) or any(publisher.errands.values())

@@ -1,0 +1,90 @@
+"""What the jobs of one hand know of their delivery."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from meshmq.checks import check_delay
+from meshmq.core.exchange import QUEUE_SHIFT
+from meshmq.core.feed.groups import GROUP, SEQ_HEADER, TOPIC_HEADER
+from meshmq.core.hands import Hand
+from meshmq.links.engine import Engine
+from meshmq.wire.frames import Verdict
+
+QUEUE_MASK: Final = (1 << QUEUE_SHIFT) - 1
+
+
+class Teller(Protocol):
+    """Who has the hand, and tells the pusher what becomes of it."""
+
+    engine: Engine
+
+    def name_of(self, peer: bytes) -> str:
+        """Return the name of a pusher."""
+
+    def round_trip(self, peer: bytes) -> float:
+        """Return the measured round trip to a pusher in seconds, 0 where none was measured."""
+
+    def tell(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
+        """Have the pusher told of an explicit ack or nack, in the next step."""
+
+
+class HandDelivery:
+    """Says to its messages where they come from, and to the pusher what becomes of them."""
+
+    __slots__ = ("_consumer", "attempt", "hand", "queue", "values")
+
+    def __init__(self, consumer: Teller, hand: Hand) -> None:
+        self._consumer, self.hand = consumer, hand
+        #: What the jobs of the hand hold; empty until the first is opened.
+        self.values: list[object] = []
+        self.queue, self.attempt = hand.batch.queue, hand.batch.attempt
+
+    def identity(self, index: int) -> tuple[bytes, int]:
+        """Return the origin and number of the job at ``index``."""
+        return self.hand.batch.origin, self.hand.batch.first + index
+
+    def seq(self, index: int) -> int:
+        """Return its number among all jobs of this queue, or, in a group, among all messages of its topic."""
+        told = self._told(index).get(SEQ_HEADER, "")
+        return int(told) if told.isdecimal() else self.identity(index)[1] & QUEUE_MASK
+
+    def topic(self, index: int) -> str:
+        """Return the topic of what a group gets."""
+        return self._told(index).get(TOPIC_HEADER, "")
+
+    def gap(self, index: int) -> int:
+        """Return 0: no job is missed."""
+        return 0
+
+    def _told(self, index: int) -> dict[str, str]:
+        return self.hand.batch.headers.get(index, {}) if self.queue.startswith(GROUP) else {}
+
+    def sender(self) -> str:
+        """Return the name of the node that pushed."""
+        return self._consumer.name_of(self.hand.source.peer)
+
+    def age(self) -> float:
+        """Return the seconds since the job was pushed."""
+        hand = self.hand
+        here = self._consumer.engine.now() - hand.arrived
+        return hand.batch.held + self._consumer.round_trip(hand.source.peer) / 2 + here
+
+    def headers(self, index: int) -> dict[str, str]:
+        """Return the headers of the job at ``index``."""
+        headers = dict(self.hand.batch.headers.get(index, ()))
+        if self.queue.startswith(GROUP):
+            headers.pop(TOPIC_HEADER, None)
+            headers.pop(SEQ_HEADER, None)
+        return headers
+
+    def say(self, index: int, *, acked: bool, delay: float | None = None) -> None:
+        """Take an ack or nack; a second one is ignored."""
+        check_delay(delay)
+        hand = self.hand
+        if index < hand.floor or index in hand.said:
+            return
+        # Noted at once, so that asking for the next message cannot ack it first; told in the next step.
+        verdict = None if acked else Verdict.REFUSED
+        hand.said[index] = verdict
+        self._consumer.tell(hand, index, verdict, delay)

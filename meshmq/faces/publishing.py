@@ -1,0 +1,164 @@
+"""Publishing and subscribing, for threads."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from meshmq.checks import check_concurrency, check_timeout
+from meshmq.core.feed.subscription import Overflow
+from meshmq.errors import ConfigError
+from meshmq.faces.calling import CallingNode
+from meshmq.faces.receiving import Receiver
+from meshmq.history import History, check_history
+from meshmq.listening import GroupJobs, Heard
+from meshmq.message import Message
+from meshmq.names import check_name, check_pattern
+from meshmq.wire.batches import Headers
+
+Since = Literal["first", "last"] | int | float
+
+
+class Subscription(Receiver[Message]):
+    """Messages of topics: iterate, or ``receive``; ``missed`` counts what was published and did not come."""
+
+    _heard: Heard | None = None
+
+    @property
+    def missed(self) -> int:
+        """How many messages were published for it, and it did not get: lost, or dropped here. 0 for a group."""
+        return self._heard.missed if self._heard is not None else 0
+
+    def latest(self, topic: str) -> Message | None:
+        """Return the newest message of a topic, taken or not; ``None`` where there is none. Never waits.
+
+        Raises:
+            ConfigError: the subscription is not to the latest alone (``latest=True``).
+            ClosedError: the node is closed.
+        """
+        if self._heard is None:
+            raise ConfigError("latest() is of a subscription with latest=True")
+        return self._heard.latest(topic)
+
+
+class PublishingNode(CallingNode):
+    """The verbs of a node with which it publishes and subscribes."""
+
+    def publish(self, topic: str, data: object, *, headers: Headers | None = None) -> None:
+        """Tell all subscribers of ``topic``. Never waits; ``data`` is copied before the call returns.
+
+        What is published while discovery still goes on is kept, and given to subscribers that were there
+        before it, as they are found. Subscribers too slow for it miss some, and are told how many.
+
+        Raises:
+            EncodeError: ``data`` would not come back equal; nothing was published.
+            NameInvalid: ``topic`` cannot be the name of one.
+            ClosedError: the node is closed.
+        """
+        self._publish_nowait(check_name("topic", topic), data, headers)
+
+    def subscribe(
+        self,
+        pattern: str,
+        *patterns: str,
+        since: Since | None = None,
+        latest: bool = False,
+        overflow: Overflow = "drop_oldest",
+        capacity: int | None = None,
+        group: str | None = None,
+        idle: float | None = None,
+        concurrency: int | None = None,
+    ) -> Subscription:
+        """Get what is published to topics that a pattern matches, from now on or from when the node opens.
+
+        In a pattern ``*`` is any one segment, and ``**``, at its end, one or more. Iterate over what is returned,
+        or call its ``receive``, or decorate a handler with it; ``concurrency`` of them (default: 1, in order)
+        are at work at once. Its ``ready()`` returns when all publishers who are here know of it.
+
+        ``since`` asks for what the publisher keeps (``topic(history=...)``): ``"first"``, ``"last"``, from a number
+        (``int``) or from so many seconds ago (``float``). ``latest=True`` gives the newest of each topic alone.
+        ``capacity`` is how many messages wait here (default: ``settings.subscriber_messages``); ``overflow`` says
+        what becomes of more: ``"drop_oldest"``, ``"drop_newest"``, or ``"disconnect"``, which raises ``Overflowed``
+        when what waited is taken. ``message.gap`` tells what was missed.
+        Of all subscribers in one ``group`` (and with equal patterns) exactly one gets each message, at least once,
+        as a job. ``idle`` ends the iteration after so many seconds without a message.
+
+        Raises:
+            NameInvalid: a pattern, or ``group``, is none.
+            ConfigError: an option that cannot be, or not together with ``group``.
+            ClosedError: the node is closed.
+        """
+        given = (pattern, *patterns)
+        seconds, places = check_timeout(idle), check_concurrency(concurrency, 1)
+        if group is not None:
+            if since is not None or latest or capacity is not None or overflow != "drop_oldest":
+                raise ConfigError(
+                    "subscribe(group=...) has no since, latest, overflow or capacity: its publishers keep it"
+                )
+            return Subscription(self, GroupJobs(self._codec, given, group), seconds, places)
+        heard = Heard(self._codec, given, since=since, latest=latest, overflow=overflow, capacity=capacity)
+        subscription = Subscription(self, heard, seconds, places)
+        subscription._heard = heard
+        return subscription
+
+    def topic(self, topic: str, *, history: int | History | None = None) -> Topic:
+        """Return the handle of a topic, or of the topics a pattern matches.
+
+        ``history`` is how much of each topic this node keeps of what it publishes, for ``since`` and for who was
+        cut off: a number of messages, or a ``History``.
+
+        Raises:
+            NameInvalid: it is neither a topic nor a pattern.
+            ConfigError: ``history`` is none.
+            ClosedError: the node is closed.
+        """
+        handle = Topic(self, check_pattern(topic))
+        kept = check_history(history)
+        if kept is not None:
+            self._retain(handle.name, kept)
+        return handle
+
+
+class Topic:
+    """A node's handle of one topic, or pattern; the verbs on ``Node`` are its shorthand."""
+
+    def __init__(self, node: PublishingNode, name: str) -> None:
+        self._node, self.name = node, name
+
+    def __repr__(self) -> str:
+        return f"<Topic {self.name!r} of {self._node!r}>"
+
+    def publish(self, data: object, *, headers: Headers | None = None) -> None:
+        """Tell all subscribers; see ``Node.publish``.
+
+        Raises:
+            EncodeError, ClosedError: as ``Node.publish``.
+            NameInvalid: the handle is of a pattern.
+        """
+        self._node.publish(self.name, data, headers=headers)
+
+    def subscribe(
+        self,
+        *,
+        since: Since | None = None,
+        latest: bool = False,
+        overflow: Overflow = "drop_oldest",
+        capacity: int | None = None,
+        group: str | None = None,
+        idle: float | None = None,
+        concurrency: int | None = None,
+    ) -> Subscription:
+        """Get what is published; see ``Node.subscribe``.
+
+        Raises:
+            ConfigError, ClosedError: as ``Node.subscribe``.
+        """
+        return self._node.subscribe(
+            self.name,
+            since=since,
+            latest=latest,
+            overflow=overflow,
+            capacity=capacity,
+            group=group,
+            idle=idle,
+            concurrency=concurrency,
+        )

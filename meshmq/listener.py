@@ -1,0 +1,195 @@
+"""One user of a subscription, and what its messages know of where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final, Protocol
+
+from meshmq.core.feed.subscription import Leaf, Subscription
+from meshmq.core.participant import Participant
+from meshmq.errors import ClosedError, Overflowed, WouldBlock
+from meshmq.links.engine import Engine
+from meshmq.message import Message
+
+#: Stands for a message that cannot be decoded.
+UNREADABLE: Final = object()
+
+
+class Hearing(Protocol):
+    """What a listener takes from: a subscription that is open, and how its messages are read."""
+
+    subscription: Subscription | None
+
+    @property
+    def title(self) -> str:
+        """What words call it."""
+
+    def opened(self) -> tuple[Engine, Participant]:
+        """Return what it was opened with."""
+
+    def message(self, delivery: LeafDelivery, index: int) -> Message | None:
+        """Return the message at an index; ``None`` where it cannot be decoded."""
+
+
+class LeafDelivery:
+    """Says to its messages where they come from; acks and nacks mean nothing to them."""
+
+    __slots__ = ("_heard", "attempt", "leaf", "queue", "values")
+
+    def __init__(self, heard: Hearing, leaf: Leaf) -> None:
+        self._heard, self.leaf = heard, leaf
+        self.values: list[object] = []
+        self.queue, self.attempt = "", 1
+
+    def identity(self, index: int) -> tuple[bytes, int]:
+        """Return the publisher and the number of the message at ``index``."""
+        return self.leaf.span.news.publisher, self.leaf.span.news.first + index
+
+    def seq(self, index: int) -> int:
+        """Return the number of the message at ``index`` among all of its topic and publisher."""
+        return self.leaf.span.news.first + index
+
+    def topic(self, index: int) -> str:
+        """Return the topic."""
+        return self.leaf.span.news.topic
+
+    def gap(self, index: int) -> int:
+        """Return how many messages before the one at ``index`` were missed."""
+        return self.leaf.gap if index == self.leaf.span.start else 0
+
+    def sender(self) -> str:
+        """Return the name of the node that published."""
+        return self._heard.opened()[1].name_of(self.leaf.span.news.publisher)
+
+    def age(self) -> float:
+        """Return the seconds since it was published."""
+        engine, participant = self._heard.opened()
+        span = self.leaf.span
+        return span.news.held + participant.round_trip(span.news.publisher) / 2 + engine.now() - span.arrived
+
+    def headers(self, index: int) -> dict[str, str]:
+        """Return the headers of the message at ``index``."""
+        return dict(self.leaf.span.news.headers.get(index, ()))
+
+    def say(self, index: int, *, acked: bool, delay: float | None = None) -> None:
+        """Take an ack or nack: nobody waits for it."""
+
+
+class Listener:
+    """One user of a subscription; a ``Taker``."""
+
+    def __init__(self, heard: Hearing, owner: object) -> None:
+        self._heard = heard
+        #: The receiver, which nobody else may hold.
+        self.owner = owner
+        self.left = False
+        self._ended = False
+        self._delivery: LeafDelivery | None = None
+
+    def __repr__(self) -> str:
+        return f"<Listener to {self._heard.title}>"
+
+    def next_nowait(self) -> Message:
+        """Return the next message.
+
+        Raises:
+            WouldBlock: none is here.
+            ClosedError: the node or the subscription is closed.
+            Overflowed: it had no more room, by ``overflow="disconnect"``, and all that was here is taken.
+        """
+        delivery = self._delivery
+        while True:
+            index = next(delivery.leaf.ahead, -1) if delivery is not None and not self.left else -1
+            if delivery is None or index < 0:
+                engine, _ = self._heard.opened()
+                with engine.gate:
+                    delivery, index = self.advance()
+            message = self._heard.message(delivery, index)
+            if message is not None:
+                return message
+
+    def quickly(self) -> Iterator[Message]:
+        """Yield the rest of what is in hand, without the gate."""
+        delivery = self._delivery
+        if delivery is None:
+            return
+        values, start, new = delivery.values, delivery.leaf.span.start, Message
+        for index in delivery.leaf.ahead:
+            value = values[index - start]
+            if value is UNREADABLE:
+                continue
+            message = new()
+            message.data, message._delivery, message._index = value, delivery, index
+            yield message
+            if self.left:
+                return
+
+    def advance(self) -> tuple[LeafDelivery, int]:
+        """Take the next message; inside the gate."""
+        delivery = self._delivery
+        index = next(delivery.leaf.ahead, -1) if delivery is not None else -1
+        if delivery is not None and index >= 0:
+            return delivery, index
+        leaf = self._take(None)
+        taken = self._delivery = LeafDelivery(self._heard, leaf)
+        return taken, leaf.span.start
+
+    def advance_many(self, limit: int) -> tuple[LeafDelivery, list[int]]:
+        """Take the next messages, at most ``limit``; inside the gate."""
+        delivery, first = self.advance()
+        return delivery, [first, *islice(delivery.leaf.ahead, limit - 1)]
+
+    def _take(self, limit: int | None) -> Leaf:
+        engine, participant = self._heard.opened()
+        engine.catch_up()
+        engine.check()
+        subscription = self._heard.subscription
+        if self.left or self._ended or subscription is None or subscription.closed:
+            self._finish()
+            raise ClosedError(f"the receiver of {self._heard.title} is closed")
+        self._finish()
+        try:
+            leaf = participant.feed.take(subscription, self, engine.now(), limit)
+        finally:
+            engine.flush()
+        if leaf is None:
+            if subscription.disconnected:
+                raise Overflowed(self._heard.title, subscription.missed)
+            raise WouldBlock
+        return leaf
+
+    def _finish(self) -> None:
+        delivery, self._delivery = self._delivery, None
+        if delivery is not None and self._heard.subscription is not None:
+            self._heard.subscription.finish(delivery.leaf)
+
+    def open_one(self, taken: tuple[LeafDelivery, int]) -> Message | None:
+        """Decode what ``advance`` took."""
+        return self._heard.message(*taken)
+
+    def open_many(self, taken: tuple[LeafDelivery, list[int]]) -> list[Message]:
+        """Decode what ``advance_many`` took."""
+        delivery, indices = taken
+        opened = (self._heard.message(delivery, index) for index in indices)
+        return [message for message in opened if message is not None]
+
+    def settle(self) -> None:
+        """Nothing: nobody waits for what is done with it."""
+
+    def rest(self) -> None:
+        """Nothing: messages come whether anybody asks or not."""
+
+    def end(self) -> None:
+        """Take nothing new."""
+        self._ended = True
+        self._leave_soon()
+
+    def leave(self) -> None:
+        """Give back what is not begun, for others of the same receiver."""
+        if not self.left:
+            self.left = True
+            self._leave_soon()
+
+    def _leave_soon(self) -> None:
+        self._heard.opened()[0].post(self._finish)
