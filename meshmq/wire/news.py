@@ -25,6 +25,7 @@ from meshmq.wire.fields import NUMBERS, read_name
 from meshmq.wire.frames import MAGIC, VERSION, Kind, VersionMismatch
 
 _FIXED: Final = struct.Struct("!2sBB16sQIQIBf")
+FIXED_BYTES: Final = _FIXED.size
 _NUMBER: Final = struct.Struct("!Q")
 _EXTRAS: Final = 1
 _BUFFERS: Final = 2
@@ -127,8 +128,8 @@ def unpack_news(frames: Sequence[bytes | memoryview]) -> News:
     if bool(buffers) != bool(flags & _BUFFERS) or (buffers and count != 1) or (elsewhere and flags & ~12):
         raise ProtocolError("news with fields that are none")
     view = memoryview(raw)
-    load = _NOTHING if elsewhere else read_load(view, place + 1 + _FIXED.size, count, extras=bool(flags & _EXTRAS))
-    if elsewhere and len(raw) != place + 1 + _FIXED.size:
+    load = _NOTHING if elsewhere else read_load(view, place + 1 + FIXED_BYTES, count, extras=bool(flags & _EXTRAS))
+    if elsewhere and len(raw) != place + 1 + FIXED_BYTES:
         raise ProtocolError("a notice with values")
     return News(
         topic,

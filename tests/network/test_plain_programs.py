@@ -9,8 +9,8 @@ import pytest
 
 import meshmq.wire
 from meshmq import Node
+from meshmq.errors import WouldBlock
 from meshmq.waiting import Wish
-from meshmq.wire.calls import Value
 from tests.network.conftest import Spawn
 
 TEXT = (Path(meshmq.wire.__file__).parent / "PROTOCOL.md").read_text()
@@ -29,10 +29,40 @@ def direct_address(runtime_directory: Path) -> str:
     return f"ipc://{socket}"
 
 
-@pytest.mark.parametrize("name", ["push", "pull", "call", "serve"])
+def topics_address(runtime_directory: Path) -> str:
+    (socket,) = runtime_directory.glob("*/*.t")
+    return f"ipc://{socket}"
+
+
+def heard(node: Node) -> None:
+    """Wait until somebody has subscribed to the topics link of a node, who tells it in no other way."""
+    _, participant = node._opened()
+
+    def attempt(now: float, since: float) -> None:
+        if not participant.feed.publisher.tuned:
+            raise WouldBlock
+
+    node._wait(Wish(("tuned",), attempt, lambda: "a plain subscriber", retry=0.02, takes=False), 20)
+
+
+@pytest.mark.parametrize("name", ["subscribe", "push", "pull", "call", "serve"])
 def test_a_plain_program_is_short(name: str) -> None:
     assert len([line for line in program(name).splitlines() if line]) <= MOST_LINES
     assert set(re.findall(r"^import (.*)$", program(name), re.MULTILINE)) == {"struct, sys", "msgpack, zmq"}
+
+
+def test_a_plain_program_reads_a_topic_of_a_node(spawn: Spawn, runtime_directory: Path) -> None:
+    with Node("publisher") as node:
+        child = spawn(program("subscribe"), topics_address(runtime_directory))
+        assert child.line(20) == "connected"
+        heard(node)
+        node.publish("weather.kitchen", {"temp": 21.5})
+        node.publish("weather.kitchen.window", "not asked for")
+        node.publish("weather.kitchen", bytes(100_000))  # too large for the topics link
+        node.publish("weather.kitchen", "colder", headers={"unit": "°C"})
+        node.publish("weather.kitchen", 20)
+        assert child.wait(20) == 0, child.stderr
+        assert child.rest() == ["1 {'temp': 21.5} ", "3 colder after 1 missed", "4 20 "]
 
 
 def test_a_plain_program_pushes_to_a_node(spawn: Spawn, runtime_directory: Path) -> None:
@@ -73,19 +103,10 @@ def test_a_job_of_a_plain_program_that_is_killed_comes_back(spawn: Spawn, runtim
 
 
 def test_a_plain_program_calls_a_service_of_a_node(spawn: Spawn, runtime_directory: Path) -> None:
-    with Node("server") as node:
-        engine, participant = node._opened()
-        server = participant.calls.server
-        with engine.gate:
-            server.serve("add", engine.now())
-            engine.flush()
+    with Node("server") as node, node.reply("add") as requests:
         child = spawn(program("call"), direct_address(runtime_directory))
-        taken = Wish(("service", "add"), lambda now, since: server.take("add", now), lambda: "a request")
-        incoming = node._wait(taken, 20)
-        assert node._codec.decode(incoming.value.body) == [1, 2]
-        with engine.gate:
-            assert server.answer(incoming, Value(node._codec.encode(3)[0]), engine.now())
-            engine.flush()
+        request = requests.receive(timeout=20)
+        request.reply(sum(request.data))
         assert child.wait(20) == 0
         assert child.rest() == ["0 3"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -11,9 +12,10 @@ import meshmq.wire
 from meshmq.codecs import tree
 from meshmq.codecs.scalars import KINDS
 from meshmq.core import stream
+from meshmq.core.feed import audience, errands, publisher
 from meshmq.links import published
 from meshmq.names import NAME_BYTES
-from meshmq.wire import batches, calls, card, chunks, fields, frames
+from meshmq.wire import batches, calls, card, chunks, fields, frames, news, subscribing
 from meshmq.wire.card import Word
 from meshmq.wire.frames import NUMBERED, Kind, Verdict
 from tests.wire.golden_frames import FRAMES
@@ -62,7 +64,7 @@ def test_the_reasons_of_a_goodbye_are_those_of_the_code() -> None:
 
 
 LIMITS = {
-    "a name of a node, mesh or queue, bytes of UTF-8": NAME_BYTES,
+    "a name of a node, mesh, queue, topic or service, and a pattern, bytes of UTF-8": NAME_BYTES,
     "whole numbers in bodies are below": fields.NUMBERS,
     "epochs are below": frames.EPOCHS,
     "bytes of a body that is an array": fields.BODY_LIMIT,
@@ -74,13 +76,21 @@ LIMITS = {
     "characters of an address": card.STRING_LIMIT,
     "subscriptions of one connection": published.MOST_CLAIMS,
     "peers in one PEERS": card.PEERS_LIMIT,
-    "jobs in a batch": batches.JOBS_LIMIT,
-    "bytes of the extras of a batch": batches.EXTRAS_LIMIT,
+    "jobs in a batch, messages in news": batches.JOBS_LIMIT,
+    "bytes of the extras of a batch or of news": batches.EXTRAS_LIMIT,
     "bytes of a chunk": chunks.CHUNK_BYTES,
     "bytes uncovered": stream.WINDOW,
     "transfers unfinished": stream.TRANSFERS,
-    "characters of the headers of one job or request": batches.HEADERS_LIMIT,
+    "characters of the headers of one job, message or request": batches.HEADERS_LIMIT,
     "seconds left in a REQUEST": calls.LEFT_LIMIT,
+    "bytes of a value on a topics link": publisher.TOPICS_BYTES,
+    "bytes of a subscription on a topics link": published.LONGEST_SUBSCRIPTION,
+    "subscriptions of one connection to a topics link": published.MOST_SUBSCRIPTIONS,
+    "bytes of all of them": published.MOST_SUBSCRIBED_BYTES,
+    "patterns in one SUBSCRIBE": subscribing.PATTERNS_LIMIT,
+    "subscriptions of one peer, with their patterns": audience.FOLLOWERS_MOST,
+    "topics in one HEADS": subscribing.HEADS_LIMIT,
+    "numbers that one FETCH looks at": errands.LOOKED_AT,
 }
 
 
@@ -97,10 +107,19 @@ def test_the_kinds_of_values_are_those_of_the_code() -> None:
 
 
 @pytest.mark.parametrize(
-    ("heading", "size"), [("starts with the **head**, 20 bytes:\n\n| bytes | what |", frames.HEAD_BYTES)]
+    ("heading", "size"),
+    [
+        ("starts with the **head**, 20 bytes:\n\n| bytes | what |", frames.HEAD_BYTES),
+        ("one frame, which is the whole message.\n\n| bytes | what |", news.FIXED_BYTES),
+    ],
 )
 def test_the_bytes_of_the_head_add_up(heading: str, size: int) -> None:
-    assert sum(int(count) for count, _ in rows(heading)) == size
+    assert sum(int(count) for count, _ in rows(heading) if count.isdecimal()) == size
+
+
+def test_the_ways_news_come_are_those_of_the_code() -> None:
+    (row,) = [cells for cells in rows("| field of SUBSCRIBE | type | what |") if cells[0] == "way"]
+    assert re.findall(r"`(\w+)`:", f"`{row[2]}") == list(get_args(subscribing.Way))
 
 
 def test_the_version_is_that_of_the_code() -> None:
