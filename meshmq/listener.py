@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from itertools import islice
 from typing import Final, Protocol
 
@@ -20,6 +20,10 @@ class Hearing(Protocol):
     """What a listener takes from: a subscription that is open, and how its messages are read."""
 
     subscription: Subscription | None
+
+    @property
+    def key(self) -> Hashable:
+        """The line of those who wait for a message."""
 
     @property
     def title(self) -> str:
@@ -181,9 +185,11 @@ class Listener:
         """Nothing: messages come whether anybody asks or not."""
 
     def end(self) -> None:
-        """Take nothing new."""
+        """Take nothing new; who waits learns that it is over."""
         self._ended = True
         self._leave_soon()
+        engine, participant = self._heard.opened()
+        engine.post(lambda: participant.woken.append((self._heard.key, 1_000_000)))
 
     def leave(self) -> None:
         """Give back what is not begun, for others of the same receiver."""

@@ -76,7 +76,7 @@ class Taker(Protocol[ItemT]):
     def end(self) -> None:
         """Take nothing new: what is in hand stays, what is only fetched goes back; from anywhere.
 
-        Who asks next is done with what is in hand, and is told ``ClosedError``.
+        Who asks next is done with what is in hand, and is told ``ClosedError``; who waits is woken for that.
         """
 
     def leave(self) -> None:
