@@ -68,7 +68,7 @@ def test_recipe_has_one_idea_and_says_what_it_is(name: str) -> None:
     assert positions == sorted(positions)
     assert positions[0] > 0
     body = ast.parse(RECIPES[name].read_text()).body
-    shown = [part.name for part in body if isinstance(part, ast.ClassDef | ast.FunctionDef)]
+    shown = [part.name for part in body if isinstance(part, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
     assert len([name for name in shown if not name.startswith("_")]) == 2  # the idea and its demo
     assert "demo" in shown
 
