@@ -174,7 +174,8 @@ class Publisher:
         """Tell a subscription where its topics stand: from then on it gets what is published."""
         self.flush(now)
         follower.answered = True
-        span = now - follower.began
+        # Our own subscriptions come at once; what was published in the same moment was published before.
+        span = now - follower.began if follower.peer != self._ground.node_id else -1.0
         heads = [
             Head(series.topic, series.epoch, series.base(follower.since, span, now), series.head, series.oldest)
             for series in self._matched(follower)
