@@ -1,4 +1,4 @@
-"""Hello, in two programs for each face: whichever starts first, the job arrives."""
+"""Hello, in two programs for each pattern and face, which all speak with each other."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+import meshmq
 from tests.architecture import ROOT
 from tests.network.conftest import Spawn
 
@@ -15,7 +16,8 @@ FACES = ("blocking", "aio")
 
 
 def test_faces_have_equal_files() -> None:
-    assert len({frozenset(os.listdir(HELLO / face)) - {"__pycache__"} for face in FACES}) == 1  # noqa: PTH208  names are all that is needed
+    files = {f"{verb}.py" for verb in ("push", "pull", "publish", "subscribe", "request", "reply")}
+    assert all(set(os.listdir(HELLO / face)) - {"__pycache__"} == files for face in FACES)  # noqa: PTH208  names are all that is needed
 
 
 @pytest.mark.parametrize(
@@ -36,3 +38,42 @@ def test_job_arrives_whoever_starts_first(spawn: Spawn, mesh_name: str, pull: st
     assert children["push"].wait() == 0
     children["pull"].signal(signal.SIGINT)
     assert children["pull"].wait() != 0
+
+
+@pytest.mark.parametrize("subscribe", FACES)
+@pytest.mark.parametrize("publish", FACES)
+def test_who_publishes_once_and_leaves_is_heard_by_all_who_run(
+    spawn: Spawn, mesh_name: str, subscribe: str, publish: str
+) -> None:
+    env = {"MESHMQ_MESH": mesh_name}
+    subscribers = [spawn(HELLO / subscribe / "subscribe.py", env=env) for _ in range(2)]
+    with meshmq.Node(mesh=mesh_name) as watcher:
+        watcher.wait_for(subscribe="hello.world", count=2, timeout=20)
+    publisher = spawn(HELLO / publish / "publish.py", env=env)
+    for subscriber in subscribers:
+        assert subscriber.line() == "hello.world {'n': 1}"
+        subscriber.signal(signal.SIGINT)
+        assert subscriber.wait() != 0
+    assert publisher.wait() == 0, publisher.stderr
+
+
+@pytest.mark.parametrize(
+    ("reply", "request_", "first"),
+    [
+        ("blocking", "blocking", "reply"),
+        ("blocking", "aio", "request"),
+        ("aio", "blocking", "request"),
+        ("aio", "aio", "reply"),
+    ],
+)
+def test_request_is_answered_whoever_starts_first(
+    spawn: Spawn, mesh_name: str, reply: str, request_: str, first: str
+) -> None:
+    env = {"MESHMQ_MESH": mesh_name}
+    programs = {"reply": HELLO / reply / "reply.py", "request": HELLO / request_ / "request.py"}
+    order = ["reply", "request"] if first == "reply" else ["request", "reply"]
+    children = {name: spawn(programs[name], env=env) for name in order}
+    assert children["request"].line() == "3"
+    assert children["request"].wait() == 0
+    children["reply"].signal(signal.SIGTERM)
+    assert children["reply"].wait() == 0, children["reply"].stderr
