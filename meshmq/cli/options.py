@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from meshmq.errors import ConfigError, MeshError
-from meshmq.names import check_name
+from meshmq.names import check_name, check_pattern
 
 _N = TypeVar("_N")
 
@@ -96,6 +96,24 @@ def queue(text: str) -> str:
     return _name("queue", text)
 
 
+def topic(text: str) -> str:
+    """Return ``text`` if it can name a topic."""
+    return _name("topic", text)
+
+
+def service(text: str) -> str:
+    """Return ``text`` if it can name a service."""
+    return _name("service", text)
+
+
+def pattern(text: str) -> str:
+    """Return ``text`` if topics can be subscribed to by it."""
+    try:
+        return check_pattern(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def seconds(text: str) -> float:
     """Return ``text`` as a number of seconds above 0."""
     try:
@@ -112,6 +130,20 @@ def count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
     return int(text)
+
+
+def target(text: str) -> str:
+    """Return ``text`` if it is ``MODULE:NODE``."""
+    split_target(text)
+    return text
+
+
+def split_target(text: str) -> tuple[str, str]:
+    """Return the name of a module and the name of a node in it."""
+    module, colon, attribute = text.partition(":")
+    if not (colon and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))):
+        raise argparse.ArgumentTypeError(f"{text!r} is not MODULE:NODE, as in package.module:node")
+    return module, attribute
 
 
 def _name(kind: str, text: str) -> str:

@@ -1,0 +1,200 @@
+"""Processes of one machine: started from a command, watched, started again when they die, ended in order.
+
+A supervisor that is killed cannot end anybody. So its workers hold a pipe whose other end it alone has, and a thread
+of each, started by ``end_with_supervisor()``, reads it to its end, which every system brings about when the
+supervisor dies. (Linux' PR_SET_PDEATHSIG is of one system, and counts from the thread that forked.)
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from random import Random
+from subprocess import DEVNULL, PIPE, STDOUT, Popen
+from typing import IO, Final
+
+from meshmq.links.interrupts import start_apart
+
+#: Seconds that a worker has to end; one of MeshMQ ends by itself, ``settings.drain`` after the signal.
+LIMIT: Final = 30.0
+#: Seconds until a worker that died is started again: first, at most, and first again after so many of life.
+FIRST, MOST, LIVED = 0.1, 30.0, 60.0
+#: Seconds between two looks whether all are to be started anew.
+LOOK: Final = 0.5
+VARIABLE: Final = "MESHMQ_SUPERVISOR_PIPE"
+_LONGEST_LINE: Final = 65_536
+#: How one ends well: one told to before it could listen included.
+_WELL: Final = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+
+_logger: Final = logging.getLogger("meshmq.supervisor")
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    label: str
+    process: Popen[bytes] | None = None
+    reader: threading.Thread = field(default_factory=threading.Thread)
+    began: float = 0.0
+    failures: int = 0
+    #: When it is started next, and killed; whether it was told to end so that it begins anew.
+    due: float | None = 0.0
+    kill_at: float | None = None
+    anew: bool = False
+
+
+class Supervisor:
+    """``count`` workers of one ``command``; their lines come out with ``name`` and their number in front.
+
+    A worker that ends with 0 is done; one that ends otherwise is started again, soon at first and ever later while it
+    dies soon. One that ends with a status in ``hopeless`` ends them all. SIGTERM or SIGINT drains: each gets SIGTERM,
+    and SIGKILL after ``limit`` seconds; a second signal ends them at once. They are in process groups of their own, so
+    that Ctrl-C is the supervisor's. When ``changed``, asked twice a second, is true, all are ended and started anew.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        name: str,
+        count: int = 1,
+        limit: float = LIMIT,
+        hopeless: Collection[int] = (),
+        changed: Callable[[], bool] | None = None,
+    ) -> None:
+        self._command, self._limit, self._hopeless = list(command), limit, hopeless
+        self._workers = [_Worker(f"{name}-{number}") for number in range(1, count + 1)]
+        self._changed = changed or bool
+        self._look_at: float | None = time.monotonic() if changed is not None else None
+        self._random, self._writing = Random(), threading.Lock()
+        self._noted: list[int] = []
+        self._status, self._ending = 0, False
+
+    def run(self) -> int:
+        """Run until all workers are done, in the main thread; returns the exit status of it all.
+
+        That is 0 if all ended well, 1 if one did not or had to be killed, 128 and its number after a second signal.
+        """
+        with self._alert() as (bell, pipe):
+            while any(worker.process is not None or worker.due is not None for worker in self._workers):
+                for worker in self._workers:
+                    if worker.due is not None and time.monotonic() >= worker.due:
+                        self._start(worker, pipe)
+                if select.select([bell], [], [], self._patience())[0]:
+                    os.read(bell, 4096)
+                while self._noted:
+                    if (number := self._noted.pop(0)) != signal.SIGCHLD:
+                        self._end(number)
+                for worker in self._workers:
+                    self._look_after(worker)
+                if self._look_at is not None and time.monotonic() >= self._look_at:
+                    self._look()
+        return self._status
+
+    @contextmanager
+    def _alert(self) -> Iterator[tuple[int, int]]:
+        """Have signals, deaths among them, ring a bell; yields it and the workers' end of their pipe."""
+        (bell, ringer), (pipe, end) = os.pipe(), os.pipe()
+        os.set_blocking(ringer, False)
+        heard = signal.set_wakeup_fd(ringer, warn_on_full_buffer=False)
+        signals = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+        before = {one: signal.signal(one, lambda number, _: self._noted.append(number)) for one in signals}
+        try:
+            yield bell, pipe
+        finally:
+            for worker in self._workers:  # none where all went well
+                self._send(worker, signal.SIGKILL)
+            signal.set_wakeup_fd(heard)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            for descriptor in (bell, ringer, pipe, end):
+                os.close(descriptor)
+
+    def _patience(self) -> float:
+        moments = [self._look_at, *(at for worker in self._workers for at in (worker.due, worker.kill_at))]
+        now = time.monotonic()
+        return max(0.0, min((at for at in moments if at is not None), default=now + LIVED) - now)
+
+    def _start(self, worker: _Worker, pipe: int) -> None:
+        worker.due, worker.began, worker.anew = None, time.monotonic(), False
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", VARIABLE: f"{pipe} {self._limit}"}
+        worker.process = Popen(  # both its outputs in one, in the order of what it says
+            self._command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=environment, pass_fds=(pipe,), process_group=0
+        )
+        _logger.info("%s is started: process %d", worker.label, worker.process.pid)
+        worker.reader = threading.Thread(target=self._pass_on, args=(worker.label, worker.process.stdout), daemon=True)
+        start_apart(worker.reader)
+
+    def _pass_on(self, label: str, source: IO[bytes]) -> None:
+        with source:
+            while line := source.readline(_LONGEST_LINE):
+                rest = f"{label}: ".encode() + line.removesuffix(b"\n") + b"\n"
+                with self._writing, suppress(OSError):  # where nobody reads it, the work goes on
+                    while rest:
+                        rest = rest[os.write(1, rest) :]
+
+    def _look_after(self, worker: _Worker) -> None:
+        status, now = worker.process.poll() if worker.process is not None else None, time.monotonic()
+        if status is None:
+            if worker.kill_at is not None and now >= worker.kill_at:
+                _logger.error("%s has not ended within %g s and is killed", worker.label, self._limit)
+                worker.kill_at = None
+                self._send(worker, signal.SIGKILL)
+            return
+        worker.reader.join(1.0)  # its last words; what it has started itself may keep them open
+        worker.process = worker.kill_at = None
+        if self._ending:
+            self._status = self._status or int(status not in _WELL)
+        elif worker.anew:
+            worker.due, worker.failures = now, 0
+        elif status in self._hopeless:
+            self._status = status
+            self._end()
+        elif status:
+            failures = 0 if now - worker.began >= LIVED else worker.failures
+            pause = min(MOST, FIRST * 2.0 ** min(failures, 30)) * self._random.uniform(0.5, 1.0)
+            worker.due, worker.failures = now + pause, failures + 1
+            _logger.warning("%s has ended with %d; it is started again in %.1f s", worker.label, status, pause)
+
+    def _end(self, signum: int = 0) -> None:
+        force = signal.SIGKILL if self._ending else signal.SIGTERM
+        self._status, self._ending, self._look_at = 128 + signum if self._ending else self._status, True, None
+        for worker in self._workers:
+            worker.due = None
+            self._send(worker, force)
+
+    def _look(self) -> None:
+        self._look_at = time.monotonic() + LOOK
+        for worker in self._workers if self._changed() else ():
+            worker.anew, worker.due = worker.process is not None, None if worker.process else time.monotonic()
+            self._send(worker, signal.SIGTERM)
+
+    def _send(self, worker: _Worker, number: int) -> None:
+        """End a worker: gently, with a limit; or by force, with all that it has started."""
+        if worker.process is None or worker.process.poll() is not None:
+            return
+        if number == signal.SIGKILL:
+            os.killpg(worker.process.pid, number)  # its number is its own: it was not waited for
+        elif worker.kill_at is None:  # a second signal would end it at once
+            worker.kill_at = time.monotonic() + self._limit
+            worker.process.terminate()
+
+
+def end_with_supervisor() -> None:
+    """Have this process end with its supervisor, however that ends; elsewhere nothing."""
+    pipe, _, limit = os.environ.pop(VARIABLE, "").partition(" ")  # what this process starts has no such pipe
+
+    def follow() -> None:
+        os.read(int(pipe), 1)  # nothing is ever written
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(float(limit))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if pipe:
+        start_apart(threading.Thread(target=follow, name="meshmq-supervisor", daemon=True))
