@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from meshmq.history import History
 from meshmq.wire.batches import Headers
@@ -109,8 +109,12 @@ class Series:
         return later - 1
 
 
+#: What an item takes beside its values: bodies of 50 bytes would otherwise make 64 MiB of them 400.
+OVERHEAD: Final = 256
+
+
 class Shelf:
-    """All loose items of a node, oldest first, bounded in bytes."""
+    """All loose items of a node, oldest first, bounded in the bytes that they take."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -121,7 +125,7 @@ class Shelf:
         """Keep an item loosely; the oldest of all topics make room."""
         series.keep(item, now)
         self._items.append((series, item))
-        self.size += item.size
+        self.size += item.size + OVERHEAD
         while self.size > self._most and len(self._items) > 1:
             self._drop()
 
@@ -138,6 +142,6 @@ class Shelf:
 
     def _drop(self) -> None:
         series, item = self._items.popleft()
-        self.size -= item.size
+        self.size -= item.size + OVERHEAD
         if series.history is None and series.kept.get(item.seq) is item:
             series.drop(item.seq)
