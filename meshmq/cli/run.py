@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from meshmq.cli.options import UsageError, add_shared, count, seconds, split_target, target
-from meshmq.cli.worker import HOPELESS
 from meshmq.supervisor import LIMIT, Supervisor
+
+#: How a worker ends that cannot do what was typed; EX_CONFIG of sysexits.h.
+HOPELESS: Final = 78
 
 _EPILOG: Final = """\
 Each worker is a process that imports MODULE and calls NODE.run(): a meshmq.Node or AsyncNode that the
@@ -71,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.secret_file:
         os.environ.pop("MESHMQ_SECRET", None)  # of the two the file was asked for
     module, _ = split_target(arguments.target)
-    return Supervisor(
+    status = Supervisor(
         [sys.executable, "-m", "meshmq.cli.worker", arguments.target, str(arguments.loud)],
         name=module.rpartition(".")[2],
         count=arguments.workers,
@@ -79,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         hopeless=() if arguments.reload else (HOPELESS,),
         changed=changes(files_of(module)) if arguments.reload else None,
     ).run()
+    return 2 if status == HOPELESS else status
 
 
 def files_of(module: str) -> Callable[[], list[Path]]:

@@ -10,17 +10,14 @@ import asyncio
 import importlib
 import sys
 from pathlib import Path
-from typing import Final
 
 from meshmq.cli.options import split_target
+from meshmq.cli.run import HOPELESS
 from meshmq.cli.terminal import start_logging, words
 from meshmq.errors import ConfigError, MeshError
 from meshmq.faces.aio import AsyncNode
 from meshmq.faces.blocking import Node
 from meshmq.supervisor import end_with_supervisor
-
-#: What sysexits.h calls a configuration error.
-HOPELESS: Final = 78
 
 
 def load(target: str) -> Node | AsyncNode:
@@ -63,6 +60,7 @@ def _others(module: object) -> str:
 def main(target: str, loud: int) -> int:
     """Run the node; returns the exit status."""
     end_with_supervisor()
+    sys.argv[:] = [split_target(target)[0].rpartition(".")[2]]  # nodes without a name are called after it
     if loud:  # else Python says warnings itself, with the stacks of handlers that failed as they are
         start_logging(loud)
     try:
