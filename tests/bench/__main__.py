@@ -9,7 +9,9 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+from tests.bench.calling import calling
 from tests.bench.meeting import meetings
+from tests.bench.publishing import publishing
 from tests.bench.rounds import PACES, Case, compare
 from tests.bench.table import show
 
@@ -33,13 +35,20 @@ def cases(size: float) -> list[Case]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=120.0, help="after which no further round begins")
+    parser.add_argument("--seconds", type=float, default=40.0, help="after which no section begins another round")
     parser.add_argument("--size", type=float, default=1.0, help="of each run")
-    parser.add_argument("--only", default="", help="only the cases whose title or transport holds this word")
+    parser.add_argument(
+        "--only", default="", help="only the jobs whose title or transport holds this word, or a section"
+    )
     arguments = parser.parse_args()
     chosen = [case for case in cases(arguments.size) if arguments.only in f"{case.title} {case.transport}"]
-    show(compare(chosen, arguments.rounds, arguments.seconds) if chosen else [])
-    if not arguments.only or "discovery".startswith(arguments.only):
+    if chosen:
+        show(compare(chosen, arguments.rounds, arguments.seconds))
+    if "publish".startswith(arguments.only):
+        publishing((1, 4, 8), arguments.size, arguments.rounds, arguments.seconds)
+    if "request".startswith(arguments.only):
+        calling(arguments.size, arguments.rounds, arguments.seconds)
+    if "discovery".startswith(arguments.only):
         meetings(arguments.rounds)
 
 

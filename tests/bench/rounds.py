@@ -68,11 +68,11 @@ class Company:
     """The processes that play: a pusher and its workers."""
 
     def __init__(self, workers: int) -> None:
-        self._children = [Child([sys.executable, "-m", "tests.bench.side"], cwd=ROOT) for _ in range(1 + workers)]
+        self.children = [Child([sys.executable, "-m", "tests.bench.side"], cwd=ROOT) for _ in range(1 + workers)]
 
     def close(self) -> None:
         """End them all."""
-        for child in self._children:
+        for child in self.children:
             child.close()
 
     def run(self, side: str, case: Case) -> Run:
@@ -80,7 +80,7 @@ class Company:
         with tempfile.TemporaryDirectory(prefix="mq-", dir="/tmp") as directory:
             play = self._meet_in_mesh if side == "mesh" else self._meet_plainly
             jobs = case.mesh_jobs if side == "mesh" else case.plain_jobs
-            pusher, workers = self._children[0], self._children[1 : 1 + max(case.workers, len(case.paces))]
+            pusher, workers = self.children[0], self.children[1 : 1 + max(case.workers, len(case.paces))]
             play(case, directory, pusher, workers)
             hear(pusher, "ready")
             before = [cpu(child) for child in (pusher, *workers)]

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from tests.bench import mesh, plain
+from tests.bench import calls, mesh, plain, topics
 
 PARTS: Final[dict[str, Callable[..., None]]] = {
     "mesh push": mesh.push,
@@ -27,6 +27,19 @@ PARTS: Final[dict[str, Callable[..., None]]] = {
     "plain pull": plain.pull,
     "plain push async": plain.push_async,
     "plain pull async": plain.pull_async,
+    "mesh publish": topics.publish,
+    "mesh subscribe": topics.subscribe,
+    "plain publish": topics.publish_plainly,
+    "plain subscribe": topics.subscribe_plainly,
+    "mesh request": calls.request,
+    "mesh reply": calls.reply,
+    "mesh reply by handler": calls.reply_by_handler,
+    "mesh request async": calls.request_async,
+    "mesh reply async": calls.reply_async,
+    "plain request": calls.request_plainly,
+    "plain reply": calls.reply_plainly,
+    "plain request async": calls.request_plainly_async,
+    "plain reply async": calls.reply_plainly_async,
 }
 
 
@@ -45,9 +58,9 @@ class Stage:
         sys.stdout.write(json.dumps(words) + "\n")
         sys.stdout.flush()
 
-    def wait_for_go(self) -> None:
-        """Wait until what is measured is to begin."""
-        self._go.wait()
+    def wait_for_go(self, timeout: float | None = None) -> bool:
+        """Wait until what is measured is to begin; whether it is, where that has a limit."""
+        return self._go.wait(timeout)
 
     @property
     def stopped(self) -> bool:

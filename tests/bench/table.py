@@ -42,10 +42,10 @@ def used(runs: Sequence[Run]) -> str:
     return f"{median(run.push_cpu for run in runs):.2f} + {median(run.pull_cpu for run in runs):.2f}"
 
 
-def line(*cells: str) -> None:
+def line(*cells: str, columns: Sequence[int] = COLUMNS) -> None:
     """Print the first two cells to the left, the others to the right."""
     shown = [
         f"{cell:<{width}}" if number < 2 else f"{cell:>{width}}"
-        for number, (cell, width) in enumerate(zip(cells, COLUMNS, strict=True))
+        for number, (cell, width) in enumerate(zip(cells, columns, strict=True))
     ]
     print(" ".join(shown).rstrip())
