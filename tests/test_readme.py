@@ -22,7 +22,8 @@ __all__ = ["spawn", "start"]
 
 TEXT: Final = (ROOT / "README.md").read_text()
 BLOCK: Final = re.compile(r"(?:^<!-- (?P<mark>[^\n]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
-DRAWING: Final = "push("
+DRAWING: Final = "program A ── push("
+HELLO: Final = ("pull", "push", "subscribe", "publish", "reply", "request")
 
 #: Blocks that are not run here, each with its reason.
 NOT_RUN: Final = {
@@ -57,8 +58,8 @@ def shell(lines: str) -> list[str]:
 
 
 def write_hello(directory: Path, face: str) -> None:
-    for name in ("pull.py", "push.py"):
-        (directory / name).write_text(marked(f"file: {face}/{name}"))
+    for name in HELLO:
+        (directory / f"{name}.py").write_text(marked(f"file: {face}/{name}.py"))
 
 
 def end(child: Child) -> None:
@@ -73,8 +74,8 @@ def test_every_block_is_run_or_says_why_not() -> None:
     assert all(
         block.mark.startswith("file: ") or block.mark == "program" for block in BLOCKS if block.language == "python"
     )
-    assert len(FILES) == 4
-    assert len(PROGRAMS) == 2
+    assert len(FILES) == 2 * len(HELLO)
+    assert len(PROGRAMS) == 5
 
 
 def test_make_has_the_two_commands() -> None:
@@ -102,6 +103,19 @@ def test_python_says_hello(spawn: Spawn, mesh_name: str, tmp_path: Path, face: s
     assert pull.line() == "{'n': 1}"
     assert push.wait() == 0, push.stderr
     end(pull)
+    request = spawn(tmp_path / "request.py", env=env)
+    reply = spawn(tmp_path / "reply.py", env=env)
+    assert request.line() == "3"
+    assert request.wait() == 0, request.stderr
+    reply.signal(signal.SIGTERM)
+    assert reply.wait() == 0, reply.stderr
+    subscribe = spawn(tmp_path / "subscribe.py", env=env)
+    with meshmq.Node(mesh=mesh_name) as node:
+        node.wait_for(subscribe="hello.world", timeout=20)
+    publish = spawn(tmp_path / "publish.py", env=env)
+    assert subscribe.line() == "hello.world {'n': 1}"
+    assert publish.wait() == 0, publish.stderr
+    end(subscribe)
 
 
 @pytest.mark.parametrize("block", FILES, ids=lambda block: block.mark)
@@ -152,7 +166,7 @@ def test_settings_have_the_defaults_that_are_told() -> None:
     for names, defaults in rows:
         if "MESHMQ" not in names:
             told |= dict(zip(re.findall(r"\w+", names), re.split(r", (?!\d{3})", defaults), strict=True))
-    assert len(told) == 9
+    assert len(told) == 13
     for name, default in told.items():
         number, _, unit = default.replace(",", "").partition(" ")
         assert kinds[name] == float(number) * (1 << 20 if unit == "MiB" else 1), name
@@ -165,9 +179,16 @@ def test_environment_variables_that_are_told_exist() -> None:
 
 
 def test_errors_and_calls_that_are_told_exist() -> None:
-    for name in ("NoPeersError", "Undelivered", "Settings", "register", "Node", "AsyncNode"):
+    errors = set(re.findall(r"`(\w+(?:Error|Lost|Out|Overflowed|Undelivered))\b", TEXT)) - {
+        "CancelledError",
+        "ZeroDivisionError",
+    }
+    assert {"NoPeersError", "TimedOut", "PeerLost", "RemoteError"} <= errors
+    for name in (*errors, "Settings", "History", "register", "Node", "AsyncNode"):
         assert f"{name}" in TEXT
         assert hasattr(meshmq, name)
-    for call in ("peers", "events", "stats", "wait_for", "flush", "close", "push", "pull"):
+    seeing = ("peers", "events", "stats", "wait_for", "flush", "drain", "run", "close")
+    for call in (*seeing, "push", "pull", "publish", "subscribe", "topic", "request", "reply", "survey", "stream"):
+        assert f"`node.{call}" in TEXT or f"{call}(" in TEXT or f"`{call}`" in TEXT
         assert hasattr(meshmq.Node, call)
         assert hasattr(meshmq.AsyncNode, call)
