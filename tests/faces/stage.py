@@ -14,10 +14,10 @@ import meshmq
 from meshmq.testing import Network
 
 Face = Literal["blocking", "aio"]
-_BLOCKING: Final = (meshmq.Node, meshmq.Queue, meshmq.Receiver, meshmq.Service, meshmq.Stream)
+_BLOCKING: Final = (meshmq.Node, meshmq.Queue, meshmq.Receiver, meshmq.Service, meshmq.Stream, meshmq.Topic)
 _HANDLES: Final = (
-    *(meshmq.Queue, meshmq.Receiver, meshmq.Service, meshmq.Stream),
-    *(meshmq.AsyncQueue, meshmq.AsyncReceiver, meshmq.AsyncService, meshmq.AsyncStream),
+    *(meshmq.Queue, meshmq.Receiver, meshmq.Service, meshmq.Stream, meshmq.Topic),
+    *(meshmq.AsyncQueue, meshmq.AsyncReceiver, meshmq.AsyncService, meshmq.AsyncStream, meshmq.AsyncTopic),
 )
 _END: Final = object()
 

@@ -70,6 +70,7 @@ class Feed:
             self.publishes = True
             self._ground.change_card(now)
             self.roster_changed(now)
+            self._ground.work(now)  # our own subscriptions, which were there before, are so also here
 
     def subscribe(
         self,
