@@ -30,6 +30,7 @@ class _Errand:
     last: int
     messages: int
     size: int
+    begun: bool = False
 
 
 class Errands:
@@ -87,6 +88,9 @@ class Errands:
                     break  # a batch holds numbers without a hole
                 errand.next += 1
                 continue
+            if errand.begun and item.size > errand.size:
+                errand.messages = 0  # the peer has no room for it: it asks anew
+                break
             size += item.size
             extras += headers_bytes(item.headers) if item.headers else 0
             if items and (
@@ -100,6 +104,7 @@ class Errands:
                 break
             items.append(item)
             errand.next += 1
+            errand.begun = True
             errand.messages -= 1
             errand.size -= item.size
         return items

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Final
 
 from meshmq.core.feed.flow import Flow
@@ -14,8 +15,11 @@ from meshmq.wire.subscribing import Fetch, Head, pack_fetch
 
 #: The most messages asked for at a time.
 FETCH_MOST: Final = 1_000
-#: The most topics of which a subscription knows how far they are.
+#: The most bytes asked for at a time; a value that is larger comes alone.
+FETCH_BYTES: Final = 8 * 1024 * 1024
+#: The most topics of one publisher of which a subscription knows how far they are.
 FLOWS_MOST: Final = 100_000
+_PASSED_OVER: Final = 8
 
 
 class Sorter:
@@ -23,29 +27,46 @@ class Sorter:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        #: Flows that go on as soon as the user has made room, each with its tap and subscription.
-        self.hungry: dict[Flow, tuple[Tap, Subscription]] = {}
+        #: Subscriptions of which flows go on as soon as the user has made room.
+        self.hungry: dict[Subscription, None] = {}
 
     def _flow(self, tap: Tap, subscription: Subscription, topic: str, epoch: int, first: int) -> Flow:
-        key = (tap.publisher, topic)
-        flow = subscription.flows.get(key)
+        flows = subscription.flows.get(tap.publisher)
+        if flows is None:
+            flows = subscription.flows[tap.publisher] = OrderedDict()
+        flow = flows.get(topic)
         if flow is None:
+            if len(flows) >= FLOWS_MOST:
+                self._forget_one(tap, subscription, flows)
             based = subscription.number in tap.answered
-            flow = subscription.flows[key] = Flow(tap.publisher, topic, epoch, based=based)
+            flow = flows[topic] = Flow(tap.publisher, topic, epoch, based=based)
             if not based:
                 tap.behind[flow] = subscription
             elif subscription.forgetful:  # it may be one of those that were forgotten: nobody knows where it was
                 flow.rebase(first - 1)
-            self._forget_one(subscription)
         return flow
 
-    def _forget_one(self, subscription: Subscription) -> None:
-        flows = subscription.flows
-        if len(flows) > FLOWS_MOST:
-            oldest = next((key for key, flow in flows.items() if not flow.behind), None)
-            if oldest is not None:
-                del flows[oldest]
-                subscription.forgetful = True
+    def _forget_one(self, tap: Tap, subscription: Subscription, flows: OrderedDict[str, Flow]) -> None:
+        """Forget the oldest flow that misses nothing; where none of the oldest few is such, what one misses is lost."""
+        for _ in range(_PASSED_OVER):
+            topic, flow = next(iter(flows.items()))
+            if not flow.behind:
+                break
+            flows.move_to_end(topic)
+        topic, flow = flows.popitem(last=False)
+        subscription.forgetful = True
+        if flow.behind:
+            self._give_up(flow, subscription)
+            tap.behind.pop(flow, None)
+            tap.doubts.pop(flow, None)
+
+    def _give_up(self, flow: Flow, subscription: Subscription) -> None:
+        """Tell all that is missing as missed."""
+        if not flow.based:
+            flow.rebase(flow.hole)
+        self.coming(flow, subscription, 0)
+        subscription.hungry.pop(flow, None)
+        self.go_on(flow, subscription, None)
 
     def latest(self, tap: Tap, subscription: Subscription, news: News, now: float) -> None:
         """Take what is the newest of its topic, for a subscription that wants no more."""
@@ -75,12 +96,14 @@ class Sorter:
 
     def _hold(self, flow: Flow, subscription: Subscription, news: News, arrived: float) -> bool:
         size = news.size(0, news.count)
-        if len(flow.held) >= HELD_MOST or subscription.held_size + size > subscription.capacity_bytes:
+        most = max(subscription.capacity, HELD_MOST)
+        if subscription.held + news.count > most or subscription.held_size + size > subscription.capacity_bytes:
             return False
-        if flow.hold(news, arrived):
+        held = flow.hold(news, arrived)
+        if held:
             subscription.held += news.count
             subscription.held_size += size
-        return True
+        return held is not None
 
     def _release(self, flow: Flow, subscription: Subscription) -> None:
         """Take the first of what is held, whose turn it is."""
@@ -91,11 +114,7 @@ class Sorter:
             self._accept(flow, subscription, news, arrived)
 
     def _begin_anew(self, flow: Flow, subscription: Subscription, epoch: int) -> None:
-        if not flow.based:
-            flow.rebase(flow.hole)
-        flow.kept = False
-        self.coming(flow, subscription, 0)
-        self.go_on(flow, subscription, None)
+        self._give_up(flow, subscription)
         flow.restart(epoch)
 
     def _accept(self, flow: Flow, subscription: Subscription, news: News, arrived: float) -> None:
@@ -114,6 +133,7 @@ class Sorter:
         count = upto + 1 - flow.next
         if count > 0:
             flow.next = upto + 1
+            flow.missed += count
             if subscription.latest:
                 subscription.superseded += count
             else:
@@ -135,35 +155,53 @@ class Sorter:
                 tap.behind[flow] = subscription
                 return
             hole = flow.hole
-            if tap is not None and flow.kept:
+            if tap is not None and flow.kept and not subscription.disconnected:
                 tap.behind[flow] = subscription
-                self._fetch(tap, flow, subscription, hole)
+                self._queue(tap, flow, subscription)
                 return
             self._miss(flow, subscription, hole)
         if tap is not None and flow.based:
             tap.behind.pop(flow, None)
             flow.doubted = -1
 
-    def _fetch(self, tap: Tap, flow: Flow, subscription: Subscription, last: int) -> None:
-        if min(subscription.room) <= 0 and flow.held:  # what comes before it needs the room; it is fetched in its turn
-            last = flow.head = max(flow.head, flow.held[-1][0].last)
+    def _queue(self, tap: Tap, flow: Flow, subscription: Subscription) -> None:
+        """Have what is missing fetched, in its turn and as soon as there is room."""
+        if flow.held and min(subscription.room) <= 0:  # what comes before it needs the room; it is fetched in its turn
+            flow.head = max(flow.head, flow.held[-1][0].last)
             for news, _ in flow.held:
                 subscription.held -= news.count
                 subscription.held_size -= news.size(0, news.count)
             flow.held.clear()
-        messages, size = subscription.room
-        messages = min(messages, FETCH_MOST)
-        if messages <= 0 or size <= 0:
-            self.hungry[flow] = (tap, subscription)
-            return
-        fetch = Fetch(subscription.number, flow.topic, flow.epoch, flow.next, last, messages, size)
-        if self._ground.put(tap.publisher, Kind.FETCH, pack_fetch(fetch)):
-            self.coming(flow, subscription, min(messages, last + 1 - flow.next))
+        subscription.hungry[flow] = tap
+        self._feed(subscription)
 
-    def coming(self, flow: Flow, subscription: Subscription, messages: int) -> None:
-        """Note how many messages were asked for and are on their way."""
+    def _feed(self, subscription: Subscription) -> None:
+        hungry = subscription.hungry
+        while hungry and subscription.roomy:
+            flow, tap = hungry.popitem(last=False)
+            if not (tap.gone or flow.fetching) and tap.behind.get(flow) is subscription and flow.based:
+                self._fetch(tap, flow, subscription)
+        if hungry:
+            self.hungry[subscription] = None
+        else:
+            self.hungry.pop(subscription, None)
+
+    def _fetch(self, tap: Tap, flow: Flow, subscription: Subscription) -> None:
+        first, last = flow.next, flow.hole
+        if first > last:
+            return  # it came while it waited for room
+        messages, size = subscription.room
+        messages, size = min(messages, FETCH_MOST), min(size, max(FETCH_BYTES, subscription.largest))
+        fetch = Fetch(subscription.number, flow.topic, flow.epoch, first, last, messages, size)
+        if self._ground.put(tap.publisher, Kind.FETCH, pack_fetch(fetch)):
+            self.coming(flow, subscription, min(messages, last + 1 - first), size)
+
+    def coming(self, flow: Flow, subscription: Subscription, messages: int, size: int = 0) -> None:
+        """Note how many messages and bytes were asked for and are on their way."""
+        subscription.fetches += bool(messages) - bool(flow.fetching)
         subscription.coming += messages - flow.fetching
-        flow.fetching = messages
+        subscription.coming_size += size - flow.fetching_size
+        flow.fetching, flow.fetching_size = messages, size
 
     def fetched(self, tap: Tap, subscription: Subscription, flow: Flow, upto: int) -> None:
         """Learn that what was fetched has been sent up to a number, as far as it was there."""
@@ -184,7 +222,7 @@ class Sorter:
         if head.epoch != flow.epoch:
             self._begin_anew(flow, subscription, head.epoch)
         if not flow.based:
-            flow.rebase(head.base)
+            flow.rebase(head.base, exact=subscription.since is not None)
         if subscription.latest:
             tap.behind.pop(flow, None)
             return
@@ -198,14 +236,8 @@ class Sorter:
 
     def look_again(self) -> None:
         """Go on where users have made room."""
-        hungry, self.hungry = self.hungry, {}
-        for flow, (tap, subscription) in hungry.items():
-            if subscription.closed or tap.gone or tap.behind.get(flow) is not subscription:
-                continue
-            if min(subscription.room) <= 0 and not flow.held:
-                self.hungry[flow] = (tap, subscription)
-            elif not flow.fetching:
-                self.go_on(flow, subscription, tap)
+        for subscription in list(self.hungry):
+            self._feed(subscription)
 
     def believe(self, tap: Tap, now: float) -> None:
         """Believe the heads that a publisher told: what was on its way has come, or will not."""

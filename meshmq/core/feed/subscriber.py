@@ -117,8 +117,7 @@ class Subscriber:
             if now >= since + REMEMBERED_FOR or len(self._gone) > REMEMBERED_MOST:
                 del self._gone[publisher]
                 for subscription in self.subscriptions.values():
-                    for key in [key for key in subscription.flows if key[0] == publisher]:
-                        del subscription.flows[key]
+                    subscription.flows.pop(publisher, None)
 
     def sync(self, now: float) -> None:
         """Have every topics link bring what is wanted now, and send what is to be asked."""
@@ -147,10 +146,11 @@ class Subscriber:
         tap.hang_up()
         self._connect(tap, before)
         for subscription in self.subscriptions.values():
-            for flow in subscription.flows.values():
-                if flow.publisher == publisher:  # also one that is behind no more may have asked for something
-                    self.sorter.coming(flow, subscription, 0)
-                    flow.doubted = -1
+            for flow in subscription.flows.get(publisher, {}).values():
+                self.sorter.coming(
+                    flow, subscription, 0
+                )  # also one that is behind no more may have asked for something
+                flow.doubted = -1
         tap.restart(self.subscriptions.values())
 
     # -- what comes --------------------------------------------------------------------------------
@@ -174,7 +174,8 @@ class Subscriber:
     def fetched(self, tap: Tap, number: int, topic: str, epoch: int, upto: int) -> None:
         """Learn that what a subscription fetched has been sent up to a number."""
         subscription = self.subscriptions.get(number)
-        flow = subscription.flows.get((tap.publisher, topic)) if subscription is not None else None
+        flows = subscription.flows.get(tap.publisher) if subscription is not None else None
+        flow = flows.get(topic) if flows is not None else None
         if subscription is not None and flow is not None and flow.epoch == epoch and flow.fetching:
             self.sorter.fetched(tap, subscription, flow, upto)
 
@@ -190,13 +191,13 @@ class Subscriber:
                     self.sorter.head(tap, subscription, head, told.turn, now, base=False)
         if only is not None and told.last:
             tap.answers(only.number)
-            for flow, subscription in list(tap.behind.items()):
-                if subscription is only and not flow.based:
+            for flow in [flow for flow in only.flows.get(tap.publisher, {}).values() if flow.behind]:
+                if not flow.based:
                     flow.rebase(0)  # it was not there: it has begun since
-                    self.sorter.go_on(flow, subscription, tap)
+                self.sorter.go_on(flow, only, tap)
             self._ground.woken.append((("ready", only.number), 1_000))
         if told.stamp:
-            tap.stamps.append(told.stamp)
+            tap.stamp = max(tap.stamp, told.stamp)
 
     # -- time --------------------------------------------------------------------------------------
 

@@ -10,17 +10,22 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from meshmq.core.feed.flow import Flow
 from meshmq.core.feed.patterns import prefix
 from meshmq.wire.news import News
 from meshmq.wire.subscribing import Since
 
+if TYPE_CHECKING:
+    from meshmq.core.feed.tap import Tap
+
 Overflow = Literal["drop_oldest", "drop_newest", "disconnect"]
 OVERFLOWS: Final[tuple[Overflow, ...]] = get_args(Overflow)
-#: Of one flow so many messages are held at most while what is missing before them is fetched.
+#: So many messages are held at most, or as many as it has room for, while what is missing before them is fetched.
 HELD_MOST: Final = 10_000
+#: So many fetches are under way at a time: more would be no faster, and each takes memory at a publisher.
+FETCHES_MOST: Final = 256
 
 
 @dataclass(slots=True)
@@ -32,6 +37,8 @@ class Span:
     start: int
     end: int
     arrived: float
+    #: How many messages were missed just before it.
+    gap: int = 0
 
     @property
     def size(self) -> int:
@@ -57,7 +64,6 @@ class Leaf:
             return None
         back = Span(span.news, span.flow, rest[0], span.end, span.arrived)
         span.end = rest[0]
-        span.flow.delivered = span.news.first + span.end - 1
         return back
 
 
@@ -87,10 +93,15 @@ class Subscription:
         self.since, self.latest, self.overflow = since, latest, overflow
         self.capacity, self.capacity_bytes = capacity, capacity_bytes
         self.opened_at = now
-        self.flows: dict[tuple[bytes, str], Flow] = {}
+        #: By publisher and topic: how far it is.
+        self.flows: dict[bytes, OrderedDict[str, Flow]] = {}
         self.waiting = self.size = 0
-        #: How many messages were fetched and are on their way.
-        self.coming = 0
+        #: The fetches that are under way, and what they may bring at most.
+        self.fetches = self.coming = self.coming_size = 0
+        #: Flows that wait for room to fetch what they miss.
+        self.hungry: OrderedDict[Flow, Tap] = OrderedDict()
+        #: The bytes of the largest value that came.
+        self.largest = 0
         #: The messages, and bytes, that flows hold until their turn has come.
         self.held = self.held_size = 0
         self.received = self.lost = self.overflowed = self.superseded = self.unreadable = 0
@@ -117,7 +128,16 @@ class Subscription:
     def room(self) -> tuple[int, int]:
         """How many messages and bytes it can take without dropping any, with what is on its way."""
         messages = self.capacity - self.waiting - self.in_hand - self.coming - self.held
-        return messages, self.capacity_bytes - self.size - self.held_size
+        return messages, self.capacity_bytes - self.size - self.held_size - self.coming_size
+
+    @property
+    def roomy(self) -> bool:
+        """Whether it may fetch: where there is a good part of all room, or all that there is."""
+        messages, size = self.room
+        if messages <= 0 or size <= 0 or self.fetches >= FETCHES_MOST:
+            return False
+        much = messages * 4 >= self.capacity and size >= max(self.capacity_bytes // 4, self.largest)
+        return much or not (self.waiting or self.coming)
 
     @property
     def in_hand(self) -> int:
@@ -128,10 +148,13 @@ class Subscription:
 
     def put(self, span: Span) -> None:
         """Take messages whose turn it is; drops by its policy what it has no room for."""
-        count = span.end - span.start
+        count, flow = span.end - span.start, span.flow
         if self.disconnected or self.closed:
             self.overflowed += count
+            flow.missed += count
             return
+        span.gap, flow.missed = flow.missed, 0
+        self.largest = max(self.largest, span.size if count == 1 else span.news.longest)
         if self.latest:
             self._replace(span)
             return
@@ -142,13 +165,16 @@ class Subscription:
             self._make_room()
 
     def _replace(self, span: Span) -> None:
-        self.superseded += span.end - 1 - span.start
+        passed = span.end - 1 - span.start
         span.start = span.end - 1
         last = self._slots.get(span.flow)
         if last is not None:
-            self.superseded += 1
+            passed += 1
+            span.gap += last.gap
             self.waiting -= 1
             self.size -= last.size
+        self.superseded += passed
+        span.gap += passed
         self._slots[span.flow] = span
         self.newest[span.news.topic] = span
         self.waiting += 1
@@ -158,6 +184,7 @@ class Subscription:
             self.waiting -= 1
             self.size -= oldest.size
             self.overflowed += 1
+            oldest.flow.missed += oldest.gap + 1
             if self.newest.get(oldest.news.topic) is oldest:
                 del self.newest[oldest.news.topic]
 
@@ -182,16 +209,22 @@ class Subscription:
         count = 1
         if self.size <= self.capacity_bytes:
             count = max(1, min(span.end - span.start, self.waiting - self.capacity))
-        size = span.size
+        size, flow = span.size, span.flow
         if front:
             span.start += count
+            span.gap += count
         else:
             span.end -= count
+            flow.missed += count
         self.size -= size - (span.size if span.end > span.start else 0)
         self.waiting -= count
         self.overflowed += count
-        if span.end <= span.start:
-            self._queue.popleft() if front else self._queue.pop()
+        if span.end <= span.start and front:
+            flow.dropped += span.gap
+            self._queue.popleft()
+        elif span.end <= span.start:
+            flow.missed += span.gap
+            self._queue.pop()
 
     # -- out ---------------------------------------------------------------------------------------
 
@@ -199,7 +232,7 @@ class Subscription:
         """Give what waits longest to a consumer: all begun when ``limit`` is given, else one at a time."""
         if self._slots:
             _, span = self._slots.popitem(last=False)
-            span = Span(span.news, span.flow, span.start, span.end, span.arrived)
+            span = Span(span.news, span.flow, span.start, span.end, span.arrived, span.gap)
         elif self._queue:
             span = self._queue.popleft()
             if limit is not None and span.end - span.start > limit:
@@ -209,10 +242,8 @@ class Subscription:
             return None
         self.waiting -= span.end - span.start
         self.size -= span.size
-        flow = span.flow
-        gap = span.news.first + span.start - flow.delivered - 1
-        flow.delivered = span.news.first + span.end - 1
-        leaf = Leaf(span, consumer, max(0, gap))
+        leaf = Leaf(span, consumer, span.gap + span.flow.dropped)
+        span.flow.dropped = 0
         if limit is None:
             leaf.ahead = iter(range(span.start + 1, span.end))
         self._leaves[leaf] = None
@@ -244,5 +275,6 @@ class Subscription:
         self._queue.clear()
         self._slots.clear()
         self.flows.clear()
+        self.hungry.clear()
         self.newest.clear()
         self.waiting = self.size = 0

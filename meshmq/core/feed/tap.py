@@ -29,8 +29,8 @@ class Tap:
         self.answered: dict[int, None] = {}
         #: Flows that miss something, each with whom it is for.
         self.behind: dict[Flow, Subscription] = {}
-        #: Confirmations that the publisher waits for.
-        self.stamps: list[int] = []
+        #: The confirmation that the publisher waits for, 0 where it waits for none.
+        self.stamp = 0
         #: Flows whose heads are not believed yet, for what is missing may be on its way; since when, at the latest.
         self.doubts: dict[Flow, Subscription] = {}
         self.doubted_at = 0.0
@@ -124,7 +124,7 @@ class Tap:
         """Ask for everything anew: the session is a new one, and knows nothing."""
         self.answered.clear()
         self._asked.clear()
-        self.stamps.clear()
+        self.stamp = 0
         self.doubts.clear()
         self._to_ask = deque(subscriptions)
 
@@ -148,10 +148,9 @@ class Tap:
             )
             for body in pack_subscribe(wanted):
                 self._ground.put(self.publisher, Kind.SUBSCRIBE, body)
-        if self.stamps and not self.behind:
-            for stamp in self.stamps:
-                self._ground.put(self.publisher, Kind.SEEN, pack_number(stamp))
-            self.stamps.clear()
+        if self.stamp and not self.behind:
+            self._ground.put(self.publisher, Kind.SEEN, pack_number(self.stamp))
+            self.stamp = 0
 
     def answers(self, number: int) -> None:
         """Note that a subscription was answered."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from typing import Final
 
 from meshmq.core.feed.feed import Feed
-from meshmq.core.feed.subscription import Subscription
+from meshmq.core.feed.flow import Flow
+from meshmq.core.feed.subscription import Span, Subscription
 from meshmq.core.participant import Participant
 from meshmq.history import History
 from meshmq.links.base import Decider
@@ -90,6 +92,7 @@ class Market(Scenario):
             sim.after(sim.random.uniform(0, self.seconds), partial(self._publish, sim, number))
         sim.after(20.0, partial(self._refresh, sim))
         sim.invariant(_audit_all)
+        sim.invariant(_audit_subscriptions, every=8)
 
     def _refresh(self, sim: Simulation) -> None:
         for one in sim.nodes:
@@ -158,7 +161,7 @@ class Market(Scenario):
                 for series in feed.publisher.series.values():
                     if subscription not in _feed(listener.node.decider).subscriber.matching(series.topic):
                         continue
-                    flow = subscription.flows.get((_id(node), series.topic))
+                    flow = _flow(subscription, _id(node), series.topic)
                     late = series.last_at + subscription.latest < subscription.opened_at
                     if flow is None and series.head and not late and not subscription.latest:
                         behind.append(f"{listener.node.name} knows nothing of {series!r} of {node.name}")
@@ -173,17 +176,31 @@ class Market(Scenario):
 
     def check(self, sim: Simulation) -> None:
         assert not (behind := self._behind(sim)), "\n".join(behind)
+        for listener in self._alive(sim):
+            self._adds_up(sim, listener)
         for listener in self.listeners:
             who = f"{listener.node.name} {listener.subscription!r}"
             for key, heard in listener.heard.items():
                 numbers = [number for number, _ in heard]
                 assert numbers == sorted(set(numbers)), f"{who} heard {key} out of order, or twice"
-                for (before, _), (number, gap) in zip(heard, heard[1:], strict=False):
+                for (before, _), (number, gap) in pairwise(heard):
                     assert gap == number - before - 1, f"{who} was told {gap} between {before} and {number}"
         if self.kept:
             for listener in self._alive(sim):
                 if WANTED[listener.wanted][1] == {"since": "first"}:
                     self._heard_all(sim, listener)
+
+    def _adds_up(self, sim: Simulation, listener: Listener) -> None:
+        """Of what is here all was told: each message taken says how many were missed just before it."""
+        subscription = listener.subscription
+        heard = sum(len(heard) for heard in listener.heard.values())
+        assert subscription.received == heard, f"{listener.node.name} {subscription!r} counts {subscription.received}"
+        told = sum(gap for heard in listener.heard.values() for _, gap in heard)
+        flows = [flow for flows in subscription.flows.values() for flow in flows.values()]
+        untold = sum(flow.missed + flow.dropped for flow in flows)
+        known = {flow.publisher for flow in flows}
+        if known >= {publisher for publisher, _, _ in listener.heard}:
+            assert told + untold == subscription.missed, f"{told} + {untold} is not {subscription.missed}"
 
     def _heard_all(self, sim: Simulation, listener: Listener) -> None:
         for node in sim.nodes:
@@ -191,6 +208,29 @@ class Market(Scenario):
                 heard = listener.heard.get((_id(node), series.epoch, series.topic), [])
                 numbers = [number for number, _ in heard]
                 assert numbers == list(range(1, series.head + 1)), f"{listener.node.name} misses of {series!r}"
+
+
+def _flow(subscription: Subscription, publisher: bytes, topic: str) -> Flow | None:
+    flows = subscription.flows.get(publisher)
+    return flows.get(topic) if flows is not None else None
+
+
+def _audit_subscriptions(sim: Simulation) -> None:
+    for node in sim.nodes:
+        for subscription in _feed(node.decider).subscriber.subscriptions.values():
+            flows = [flow for flows in subscription.flows.values() for flow in flows.values()]
+            assert subscription.coming == sum(flow.fetching for flow in flows)
+            assert subscription.coming_size == sum(flow.fetching_size for flow in flows)
+            assert subscription.fetches == sum(1 for flow in flows if flow.fetching)
+            held = [news for flow in flows for news, _ in flow.held]
+            assert subscription.held == sum(news.count for news in held)
+            assert subscription.held_size == sum(news.size(0, news.count) for news in held)
+            assert subscription.waiting == sum(span.end - span.start for span in _waiting(subscription))
+            assert subscription.size == sum(span.size for span in _waiting(subscription))
+
+
+def _waiting(subscription: Subscription) -> list[Span]:
+    return [*subscription._queue, *subscription._slots.values()]
 
 
 def _feed(decider: Decider) -> Feed:
