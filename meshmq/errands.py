@@ -1,4 +1,4 @@
-"""What every node answers, whatever its program serves: ``meshmq.stats`` and ``meshmq.drain``.
+"""What every node answers, whatever its program serves: ``meshmq.stats``, ``meshmq.topics``, ``meshmq.drain``.
 
 They stand on no card: ask them with ``to=``. A thread answers, outside the gate, which is there only
 while somebody asks: of the nodes of a large mesh most are never asked.
@@ -22,6 +22,7 @@ from meshmq.replying import Requests
 from meshmq.request import Request
 
 STATS: Final = f"{RESERVED}stats"
+TOPICS: Final = f"{RESERVED}topics"
 DRAIN: Final = f"{RESERVED}drain"
 _logger: Final = logging.getLogger("meshmq.node")
 

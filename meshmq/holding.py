@@ -7,12 +7,13 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from meshmq.core.participant import Participant
-from meshmq.errands import DRAIN, STATS, Errand
+from meshmq.errands import DRAIN, STATS, TOPICS, Errand
 from meshmq.errors import ClosedError
 from meshmq.handling import Crew
 from meshmq.incarnation import Closable, Incarnation
 from meshmq.links.engine import Engine
 from meshmq.request import Request
+from meshmq.seeing import topic_names
 from meshmq.supply import ItemT, Supply, Taker
 from meshmq.watchdog import Watchdog
 
@@ -53,7 +54,11 @@ class Holder(Incarnation):
                 participant.feed.retain(pattern, history, engine.now())
             for supply in self._remembered:
                 supply.open(engine, participant)
-            for service, function in ((STATS, self._tell_statistics), (DRAIN, self._drain_from_afar)):
+            for service, function in (
+                (STATS, self._tell_statistics),
+                (TOPICS, self._tell_topics),
+                (DRAIN, self._drain_from_afar),
+            ):
                 Errand(self._codec, service, function).open(engine, participant)
             engine.flush()
 
@@ -127,6 +132,13 @@ class Holder(Incarnation):
     def _tell_statistics(self, request: Request) -> None:
         """Answer with ``node.stats()``."""
         raise NotImplementedError
+
+    def _tell_topics(self, request: Request) -> None:
+        """Answer with the names of topics; see ``seeing.topic_names``."""
+        engine, participant = self._opened()
+        with engine.gate:
+            names = topic_names(participant.feed)
+        request.reply(names)
 
     def _crews_at_work(self) -> list[Crew[Any, Any]]:
         """Return whose places are not all given up, but for that of who asks."""

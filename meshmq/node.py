@@ -147,6 +147,13 @@ class BaseNode(Holder):
         those workers do is not known here. So λ/μ is ρ where all that came is done. A queue that is pulled
         no more keeps its numbers, and goes on with them when it is pulled again.
 
+        ``topics`` has for each topic what this node published (``publish``: ``published``, ``bytes``,
+        ``subscribers``) and for the patterns of each subscription what came (``subscribe``: ``received``,
+        ``in_hand`` of loops, ``waiting``, and ``missed`` by reason: ``lost`` on the way, ``overflowed`` or ``superseded`` here,
+        ``unreadable``). The 1,000 busiest are listed, all others are summed up as ``other topics``. ``groups`` has,
+        by the name of its queue, each group that gets what this node publishes: its ``topics``, ``members``,
+        ``depth``, and ``dropped``, what its queue had no room for.
+
         ``services`` has for each service what this node asked (``request``: ``asked``, ``outstanding``, and how
         they ended: ``answered``, ``failed``, ``timed_out``, ``cancelled``; ``retried`` and ``moved`` to another
         server, ``refused`` by one, and answers that were ``dropped`` because they came too late) and what it

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from heapq import nlargest
+from operator import attrgetter
+from typing import Any, Final
 
 from meshmq.core.calls.call import Asked
 from meshmq.core.calls.calls import Calls
 from meshmq.core.calls.incoming import Line
+from meshmq.core.feed.feed import Feed
+from meshmq.core.feed.subscription import Subscription
 from meshmq.core.inbox import Inbox
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
+
+#: How many topics are told of one by one; the others are summed up, under a name that none of them can have.
+LISTED: Final = 1_000
+OTHERS: Final = "other topics"
+#: How many names of topics are told at once.
+NAMED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,10 @@ class PeerView:
     """The queues it pulls."""
     serves: tuple[str, ...]
     """The services it answers for."""
+    publishes: bool
+    """Whether it publishes to any topic."""
+    subscribes: bool
+    """Whether it subscribes to any."""
     found_by: str
     one_way: bool
     """Whether it cannot dial us and uses the session that we opened."""
@@ -56,6 +71,8 @@ def peer_views(participant: Participant, now: float) -> list[PeerView]:
             round_trip=peer.round_trip,
             pulls=peer.card.pulls,
             serves=peer.card.serves,
+            publishes=peer.card.publishes,
+            subscribes=peer.card.subscribes,
             found_by=peer.source,
             one_way=peer.one_way,
             stalled=peer.card.stalled,
@@ -85,11 +102,79 @@ def statistics(participant: Participant, now: float, dropped: Mapping[str, int])
         "state": card.state,
         "uptime": elapsed,
         "queues": queues,
+        "topics": _topics(participant.feed, elapsed),
+        "groups": _groups(participant),
         "services": _services(participant.calls, elapsed, now),
         "peers": len(participant.roster),
         "sessions": sum(session.live for session in participant.sessions.values()),
         "replayed_frames": sum(session.replayed for session in participant.sessions.values()),
         "dropped": {**dropped, **participant.counts},
+    }
+
+
+def topic_names(feed: Feed) -> dict[str, dict[str, int]]:
+    """Return what a node publishes, with how much, and the patterns it subscribes to, with how often.
+
+    Of very many the busiest; ``more`` says how many names there are beside them.
+    """
+    series = feed.publisher.series
+    subscribed = Counter(
+        pattern for subscription in feed.subscriber.subscriptions.values() for pattern in subscription.patterns
+    )
+    return {
+        "publishes": {one.topic: one.head for one in nlargest(NAMED, series.values(), key=attrgetter("head"))},
+        "subscribes": dict(subscribed.most_common(NAMED)),
+        "more": {"publishes": max(0, len(series) - NAMED), "subscribes": max(0, len(subscribed) - NAMED)},
+    }
+
+
+def _topics(feed: Feed, elapsed: float) -> dict[str, dict[str, dict[str, Any]]]:
+    publisher, topics = feed.publisher, dict[str, dict[str, dict[str, Any]]]()
+    listed = nlargest(LISTED, publisher.series.values(), key=attrgetter("head"))
+    for series in listed:
+        subscribers = len(feed.followed_by(series.topic))
+        topics[series.topic] = {"publish": _publishing(series.head, series.bytes, elapsed, subscribers=subscribers)}
+    published = publisher.published - sum(series.head for series in listed)
+    if published:
+        size = publisher.bytes - sum(series.bytes for series in listed)
+        topics[OTHERS] = {"publish": _publishing(published, size, elapsed)}
+    subscriptions = [one for one in feed.subscriber.subscriptions.values() if one.group is None]
+    subscriptions.sort(key=attrgetter("received"), reverse=True)
+    for place, subscription in enumerate(subscriptions):
+        name = ", ".join(subscription.patterns) if place < LISTED else OTHERS
+        entry = topics.setdefault(name, {})
+        entry["subscribe"] = _subscribing(subscription, elapsed, entry.get("subscribe"))
+    return topics
+
+
+def _publishing(published: int, size: int, elapsed: float, **more: int) -> dict[str, Any]:
+    return {"published": published, "bytes": size, **more, "λ": published / elapsed}
+
+
+def _subscribing(subscription: Subscription, elapsed: float, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    counted = Counter[str](before["missed"] if before else ())
+    for reason in ("lost", "overflowed", "superseded", "unreadable"):
+        counted[reason] += getattr(subscription, reason)
+    received = subscription.received + (before["received"] if before else 0)
+    return {
+        "received": received,
+        "in_hand": subscription.in_hand + (before["in_hand"] if before else 0),
+        "waiting": subscription.waiting + (before["waiting"] if before else 0),
+        "missed": dict(counted),
+        "λ": received / elapsed,
+    }
+
+
+def _groups(participant: Participant) -> dict[str, dict[str, Any]]:
+    groups, outboxes = participant.feed.audience.groups, participant.outboxes
+    return {
+        queue: {
+            "topics": list(patterns),
+            "members": members,
+            "depth": outboxes[queue].depth if queue in outboxes else 0,
+            "dropped": groups.dropped[queue],
+        }
+        for queue, patterns, members in groups.all()
     }
 
 

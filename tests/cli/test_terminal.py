@@ -26,7 +26,8 @@ def test_table_has_columns() -> None:
 
 
 def test_hostile_peer_does_not_steer_the_table() -> None:
-    peer = PeerView("00" * 16, HOSTILE, (HOSTILE,), 1.0, HOSTILE, None, (HOSTILE,), (HOSTILE,), HOSTILE, False, False)
+    names = (HOSTILE,)
+    peer = PeerView("00" * 16, HOSTILE, names, 1.0, HOSTILE, None, names, names, True, True, HOSTILE, False, False)
     shown = show([peer])
     assert shown.replace("\n", "").isprintable()
     assert shown.count("\n") == 1

@@ -8,7 +8,7 @@ bounded as any is; what it has no room for is dropped and counted, for publishin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
@@ -82,6 +82,10 @@ class Groups:
     def members(self, topic: str) -> list[bytes]:
         """Return the ids of the nodes in groups that get what is published to a topic."""
         return sorted({peer for queue in self._index.matching(topic) for peer, _ in self._groups[queue].members})
+
+    def all(self) -> Iterator[tuple[str, tuple[str, ...], int]]:
+        """Yield the queue of each group, its patterns, and how many members it has."""
+        return ((queue, group.patterns, len(group.members)) for queue, group in self._groups.items())
 
     def _forget_old(self, now: float) -> None:
         for queue, group in list(self._groups.items()):

@@ -81,6 +81,7 @@ class Publisher:
         size = len(body) + (sum(map(len, buffers)) if buffers else 0)
         self.published += 1
         self.bytes += size
+        series.bytes += size
         if series.version != self.index.version:
             self._match(series)
         large = size > TOPICS_BYTES or bool(buffers)

@@ -36,13 +36,13 @@ class Series:
     """One topic: numbers from 1, without a hole."""
 
     __slots__ = (
-        "created", "direct", "epoch", "followers", "head", "history", "kept", "kept_bytes", "last_at",
+        "bytes", "created", "direct", "epoch", "followers", "head", "history", "kept", "kept_bytes", "last_at",
         "latest", "local", "topic", "version",
     )  # fmt: skip
 
     def __init__(self, topic: str, epoch: int, history: History | None, now: float) -> None:
         self.topic, self.epoch, self.history, self.created = topic, epoch, history, now
-        self.head = 0
+        self.head = self.bytes = 0
         self.last_at = now
         self.kept: dict[int, Item] = {}
         self.kept_bytes = 0
