@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from meshmq.core.feed.follower import Follower
 from meshmq.core.feed.groups import Groups
 from meshmq.core.feed.marks import Marks
+from meshmq.core.feed.patterns import weight
 from meshmq.core.feed.publisher import Publisher
+from meshmq.core.feed.tap import ASKED_MOST
 from meshmq.core.part import Ground
 from meshmq.errors import ProtocolError
 from meshmq.wire.subscribing import unpack_subscribe
 
-#: The most subscriptions of one peer, and the most patterns of them together.
+#: The most subscriptions and patterns of one peer, by weight, and the most text of them.
 FOLLOWERS_MOST: Final = 100_000
+TEXT_MOST: Final = 8 * 1024 * 1024
+#: The most subscriptions of one peer that are not answered yet: all are looked at whenever something happens.
+UNANSWERED_MOST: Final = 2 * ASKED_MOST
 
 
 class Audience:
@@ -23,8 +30,9 @@ class Audience:
         self._ground, self._publisher = ground, publisher
         self.groups = Groups(ground.push)
         self._marks = Marks()
-        self._unanswered: dict[Follower, None] = {}
-        self._patterns: dict[bytes, int] = {}
+        self._unanswered: dict[bytes, dict[Follower, None]] = {}
+        self._patterns: Counter[bytes] = Counter()
+        self._text: Counter[bytes] = Counter()
         self._stamp = 0
         self._stamped: dict[bytes, int] = {}
         self._seen: dict[bytes, int] = {}
@@ -42,19 +50,21 @@ class Audience:
         """
         wanted = unpack_subscribe(body)
         followers = self._publisher.followers
-        count = self._patterns.get(peer, 0) + len(wanted.patterns) + 1
-        if count > FOLLOWERS_MOST:
-            raise ProtocolError(f"more than {FOLLOWERS_MOST:,} subscriptions of one peer")
-        self._patterns[peer] = count
         follower = followers.get((peer, wanted.number))
         if follower is not None and follower.whole:  # it asks anew, having lost sight of us for a while
             self.unsubscribed(peer, wanted.number, now)
             follower = None
         if follower is None:
             follower = followers[peer, wanted.number] = Follower(peer, wanted, now - self._ground.round_trip(peer) / 2)
-        follower.add(wanted.patterns)
+            self._patterns[peer] += 1
+        self._weigh(peer, follower.add(wanted.patterns), 1)
+        if self._patterns[peer] > FOLLOWERS_MOST or self._text[peer] > TEXT_MOST:
+            raise ProtocolError(f"more than {FOLLOWERS_MOST:,} subscriptions of one peer, or {TEXT_MOST:,} bytes")
         if not wanted.more:
-            self._unanswered[follower] = None
+            unanswered = self._unanswered.setdefault(peer, {})
+            unanswered[follower] = None
+            if len(unanswered) > UNANSWERED_MOST:
+                raise ProtocolError(f"more than {UNANSWERED_MOST:,} subscriptions that wait for an answer")
             if follower.group is None:
                 self._publisher.follow(follower)
             elif self.groups.join(follower.group, list(follower.patterns), (peer, follower.number), now):
@@ -66,10 +76,16 @@ class Audience:
         follower = self._publisher.unfollow(peer, number)
         if follower is not None:
             self._forget(follower, now)
-            self._patterns[peer] -= len(follower.patterns) + 1
+            self._patterns[peer] -= 1
+            self._weigh(peer, follower.patterns, -1)
+
+    def _weigh(self, peer: bytes, patterns: Iterable[str], sign: int) -> None:
+        for pattern in patterns:
+            self._patterns[peer] += sign * weight(pattern)
+            self._text[peer] += sign * len(pattern)
 
     def _forget(self, follower: Follower, now: float) -> None:
-        self._unanswered.pop(follower, None)
+        self._answered(follower)
         if follower.group is not None:
             self.groups.part(follower.group, (follower.peer, follower.number), now)
 
@@ -78,6 +94,7 @@ class Audience:
         for follower in self._publisher.lose(peer):
             self._forget(follower, now)
         self._patterns.pop(peer, None)
+        self._text.pop(peer, None)
         self._stamped.pop(peer, None)
         self._seen.pop(peer, None)
 
@@ -88,10 +105,22 @@ class Audience:
 
     def answer(self, now: float) -> None:
         """Answer who subscribed and is in tune."""
-        for follower in [one for one in self._unanswered if self._marks.reached(one.peer, one.mark)]:
-            del self._unanswered[follower]
+        for follower in [
+            one
+            for unanswered in self._unanswered.values()
+            for one in unanswered
+            if self._marks.reached(one.peer, one.mark)
+        ]:
+            self._answered(follower)
             self._publisher.answer(follower, now)
             self._ground.woken.append((("followers",), 1_000))
+
+    def _answered(self, follower: Follower) -> None:
+        unanswered = self._unanswered.get(follower.peer)
+        if unanswered is not None:
+            unanswered.pop(follower, None)
+            if not unanswered:
+                del self._unanswered[follower.peer]
 
     def of(self, topic: str) -> list[bytes]:
         """Return the ids of the nodes that get what is published to a topic, our own among them."""

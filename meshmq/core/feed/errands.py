@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meshmq.core.feed.series import Item, Series
+from meshmq.errors import ProtocolError
 from meshmq.wire.batches import headers_bytes
 from meshmq.wire.frames import Kind
 from meshmq.wire.news import pack_direct, pack_news
@@ -20,6 +21,10 @@ BATCH_SPAN: Final = 0.005
 #: The most numbers that one fetch looks at: where little is kept of many, the peer asks again.
 LOOKED_AT: Final = 10_000
 _EXTRAS_BYTES: Final = 128 * 1024
+#: Subscriptions fetch so many topics at a time, of which a peer has many at most.
+FETCHES_MOST: Final = 100_000
+#: So many bytes wait for one peer as the latest of all topics; beyond that it gets the next of a topic.
+LATEST_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -41,32 +46,51 @@ class Errands:
         self._fetches: OrderedDict[tuple[int, str], _Errand] = OrderedDict()
         self._latest: OrderedDict[tuple[int, Series], Item] = OrderedDict()
         self._turn = False
+        self._latest_bytes = 0
+        #: How many were passed over though they were the newest, for too much waited.
+        self.dropped = 0
 
     def __bool__(self) -> bool:
         return bool(self._fetches or self._latest)
 
     def fetch(self, fetch: Fetch, series: Series) -> None:
-        """Send what is kept; one fetch of a topic and subscription replaces the one before."""
+        """Send what is kept; one fetch of a topic and subscription replaces the one before.
+
+        Raises:
+            ProtocolError: it is one too many.
+        """
+        if len(self._fetches) >= FETCHES_MOST:
+            raise ProtocolError(f"more than {FETCHES_MOST:,} fetches at a time")
         first = max(fetch.first, min(series.oldest or fetch.last, fetch.last))
         last = min(fetch.last, first + LOOKED_AT - 1)
         self._fetches[fetch.number, fetch.topic] = _Errand(fetch, series, first, last, fetch.messages, fetch.size)
 
     def latest(self, number: int, series: Series, item: Item) -> None:
         """Send the newest of a topic to a subscription; what waited before it is passed over."""
+        before = self._latest.get((number, series))
         self._latest[number, series] = item
+        self._latest_bytes += item.size - (before.size if before is not None else 0)
+        while self._latest_bytes > LATEST_BYTES and len(self._latest) > 1:
+            self._next_latest()
+            self.dropped += 1
+
+    def _next_latest(self) -> tuple[int, Series, Item]:
+        (number, series), item = self._latest.popitem(last=False)
+        self._latest_bytes -= item.size
+        return number, series, item
 
     def forget(self, number: int) -> None:
         """Drop what is due to a subscription that has ended."""
         for fetch in [key for key in self._fetches if key[0] == number]:
             del self._fetches[fetch]
         for slot in [key for key in self._latest if key[0] == number]:
-            del self._latest[slot]
+            self._latest_bytes -= self._latest.pop(slot).size
 
     def next(self, now: float) -> tuple[Kind, Sequence[bytes]] | None:
         """Return the next frame, or nothing when nothing is due."""
         self._turn = not self._turn
         if self._latest and (self._turn or not self._fetches):
-            (number, series), item = self._latest.popitem(last=False)
+            number, series, item = self._next_latest()
             return self._news(number, series, [item], now)
         if not self._fetches:
             return None

@@ -83,7 +83,12 @@ class Feed:
         capacity_bytes: int,
         now: float,
     ) -> Subscription:
-        """Get what is published to topics that one of the patterns matches, from now on."""
+        """Get what is published to topics that one of the patterns matches, from now on.
+
+        Raises:
+            ConfigError: there are more patterns than other nodes take.
+        """
+        self.subscriber.check(patterns)
         subscription = Subscription(
             self.subscriber.next_number(),
             patterns,
@@ -253,7 +258,7 @@ class Feed:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        self.publisher.tick(now, awaited=self.audience.awaited())
+        self.publisher.tick(now, self.audience.awaited)
 
     @property
     def deadline(self) -> float | None:

@@ -25,6 +25,8 @@ class Follower:
     def __repr__(self) -> str:
         return f"<Follower {self.number} of {self.peer[:4].hex()}: {', '.join(list(self.patterns)[:5])}>"
 
-    def add(self, patterns: Sequence[str]) -> None:
-        """Take more patterns of the same subscription."""
-        self.patterns.update(dict.fromkeys(patterns))
+    def add(self, patterns: Sequence[str]) -> list[str]:
+        """Take more patterns of the same subscription; returns those that are new."""
+        new = [pattern for pattern in dict.fromkeys(patterns) if pattern not in self.patterns]
+        self.patterns.update(dict.fromkeys(new))
+        return new

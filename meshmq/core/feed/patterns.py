@@ -34,6 +34,11 @@ def prefix(pattern: str) -> bytes:
     return pattern.encode() + b"\0"
 
 
+def weight(pattern: str) -> int:
+    """Return how much of an index a pattern takes: one without wildcards is one entry, another one for each segment."""
+    return pattern.count(".") + 1 if "*" in pattern else 1
+
+
 class _Node(Generic[ValueT]):
     __slots__ = ("children", "here", "rest")
 
@@ -52,12 +57,16 @@ class Patterns(Generic[ValueT]):
 
     def __init__(self) -> None:
         self._root: _Node[ValueT] = _Node()
+        self._literal: dict[str, dict[ValueT, None]] = {}
         #: Grows with every change.
         self.version = 0
 
     def add(self, pattern: str, value: ValueT) -> None:
         """Put a value under a pattern; twice is once."""
         self.version += 1
+        if "*" not in pattern:
+            self._literal.setdefault(pattern, {})[value] = None
+            return
         *segments, last = pattern.split(".")
         node = self._root
         for segment in segments if last == "**" else (*segments, last):
@@ -67,6 +76,12 @@ class Patterns(Generic[ValueT]):
     def remove(self, pattern: str, value: ValueT) -> None:
         """Take a value from under a pattern, if it is there."""
         self.version += 1
+        if "*" not in pattern:
+            values = self._literal.get(pattern, {})
+            values.pop(value, None)
+            if not values:
+                self._literal.pop(pattern, None)
+            return
         *segments, last = pattern.split(".")
         node, path = self._root, []
         for segment in segments if last == "**" else (*segments, last):
@@ -82,7 +97,7 @@ class Patterns(Generic[ValueT]):
 
     def matching(self, topic: str) -> list[ValueT]:
         """Return the values of which at least one pattern matches, each once."""
-        found: dict[ValueT, None] = {}
+        found = dict(self._literal.get(topic, ()))
         nodes = [self._root]
         for segment in topic.split("."):
             further: list[_Node[ValueT]] = []

@@ -8,7 +8,8 @@ A value too large for the topics link is announced there by a notice, and fetche
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from meshmq.core.feed.batch import Batch
@@ -58,7 +59,8 @@ class Publisher:
         self._turn = 0
         self._batch: Batch | None = None
         self._left_at = float("-inf")
-        self._restless: dict[Series, None] = {}
+        #: Those whose heads are to be told, the one that has been quiet for longest first.
+        self._restless: OrderedDict[Series, None] = OrderedDict()
 
     # -- publishing --------------------------------------------------------------------------------
 
@@ -70,14 +72,17 @@ class Publisher:
             if matches(pattern, series.topic):
                 series.history = history
                 series.trim(now)
+                if history is None:
+                    for item in list(series.kept.values()):
+                        self.shelf.put(series, item, now)
 
     def publish(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> Series:
         """Take a message; it leaves at once where the line is quiet, else with its batch. Returns its series."""
         series = self.series.get(topic) or self._begin(topic, now)
         series.head += 1
         series.last_at = now
-        self._restless.pop(series, None)
         self._restless[series] = None
+        self._restless.move_to_end(series)
         size = len(body) + (sum(map(len, buffers)) if buffers else 0)
         self.published += 1
         self.bytes += size
@@ -206,8 +211,10 @@ class Publisher:
     def _matched(self, follower: Follower) -> Iterable[Series]:
         if not any("*" in pattern for pattern in follower.patterns):
             return [self.series[topic] for topic in follower.patterns if topic in self.series]
-        patterns = list(follower.patterns)
-        return [series for series in self.series.values() if any(matches(p, series.topic) for p in patterns)]
+        index: Patterns[bool] = Patterns()
+        for pattern in follower.patterns:
+            index.add(pattern, True)
+        return [series for series in self.series.values() if index.matching(series.topic)]
 
     def unfollow(self, peer: bytes, number: int) -> Follower | None:
         """Forget a subscription."""
@@ -221,13 +228,16 @@ class Publisher:
 
     def lose(self, peer: bytes) -> list[Follower]:
         """Forget all subscriptions of a peer; returns them."""
-        numbers = [number for owner, number in self.followers if owner == peer]
-        lost = [follower for number in numbers if (follower := self.unfollow(peer, number)) is not None]
         self.errands.pop(peer, None)
-        return lost
+        numbers = [number for owner, number in self.followers if owner == peer]
+        return [follower for number in numbers if (follower := self.unfollow(peer, number)) is not None]
 
     def fetch(self, peer: bytes, fetch: Fetch) -> None:
-        """Take what a subscriber asks for."""
+        """Take what a subscriber asks for.
+
+        Raises:
+            ProtocolError: it asks for more than anybody does.
+        """
         series = self.series.get(fetch.topic)
         if (peer, fetch.number) not in self.followers or series is None or series.epoch != fetch.epoch:
             body = pack_fetched(fetch.number, fetch.topic, fetch.epoch, fetch.last)  # it is not there any more
@@ -253,8 +263,8 @@ class Publisher:
             for body in pack_heads(0, rows, turn=self._turn, stamp=stamp):
                 self._ground.put(peer, Kind.HEADS, body)
 
-    def tick(self, now: float, *, awaited: bool) -> None:
-        """Do what is due; ``awaited`` says that a subscriber we know of has not asked yet."""
+    def tick(self, now: float, awaited: Callable[[], bool]) -> None:
+        """Do what is due; ``awaited`` tells whether a subscriber we know of has not asked yet."""
         if self._batch is not None and now >= self._left_at + BATCH_WAIT:
             self.flush(now)
         quiet: list[Series] = []
@@ -268,7 +278,7 @@ class Publisher:
             self.tell_heads(quiet, now)
         if self.young_until is not None and now >= self.young_until:
             settled = self._ground.settled(now)
-            if (settled and not awaited) or now >= self.young_until + YOUNG_MOST:
+            if (settled and not awaited()) or now >= self.young_until + YOUNG_MOST:
                 self.young_until = None
                 self.shelf.older_than(now, TOPICS_BYTES)
             else:

@@ -7,7 +7,7 @@ items of a node together the oldest go first (``Shelf``).
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -44,7 +44,8 @@ class Series:
         self.topic, self.epoch, self.history, self.created = topic, epoch, history, now
         self.head = self.bytes = 0
         self.last_at = now
-        self.kept: dict[int, Item] = {}
+        #: By number, the lowest first. (Of a plain dict it takes long to find the first after many were dropped.)
+        self.kept: OrderedDict[int, Item] = OrderedDict()
         self.kept_bytes = 0
         #: Who follows, as of ``version`` of the publisher's index: over the topics link, directly, the latest alone;
         #: and whether we do ourselves.
@@ -93,20 +94,18 @@ class Series:
         """Return the number after which a subscription begins that has been there for ``span`` seconds.
 
         Without ``since`` it begins where it began itself: all that was published after is its own, whether it is
-        kept or not.
+        kept or not. With ``since`` there is more of it, from before.
         """
         self.trim(now)
-        if since == "first":
-            return self.oldest - 1 if self.kept else self.head
-        if since == "last":
-            return self.head - 1 if self.head in self.kept else self.head
         if isinstance(since, int):
             return min(max(since, 1) - 1, self.head)
-        began = now - (since if isinstance(since, float) else span)
-        if since is None and self.created >= began:
+        began = now - span - (since if isinstance(since, float) else 0.0)
+        if self.created >= began:
             return 0
-        later = next((item.seq for item in self.kept.values() if item.at >= began), self.head + 1)
-        return later - 1
+        if since == "first":
+            return self.oldest - 1 if self.kept else self.head
+        base = next((item.seq for item in self.kept.values() if item.at >= began), self.head + 1) - 1
+        return base - 1 if since == "last" and base in self.kept else base
 
 
 #: What an item takes beside its values: bodies of 50 bytes would otherwise make 64 MiB of them 400.

@@ -6,17 +6,22 @@ session; the sorter sets them in order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from meshmq.core.feed.patterns import Patterns
+from meshmq.core.feed.patterns import Patterns, weight
 from meshmq.core.feed.sorter import Sorter
 from meshmq.core.feed.subscription import Subscription
 from meshmq.core.feed.tap import Tap
 from meshmq.core.part import Ground
+from meshmq.errors import ConfigError
 from meshmq.wire.news import News
 from meshmq.wire.subscribing import Heads
 
 TOPICS_KNOWN: Final = 100_000
+#: The most patterns, by weight, and the most text of them that a node subscribes to. Publishers take twice as much.
+PATTERNS_MOST: Final = 50_000
+TEXT_MOST: Final = 4 * 1024 * 1024
 #: For so long a publisher that is gone may come back with what was missing; then that is told as missed.
 GONE_FOR: Final = 10.0
 #: For so long, and of so many, it is remembered how far their topics were: who comes back repeats nothing.
@@ -40,7 +45,7 @@ class Subscriber:
         self._strings: dict[bytes, int] = {}
         #: Whom we asked for anything in the session that stands: what they send may be large.
         self.asked: set[bytes] = set()
-        self._version = 0
+        self._version = self._weight = self._text = 0
         self._last_number = 0
 
     # -- subscriptions -----------------------------------------------------------------------------
@@ -50,9 +55,28 @@ class Subscriber:
         self._last_number += 1
         return self._last_number
 
+    def check(self, patterns: Sequence[str]) -> None:
+        """See whether there is room for more patterns: publishers cut us off where we had too many.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        several = dict.fromkeys(patterns)
+        most = self._weight + 1 + sum(map(weight, several)), self._text + sum(len(text.encode()) for text in several)
+        if most[0] > PATTERNS_MOST or most[1] > TEXT_MOST:
+            raise ConfigError(
+                f"a node subscribes to at most {PATTERNS_MOST:,} patterns, of {TEXT_MOST:,} bytes together; of one "
+                "with wildcards each segment counts: subscribe to fewer patterns that match more"
+            )
+
+    def _weigh(self, subscription: Subscription, sign: int) -> None:
+        self._weight += sign * (1 + sum(map(weight, subscription.patterns)))
+        self._text += sign * sum(len(text.encode()) for text in subscription.patterns)
+
     def open(self, subscription: Subscription) -> None:
         """Ask all publishers for what a subscription wants."""
         self.subscriptions[subscription.number] = subscription
+        self._weigh(subscription, 1)
         for pattern in subscription.patterns if subscription.group is None else ():
             self._index.add(pattern, subscription)
         for string in subscription.prefixes:
@@ -66,6 +90,7 @@ class Subscriber:
         """End a subscription."""
         if self.subscriptions.pop(subscription.number, None) is None:
             return
+        self._weigh(subscription, -1)
         for pattern in subscription.patterns:
             self._index.remove(pattern, subscription)
         for string in subscription.prefixes:
