@@ -6,9 +6,9 @@ import threading
 from random import Random
 from typing import Final
 
-import meshmq
 import pytest
 
+import meshmq
 from tests.network.audience import Publisher, Subscriber
 from tests.network.children import LIMIT
 from tests.network.conftest import Spawn
