@@ -1,4 +1,4 @@
-"""A node whose direct connections take a detour through proxies, while its control links do not."""
+"""A node whose direct connections (and topics, if told to) take a detour through proxies, its control links do not."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from tests.network.proxy import Proxy
 
 
 class DetouredLinks:
-    """Links that dial a proxy wherever a peer's direct address was meant, and give a proxy's as their own."""
+    """Links that dial a proxy wherever a peer's address of ``detoured`` was meant, and give a proxy's as their own."""
 
-    def __init__(self, links: Links, detour: Callable[[Sequence[str]], str]) -> None:
-        self._links, self._detour = links, detour
-        self.bound = Bound(links.bound.control, (detour(links.bound.direct),), links.bound.topics)
+    def __init__(self, links: Links, detour: Callable[[Sequence[str]], str], detoured: Sequence[LinkName]) -> None:
+        self._links, self._detour, self._detoured = links, detour, detoured
+        bound = links.bound
+        topics = (detour(bound.topics),) if "topics" in detoured else bound.topics
+        self.bound = Bound(bound.control, (detour(bound.direct),), topics)
 
     @property
     def deadline(self) -> float | None:
@@ -34,7 +36,7 @@ class DetouredLinks:
         subscriptions: Sequence[bytes],
         now: float,
     ) -> None:
-        if link == "direct":
+        if link in self._detoured:
             addresses = [self._detour(addresses)]
         self._links.dial(connection, link, addresses, subscriptions, now)
 
@@ -61,22 +63,27 @@ class DetouredLinks:
 
 
 class DetouredNode(meshmq.Node):
-    """A ``Node`` to whose peers, and from them, every direct connection goes through a proxy of its own."""
+    """A ``Node`` to whose peers, and from them, every direct connection goes through a proxy of its own.
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    With ``topics=True`` those of topics do, too; with a ``rate`` each proxy carries so many bytes a second.
+    """
+
+    def __init__(self, *arguments: Any, topics: bool = False, rate: float | None = None, **options: Any) -> None:
         super().__init__(*arguments, insecure=True, **options)
+        self._rate = rate
+        self._detoured: tuple[LinkName, ...] = ("direct", "topics") if topics else ("direct",)
         self.proxies: dict[str, Proxy] = {}
 
     def _open_place(self) -> Place:
         place = super()._open_place()
-        return replace(place, links=DetouredLinks(place.links, self._detour))
+        return replace(place, links=DetouredLinks(place.links, self._detour, self._detoured))
 
     def _detour(self, addresses: Sequence[str]) -> str:
         """Return the address of the proxy in front of the TCP address among ``addresses``."""
         (address,) = [address for address in addresses if address.startswith("tcp://")]
         if address not in self.proxies:
             host, _, port = address.removeprefix("tcp://").rpartition(":")
-            self.proxies[address] = Proxy((host, int(port)))
+            self.proxies[address] = Proxy((host, int(port)), rate=self._rate)
         return self.proxies[address].address
 
     def close(self, timeout: float | None = None) -> None:

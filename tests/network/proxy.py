@@ -1,4 +1,4 @@
-"""A TCP proxy in a test's hand: it carries, cuts, and goes silent."""
+"""A TCP proxy in a test's hand: it carries, at its pace, cuts, refuses, and goes silent."""
 
 from __future__ import annotations
 
@@ -22,12 +22,17 @@ Pair = tuple[socket.socket, socket.socket]
 class Proxy:
     """Listens on a port of its own and carries every connection to ``target``, until told otherwise.
 
+    With a ``rate`` it carries at most so many bytes a second, of all connections together.
+
     Its thread alone touches what it carries: a descriptor closed by another thread may already be
     somebody else's when it is read.
     """
 
-    def __init__(self, target: tuple[str, int]) -> None:
-        self._target = target
+    def __init__(self, target: tuple[str, int], *, rate: float | None = None) -> None:
+        self._target, self._rate = target, rate
+        self._pause = threading.Event()
+        #: Whether it ends every connection that comes, at once.
+        self.refuses = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
         self._selector = selectors.DefaultSelector()
@@ -106,6 +111,9 @@ class Proxy:
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()
+        if self.refuses:
+            client.close()
+            return
         try:
             server = socket.create_connection(self._target, timeout=5)
         except OSError:
@@ -122,6 +130,8 @@ class Proxy:
     def _carry(self, end: socket.socket, other: socket.socket, pair: Pair) -> None:
         try:
             data = end.recv(_PIECE)
+            if self._rate is not None:
+                self._pause.wait(len(data) / self._rate)  # nothing else is carried meanwhile: the line is one
             other.sendall(data)
         except OSError:
             data = b""
