@@ -149,10 +149,10 @@ class BaseNode(Holder):
 
         ``topics`` has for each topic what this node published (``publish``: ``published``, ``bytes``,
         ``subscribers``) and for the patterns of each subscription what came (``subscribe``: ``received``,
-        ``in_hand`` of loops, ``waiting``, and ``missed`` by reason: ``lost`` on the way, ``overflowed`` or ``superseded`` here,
-        ``unreadable``). The 1,000 busiest are listed, all others are summed up as ``other topics``. ``groups`` has,
-        by the name of its queue, each group that gets what this node publishes: its ``topics``, ``members``,
-        ``depth``, and ``dropped``, what its queue had no room for.
+        ``in_hand`` of loops, ``waiting``, and ``missed`` by reason: ``lost`` on the way, ``overflowed`` or
+        ``superseded`` here, ``unreadable``). The 1,000 busiest are listed, all others are summed up as
+        ``other topics``. ``groups`` has, by the name of its queue, each group that gets what this node publishes:
+        its ``topics``, ``members``, ``depth``, and ``dropped``, what its queue had no room for.
 
         ``services`` has for each service what this node asked (``request``: ``asked``, ``outstanding``, and how
         they ended: ``answered``, ``failed``, ``timed_out``, ``cancelled``; ``retried`` and ``moved`` to another
@@ -274,7 +274,7 @@ class BaseNode(Holder):
 
 def _left_behind(participant: Participant) -> Undelivered | None:
     queues = {
-        outbox.queue: (outbox.untouched, outbox.depth - outbox.untouched)
+        outbox.queue: (outbox.backlog.untouched, outbox.depth - outbox.backlog.untouched)
         for outbox in participant.outboxes.values()
         if outbox.depth
     }

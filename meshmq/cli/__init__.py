@@ -11,20 +11,22 @@ from collections.abc import Sequence
 from typing import Final
 
 import meshmq
-from meshmq.cli import keys, peers, pull, push, recipe, run, stats
+from meshmq.cli import drain, keys, peers, publish, pull, push, recipe, reply, request, run, stats, subscribe
 from meshmq.cli.options import Parser, UsageError, add_shared, complete
 from meshmq.cli.silence import no_more_output
 from meshmq.cli.terminal import start_logging, stop_logging, words
 from meshmq.errors import MeshError
 from meshmq.links.interrupts import install_signals
 
-COMMANDS: Final = (peers, push, pull, stats, run, keys, recipe)
+COMMANDS: Final = (peers, push, pull, publish, subscribe, request, reply, stats, run, drain, keys, recipe)
 INTERRUPTED: Final = 130
 
 _EPILOG: Final = """\
 examples:
   meshmq pull hello                    in one terminal
   meshmq push hello '{"n": 1}'         in another, in either order
+  meshmq subscribe 'weather.**'        whoever publishes it:
+  meshmq publish weather.kitchen 21.5
   meshmq peers                         who is here
   meshmq recipe list                   programs to start from
 """

@@ -1,12 +1,12 @@
-"""The child process that does one job: started by a shell, fed on stdin, ended with us."""
+"""The child process that does one job, or answers one request: started by a shell, fed on stdin, ended with us."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from meshmq.errors import MeshError
@@ -14,6 +14,8 @@ from meshmq.links.interrupts import shield
 
 #: Seconds a child has after SIGTERM.
 PATIENCE: Final = 5.0
+#: Seconds between two looks whether anybody waits for it.
+LOOK: Final = 0.1
 #: What a shell returns where the command is there and cannot be run, and where it is not there.
 _CANNOT_RUN: Final = {126: "cannot be run", 127: "is not found"}
 
@@ -30,19 +32,57 @@ def run_child(command: str, line: str, about: Mapping[str, str]) -> int:
     Raises:
         CannotRun: the shell cannot run it.
     """
+    with _started(command, about) as child:
+        child.communicate(line.encode() + b"\n")  # one that does not read its job is welcome, too
+    if child.returncode in _CANNOT_RUN:
+        raise CannotRun(f"{command!r} {_CANNOT_RUN[child.returncode]}; the job in hand goes back")
+    return child.returncode
+
+
+def ask_child(
+    command: str, line: str, about: Mapping[str, str], given_up: Callable[[], bool]
+) -> tuple[int, bytes, bytes]:
+    """Run ``command`` as ``run_child`` does; return its exit code, and what it wrote to stdout and stderr.
+
+    It is ended when ``given_up``, asked ten times a second, says that nobody waits for it.
+
+    Raises:
+        CannotRun: the shell cannot run it.
+    """
+    with _started(command, about, caught=True) as child:
+        given: bytes | None = line.encode() + b"\n"
+        while True:
+            try:
+                out, said = child.communicate(given, timeout=LOOK)
+                break
+            except subprocess.TimeoutExpired:
+                given = None  # it has taken it
+                if given_up():
+                    _end(child)
+    if child.returncode in _CANNOT_RUN:
+        raise CannotRun(f"{command!r} {_CANNOT_RUN[child.returncode]}; the request in hand fails")
+    return child.returncode, out, said
+
+
+@contextmanager
+def _started(command: str, about: Mapping[str, str], *, caught: bool = False) -> Iterator[subprocess.Popen[bytes]]:
     child: subprocess.Popen[bytes] | None = None
-    environment = {**os.environ, **about}
+    environment, out = {**os.environ, **about}, subprocess.PIPE if caught else None
     try:
         with shield:  # a signal in the middle of Popen would leave us without the child's number
-            child = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env=environment, process_group=0)
-        child.communicate(line.encode() + b"\n")  # one that does not read its job is welcome, too
+            child = subprocess.Popen(
+                command, shell=True, stdin=subprocess.PIPE, stdout=out, stderr=out, env=environment, process_group=0
+            )
+        yield child
     except BaseException:
         if child is not None:
             _end(child)
         raise
-    if child.returncode in _CANNOT_RUN:
-        raise CannotRun(f"{command!r} {_CANNOT_RUN[child.returncode]}; the job in hand goes back")
-    return child.returncode
+    finally:
+        for pipe in (child.stdin, child.stdout, child.stderr) if child is not None else ():
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from meshmq.errors import ConfigError, MeshError
-from meshmq.names import check_name, check_pattern
+from meshmq.names import check_name, check_pattern, check_service
 
 _N = TypeVar("_N")
 
@@ -101,17 +101,24 @@ def topic(text: str) -> str:
     return _name("topic", text)
 
 
+def group(text: str) -> str:
+    """Return ``text`` if it can name a group of subscribers."""
+    return _name("group", text)
+
+
 def service(text: str) -> str:
     """Return ``text`` if it can name a service."""
     return _name("service", text)
 
 
+def served(text: str) -> str:
+    """Return ``text`` if a program may serve it."""
+    return _checked(lambda: check_service(text))
+
+
 def pattern(text: str) -> str:
     """Return ``text`` if topics can be subscribed to by it."""
-    try:
-        return check_pattern(text)
-    except ConfigError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    return _checked(lambda: check_pattern(text))
 
 
 def seconds(text: str) -> float:
@@ -123,6 +130,38 @@ def seconds(text: str) -> float:
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return number
+
+
+def hz(text: str) -> float:
+    """Return ``text`` as a span; what stands behind ``--hz`` may be meant as something else."""
+    try:
+        return seconds(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}; write --hz after the patterns, or --hz 1") from None
+
+
+def rate(text: str) -> float:
+    """Return ``text`` as a number a second above 0."""
+    try:
+        return seconds(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number a second above 0") from None
+
+
+def since(text: str) -> Literal["first", "last"] | int | float:
+    """Return ``text`` as ``node.subscribe`` takes it: a number of a message, or seconds where an ``s`` ends it."""
+    if text == "first":
+        return "first"
+    if text == "last":
+        return "last"
+    if text.endswith("s"):
+        return seconds(text.removesuffix("s"))
+    try:
+        return count(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not first, last, a number from 1, or seconds as in 30s"
+        ) from None
 
 
 def count(text: str) -> int:
@@ -147,7 +186,11 @@ def split_target(text: str) -> tuple[str, str]:
 
 
 def _name(kind: str, text: str) -> str:
+    return _checked(lambda: check_name(kind, text))
+
+
+def _checked(check: Callable[[], str]) -> str:
     try:
-        return check_name(kind, text)
+        return check()
     except ConfigError as error:
         raise argparse.ArgumentTypeError(str(error)) from None

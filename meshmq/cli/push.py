@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any, Final
 
 from meshmq.cli.joining import joined
 from meshmq.cli.options import UsageError, add_shared, queue, seconds
-from meshmq.cli.plain import from_line
 from meshmq.cli.terminal import words
+from meshmq.cli.values import given
 from meshmq.errors import MeshError, Undelivered
 from meshmq.faces.blocking import Queue
 from meshmq.names import counted
@@ -49,14 +48,14 @@ def add_arguments(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Push the jobs and wait until they are confirmed."""
-    jobs = [_parse(text, f"argument {number}") for number, text in enumerate(arguments.jobs, 1)]
+    jobs = given(arguments.jobs, "jobs")
     timeout = arguments.timeout
     settings = _PATIENT if timeout is None else Settings(drain=timeout, patience=timeout)
     began = time.monotonic()
     with joined(arguments, settings) as node:
         handle = node.queue(arguments.queue)
         try:
-            bad, pushed = _push_all(handle, iter(jobs) if arguments.jobs else _lines())
+            bad, pushed = _push_all(handle, jobs)
             if bad is not None:
                 words(str(bad))
             if timeout is None:
@@ -90,21 +89,3 @@ def _push_all(handle: Queue, jobs: Iterator[object]) -> tuple[UsageError | None,
     except UsageError as error:
         return error, pushed
     return None, pushed
-
-
-def _lines() -> Iterator[object]:
-    if sys.stdin.isatty():
-        words("reading jobs, one JSON value per line, until Ctrl-D")
-    for number, text in enumerate(sys.stdin.buffer, 1):
-        if text.strip():
-            yield _parse(text, f"line {number}")
-
-
-def _parse(text: str | bytes, where: str) -> object:
-    try:
-        return from_line(text)
-    except ValueError as error:
-        shown = text if isinstance(text, str) else text.decode(errors="replace")
-        raise UsageError(
-            f"{where} is no JSON value: {shown.strip()[:60]!r} ({error}); a text needs its quotes, as in '\"text\"'"
-        ) from None
