@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
         return 2
     whose = top if arguments else f"the standard library of Python {platform.python_version()}"
     print(f"The names in {total:,} files of {whose}")
-    print("counted by one reader, three counters and one totaller, who know two queues by name:")
+    print("counted by one reader, three counters and one totaller, who know each other's work by name:")
     try:
         mesh = count_in_a_mesh(top, total)
         print("and by one plain process:")
@@ -58,13 +58,12 @@ def count_in_a_mesh(top: Path, total: int) -> Result:
         crew.start("reader", "reader", top)
         reader = until_the_reader_leaves(crew, progress)
         seconds = progress.seconds
-        last = last_words(crew, ["totaller", *(name for name in (*COUNTERS, NEW) if name != KILLED)], progress)
-    totaller = last.pop("totaller")
+        last = last_words(crew, [name for name in (*COUNTERS, NEW) if name != KILLED])
     return Result(
         seconds,
-        totaller["totals"],
-        shares=totaller["shares"],
-        repeats=totaller["repeats"],
+        reader["totals"],
+        shares=reader["shares"],
+        repeats=reader["repeats"],
         reader=reader["stats"],
         peers=reader["peers"],
         counters={name: words["stats"] for name, words in last.items()},
@@ -73,30 +72,29 @@ def count_in_a_mesh(top: Path, total: int) -> Result:
 
 
 def until_the_reader_leaves(crew: Crew, progress: Progress) -> dict[str, Any]:
-    """Show progress and do the killing; returns the reader's words, told when all it pushed was confirmed."""
+    """Show progress and do the killing; returns the reader's last words, told when all it pushed was confirmed."""
     killed = False
     while True:
-        name, words = crew.hear()
-        if name == "reader":
-            return words
-        progress.show(words["done"])
-        if not killed and words["done"] >= progress.total / 2:
+        _, words = crew.hear()
+        done = words.get("done", progress.total)
+        progress.show(done)
+        if not killed and done >= progress.total / 2:
             killed = True
             crew.kill(KILLED)
             crew.start("counter", NEW)
             progress.note(f"killed {KILLED} with SIGKILL, started {NEW}")
+        if "totals" in words:
+            return words
 
 
-def last_words(crew: Crew, names: list[str], progress: Progress) -> dict[str, dict[str, Any]]:
+def last_words(crew: Crew, names: list[str]) -> dict[str, dict[str, Any]]:
     """Tell programs to finish; returns what each of them told last."""
     for name in names:
         crew.end(name)
     last: dict[str, dict[str, Any]] = {}
     while len(last) < len(names):
         name, words = crew.hear()
-        if "done" in words:
-            progress.show(words["done"])
-        else:
+        if name in names:
             last[name] = words
     return last
 

@@ -52,5 +52,5 @@ class Totals:
         return True
 
     def as_words(self) -> dict[str, object]:
-        """Return the totals as values that JSON has."""
-        return {"names": self.names, "files": sorted(self.files), "unreadable": sorted(self.unreadable)}
+        """Return a copy of the totals, as values that JSON has."""
+        return {"names": dict(self.names), "files": sorted(self.files), "unreadable": sorted(self.unreadable)}

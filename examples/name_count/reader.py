@@ -1,4 +1,4 @@
-"""Reads every file and pushes it into the queue "files"; leaves when all of them are counted.
+"""Reads every file and pushes it into the queue "files"; when all are counted it asks for the totals.
 
 Usage: python reader.py DIRECTORY
 """
@@ -22,10 +22,17 @@ def main(top: Path) -> None:
     settings = meshmq.Settings(outbox_jobs=FILES_AHEAD)
     with meshmq.Node(settings=settings) as node:
         close_when_input_ends(node)
+
+        @node.subscribe("progress.**")
+        def show(progress: dict[str, int]) -> None:
+            tell(done=progress["done"])
+
+        # For the jobs nobody need be there yet; who wants to see progress from its beginning has to know who makes it.
+        node.wait_for(reply="totals")
         for path in sources(top):
             node.push("files", {"path": str(path.relative_to(top)), "source": path.read_bytes()})
         node.flush()
-        tell(stats=node.stats(), peers=[peer.as_dict() for peer in node.peers()])
+        tell(**node.request("totals"), stats=node.stats(), peers=[peer.as_dict() for peer in node.peers()])
 
 
 if __name__ == "__main__":

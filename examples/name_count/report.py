@@ -21,6 +21,7 @@ class Progress:
         self._began = time.monotonic()
         self._live = sys.stdout.isatty()
         self._next = 0.0 if self._live else STEP
+        self._over = False
 
     @property
     def seconds(self) -> float:
@@ -31,8 +32,9 @@ class Progress:
         """Say how much is done, where it is time to."""
         share = done / self.total
         at = self.seconds if self._live else share
-        if at < self._next and done < self.total:
+        if self._over or (at < self._next and done < self.total):
             return
+        self._over = done >= self.total
         self._next = at + (REWRITTEN_EVERY if self._live else STEP)
         line = f"{self._label}  {done:,} of {self.total:,} files  {share:.0%}  {done / self.seconds:,.0f} files/s"
         print(f"\r{line:<76}" if self._live else line, end="" if self._live else "\n", flush=True)

@@ -6,5 +6,5 @@ import json
 
 
 def tell(**words: object) -> None:
-    """Write one line of JSON."""
-    print(json.dumps(words), flush=True)
+    """Write one line of JSON; from any thread, so in one piece."""
+    print(json.dumps(words) + "\n", end="", flush=True)
