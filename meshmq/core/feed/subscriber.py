@@ -40,6 +40,8 @@ class Subscriber:
         self.sorter = Sorter(ground)
         #: The taps of publishers that are gone, and since when.
         self._gone: dict[bytes, tuple[Tap, float]] = {}
+        #: When to look at them again.
+        self._gone_at = float("inf")
         self._index: Patterns[Subscription] = Patterns()
         self._matched: dict[str, list[Subscription]] = {}
         self._strings: dict[bytes, int] = {}
@@ -130,8 +132,16 @@ class Subscriber:
         if tap is not None:
             tap.gone = True
             self._gone[publisher] = (tap, now)
+            self._gone_at = min(self._gone_at, now + GONE_FOR)
+            if len(self._gone) > REMEMBERED_MOST:
+                self._forget(next(iter(self._gone)))
 
-    def _forget_gone(self, now: float) -> None:
+    def _forget(self, publisher: bytes) -> None:
+        del self._gone[publisher]
+        for subscription in self.subscriptions.values():
+            subscription.flows.pop(publisher, None)
+
+    def _look_at_gone(self, now: float) -> None:
         for publisher, (tap, since) in list(self._gone.items()):
             if now >= since + GONE_FOR and tap.behind:
                 for flow, subscription in tap.behind.items():
@@ -139,10 +149,10 @@ class Subscriber:
                         flow.rebase(flow.head)
                     self.sorter.go_on(flow, subscription, None)
                 tap.behind.clear()
-            if now >= since + REMEMBERED_FOR or len(self._gone) > REMEMBERED_MOST:
-                del self._gone[publisher]
-                for subscription in self.subscriptions.values():
-                    subscription.flows.pop(publisher, None)
+            if now >= since + REMEMBERED_FOR:
+                self._forget(publisher)
+        moments = [since + (GONE_FOR if tap.behind else REMEMBERED_FOR) for tap, since in self._gone.values()]
+        self._gone_at = min(moments, default=float("inf"))
 
     def sync(self, now: float) -> None:
         """Have every topics link bring what is wanted now, and send what is to be asked."""
@@ -230,7 +240,8 @@ class Subscriber:
     def deadline(self) -> float | None:
         """The next moment at which ``look_again`` has something to do."""
         moments = [tap.deadline() for tap in self.taps.values()]
-        moments += [since + GONE_FOR for tap, since in self._gone.values() if tap.behind]
+        if self._gone:
+            moments.append(self._gone_at)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def look_again(self, now: float) -> None:
@@ -238,7 +249,7 @@ class Subscriber:
         for tap in self.taps.values():
             if tap.doubts:
                 self.sorter.believe(tap, now)
-        if self._gone:
-            self._forget_gone(now)
+        if now >= self._gone_at:
+            self._look_at_gone(now)
         if self.sorter.hungry:
             self.sorter.look_again()
