@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import meshmq
 from tests.architecture import ROOT
 from tests.network.children import LIMIT
 from tests.network.conftest import Spawn
@@ -33,6 +34,26 @@ def test_totals_are_right_though_a_counter_was_killed(spawn: Spawn) -> None:
     assert "counter-2" in told["shares"]
     assert "(killed)" in told["shares"]
     assert "killed counter-2 with SIGKILL, started counter-4" in lines
+
+
+def test_totaller_publishes_progress_and_answers_for_its_totals(spawn: Spawn, mesh_name: str) -> None:
+    totaller = spawn(JOB / "totaller.py", env={"MESHMQ_MESH": mesh_name, "PYTHONPATH": str(ROOT)})
+    with meshmq.Node(mesh=mesh_name) as node, node.subscribe("progress.**") as progress:
+        first = {"path": "a.py", "names": {"x": 2}, "by": "counter-1"}
+        node.queue("counts").push_many([first, first, {"path": "b.py", "names": None, "by": "counter-2"}])
+        node.flush(timeout=LIMIT)
+        heard = sorted((message.topic, message.data) for message in (progress.receive(LIMIT), progress.receive(LIMIT)))
+        assert heard == [
+            ("progress.counter-1", {"done": 1, "share": 1}),
+            ("progress.counter-2", {"done": 2, "share": 1}),
+        ]
+        assert node.request("totals") == {
+            "totals": {"names": {"x": 2}, "files": ["a.py", "b.py"], "unreadable": ["b.py"]},
+            "shares": {"counter-1": 1, "counter-2": 1},
+            "repeats": 1,
+        }
+    totaller.signal(signal.SIGTERM)
+    assert totaller.wait() == 0, totaller.stderr
 
 
 def test_directory_without_python_files_is_a_wrong_use(spawn: Spawn, tmp_path: Path) -> None:
