@@ -11,8 +11,9 @@ choice, and is counted exactly (``message.gap``, ``subscription.missed``)::
     latest=True              keeps one of each topic   a dashboard
     overflow="disconnect"    keeps nothing: it is cut off, told so, and begins anew
 
-``follow`` makes a reader of the last kind: after a cut it says how many it missed, so that you can reload what you
-derive from them, and goes on with the last message (where its publisher keeps a history) and all that follow.
+``follow`` makes a reader of the last kind: it begins with the last message (where the publisher keeps a history) and
+gets all that follow. After a cut it says how many it missed, so that you can reload what you derive from them, and
+begins in this way again.
 
 *Limits*: what was dropped by a policy is not fetched again, whatever the history: for that read slowly from a
 history (``replayed_history``). From a cut until it is subscribed again what is published is not counted.
@@ -32,7 +33,6 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
-from typing import Literal
 
 import meshmq
 
@@ -50,16 +50,14 @@ def follow(
     Cut off is who has more than ``capacity`` messages waiting; what waited then is still done before.
     Lets through what ``do`` and ``behind`` raise.
     """
-    since: Literal["last"] | None = None
     while True:
-        with node.subscribe(pattern, overflow="disconnect", capacity=capacity, since=since) as messages:
+        with node.subscribe(pattern, overflow="disconnect", capacity=capacity, since="last") as messages:
             try:
                 for message in messages:
                     do(message)
                 return
             except meshmq.Overflowed as error:
                 behind(error.missed)
-        since = "last"
 
 
 def demo() -> None:
@@ -82,12 +80,12 @@ def demo() -> None:
     publisher, node = meshmq.Node("publisher", mesh=mesh), meshmq.Node("readers", mesh=mesh)
     with publisher, node:
         publisher.topic("numbers", history=1)
-        quick = node.subscribe("numbers")
-        oldest = node.subscribe("numbers", overflow="drop_oldest", capacity=100)
-        newest = node.subscribe("numbers", overflow="drop_newest", capacity=100)
+        publisher.publish("numbers", 0)
+        quick = node.subscribe("numbers", since="last")
+        oldest = node.subscribe("numbers", since="last", overflow="drop_oldest", capacity=100)
+        newest = node.subscribe("numbers", since="last", overflow="drop_newest", capacity=100)
         reader = threading.Thread(target=follow, args=(node, "numbers", do, behind), kwargs={"capacity": 100})
         reader.start()
-        publisher.publish("numbers", 0)
         for subscription in (quick, oldest, newest):
             subscription.receive(20)
         stuck.wait(20)

@@ -27,6 +27,7 @@ def test_last_values_stay_when_their_publisher_goes(mesh_name: str) -> None:
 
 def test_last_values_are_no_more_followed_when_closed(mesh_name: str) -> None:
     with meshmq.Node("house", mesh=mesh_name) as house, meshmq.Node("display", mesh=mesh_name) as display:
+        LastValues.keep(house, "sensors.*")
         one, other = LastValues(display, "sensors.*"), LastValues(display, "sensors.*")
         house.publish("sensors.hall", 20)
         for values in (one, other):
@@ -97,24 +98,25 @@ def test_a_quick_follower_is_never_behind_and_ends_with_its_node(mesh_name: str)
 def test_a_follower_that_was_cut_off_gets_the_last_one_that_is_kept(mesh_name: str) -> None:
     done: list[int] = []
     behind: list[int] = []
-    free, went_on = threading.Event(), threading.Event()
+    stuck, free, went_on = threading.Event(), threading.Event(), threading.Event()
 
     def do(message: meshmq.Message) -> None:
         done.append(message.data)
         if message.data == 0:
+            stuck.set()
             free.wait(20)
         elif message.data == 99:
             went_on.set()
 
     with meshmq.Node("publisher", mesh=mesh_name) as publisher, meshmq.Node("reader", mesh=mesh_name) as node:
         publisher.topic("numbers", history=1)
-        witness = node.subscribe("numbers")
+        publisher.publish("numbers", 0)
+        witness = node.subscribe("numbers", since="last")
         options = {"capacity": 10}
         reader = threading.Thread(target=follow, args=(node, "numbers", do, behind.append), kwargs=options)
         reader.start()
-        publisher.wait_for(subscribe="numbers", timeout=20)
-        publisher.publish("numbers", 0)
         assert witness.receive(20).data == 0
+        assert stuck.wait(20)
         for number in range(1, 100):
             publisher.publish("numbers", number)
         while witness.receive(20).data != 99:
