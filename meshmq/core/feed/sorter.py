@@ -179,7 +179,9 @@ class Sorter:
         hungry = subscription.hungry
         while hungry and subscription.roomy:
             flow, tap = hungry.popitem(last=False)
-            if not (tap.gone or flow.fetching) and tap.behind.get(flow) is subscription and flow.based:
+            # Of a publisher that does not know of us in this session we ask when it has answered (``subscriber.heads``).
+            known = subscription.number in tap.answered and not tap.gone
+            if known and flow.based and not flow.fetching and tap.behind.get(flow) is subscription:
                 self._fetch(tap, flow, subscription)
         if hungry:
             self.hungry[subscription] = None
