@@ -179,7 +179,7 @@ class Sorter:
         hungry = subscription.hungry
         while hungry and subscription.roomy:
             flow, tap = hungry.popitem(last=False)
-            # Of a publisher that does not know of us in this session we ask when it has answered (``subscriber.heads``).
+            # Of a publisher that does not know of us in this session we ask when it has answered (``Subscriber.heads``)
             known = subscription.number in tap.answered and not tap.gone
             if known and flow.based and not flow.fetching and tap.behind.get(flow) is subscription:
                 self._fetch(tap, flow, subscription)
