@@ -11,8 +11,8 @@ from meshmq import wishes
 from meshmq.calling import Timeout, check_asking
 from meshmq.codecs.base import Codec
 from meshmq.core.calls.call import Asking
-from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
+from meshmq.core.tray import TRAY_BYTES, ItemT, Tray
 from meshmq.errors import ClosedError, ConfigError, EncodeError, Undelivered
 from meshmq.history import History
 from meshmq.holding import Holder
@@ -188,24 +188,26 @@ class BaseNode(Holder):
         asking = check_asking(self.settings, service, Value(body, buffers), headers, timeout=timeout, **options)
         return *self._opened(), self._codec, asking
 
-    def _push_nowait(self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None) -> int:
+    def _push_nowait(
+        self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, to: str | None
+    ) -> int:
         engine, participant = self._engine, self._participant
         if engine is None or participant is None:
             engine, participant = self._opened()
         with engine.gate:
             if engine.closed or self._leaving:
                 self._refuse_push(engine)
-            number = participant.push(queue, body, buffers, headers, engine.now())
+            number = participant.push(queue, body, buffers, headers, engine.now(), to)
             engine.flush()
         self._quick[queue] = participant.outboxes[queue]
         return number
 
-    def _look_for(self, outbox: Outbox, body: bytes) -> None:
-        """Have a job taken in that was laid on the tray when there was no more room; refuse it on a closed node."""
+    def _look_for(self, tray: Tray[ItemT], laid: ItemT) -> None:
+        """Have that taken in which was laid on a tray when there was no more room; refuse it on a closed node."""
         engine, participant = self._opened()
         with engine.gate:
             closed = engine.closed or self._leaving
-            withdrawn = closed and outbox.tray.withdraw(body)
+            withdrawn = closed and tray.withdraw(laid)
             if not closed:
                 participant.clear_trays(engine.now())
                 participant.work(engine.now())
@@ -213,13 +215,15 @@ class BaseNode(Holder):
         if withdrawn:
             raise ClosedError(f"node {self.name!r} is closed")
 
-    def _push_wish(self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None) -> Wish[int]:
+    def _push_wish(
+        self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, to: str | None
+    ) -> Wish[int]:
         engine, participant = self._opened()
 
         def push(now: float) -> int:
             if self._leaving:
                 self._refuse_push(engine)
-            return participant.push(queue, body, buffers, headers, now)
+            return participant.push(queue, body, buffers, headers, now, to)
 
         return wishes.pushed(participant, queue, push, self.settings.patience)
 
@@ -246,13 +250,27 @@ class BaseNode(Holder):
         service = check_name("service", reply)
         return wishes.servers(self._participating(), service, count)
 
-    def _publish_nowait(self, topic: str, data: object, headers: Headers | None) -> None:
+    def _publish_nowait(self, topic: object, data: object, headers: Headers | None) -> None:
+        engine, participant = self._engine, self._participant
+        if participant is not None and type(topic) is str and topic in participant.feed.publisher.series:
+            name = topic  # what else it is the check below tells
+        else:
+            name = check_name("topic", topic)
         body, buffers, checked = self._encode(data, headers)
-        engine, participant = self._opened()
+        if engine is None or participant is None:
+            engine, participant = self._opened()
+        tray = participant.feed.intake.tray
+        room = len(tray.jobs) < tray.room and name is topic
+        if room and len(body) <= TRAY_BYTES and not (buffers or checked or engine.closed):
+            laid = (name, body)
+            tray.jobs.append(laid)
+            if not tray.room:
+                self._look_for(tray, laid)
+            return
         with engine.gate:
             if engine.closed or self._leaving:
                 self._refuse_push(engine)
-            participant.feed.publish(topic, body, buffers, checked, engine.now())
+            participant.feed.publish(name, body, buffers, checked, engine.now())
             engine.flush()
 
     def _retain(self, pattern: str, history: History) -> None:

@@ -74,6 +74,8 @@ JOINERS: Final = {
     "feed": "the part of it that has the topics",
     "calls": "the part of it that has the services",
     "trade": "the part of it that users of queues call",
+    "footing": "the part of it that the other patterns stand on",
+    "backlog": "what of an outbox no worker has: runs, in pauses, for one node",
     "exchange": "the part of it that joins outboxes and inboxes to sessions",
     "meeting": "the part of it that joins sessions to presence",
     "presence": "hears who comes; doubts are the other half of it",
@@ -84,7 +86,7 @@ JOINERS: Final = {
     "inbox": "gives hands out of sources, and receipts for them, as credit allows",
     "outbox": "keeps runs: on routes, in pauses, with their cargo",
     **dict.fromkeys(
-        ("credit", "hands", "receipts", "routes", "pauses", "cargo"), "a part of an inbox or outbox, made of others"
+        ("credit", "hands", "receipts", "routes", "pauses", "cargo", "directed"), "a part of an inbox or outbox, made of others"
     ),
 }
 

@@ -182,7 +182,7 @@ class Exchange(Meeting):
                 self._sought.add(queue)
                 self._seek(outbox, now)
             self._pump(outbox, now)
-            outbox.busy.note(now, busy=outbox.depth > outbox.waiting + outbox.paused)
+            outbox.busy.note(now, busy=outbox.depth > outbox.backlog.idle)
         while self._local:
             kind, frames = self._local.popleft()
             self._read(self.node_id, kind, frames, now)
@@ -251,11 +251,37 @@ class Exchange(Meeting):
             session = self.sessions[route.peer]
             session.pump(now, partial(self._next_jobs, outbox, route.peer, now), outbox.queue)
             self._soon_of(session)
+        for to in outbox.backlog.directed.targets:
+            self._pump_directed(outbox, to, now)
         if outbox.waiting:
             for route in outbox.routes.values():
                 self._offer(outbox, route.peer)
         if outbox.deadline is not None:
             self._soon(outbox.deadline)
+
+    def _pump_directed(self, outbox: Outbox, to: str, now: float) -> None:
+        """Send jobs to the one node that is to do them, if it is here and has room."""
+        peer, directed = self._bearer(to), outbox.backlog.directed
+        route = outbox.routes.get(peer) if peer is not None else None
+        if peer is None or route is None:
+            return
+
+        def source() -> tuple[Kind, Sequence[bytes]] | None:
+            if not directed.waiting(to) or route.free <= 0 or route.alone or not self._has_room(outbox.queue, peer):
+                return None
+            return Kind.JOBS, outbox.next_directed(route, to, now)
+
+        if peer == self.node_id:
+            self._local.extend(iter(source, None))
+        else:
+            self.sessions[peer].pump(now, source, outbox.queue)
+            self._soon_of(self.sessions[peer])
+        if directed.waiting(to) and route.free <= 0 and not route.told_backlog:
+            route.told_backlog = directed.waiting(to)
+            self.put(peer, Kind.OFFER, pack_offer(outbox.queue, route.told_backlog))
+
+    def _bearer(self, to: str) -> bytes | None:
+        raise NotImplementedError
 
     def _next_jobs(self, outbox: Outbox, peer: bytes, now: float) -> tuple[Kind, Sequence[bytes]] | None:
         route = outbox.best(partial(self._has_room, outbox.queue))

@@ -1,23 +1,22 @@
 """An outbox: the pusher keeps every job of one queue here until a worker has confirmed it.
 
-Jobs stand in *runs* of consecutive numbers. A run waits in ``_ready``, is in flight on a *route* (one
-worker), waits alone in ``_alone`` because a worker was lost while it may have been begun, or pauses
-after a nack. Delivery and guilt are counted apart: ``attempts`` counts deliveries that
-may have run, ``failures`` only what speaks against the job itself.
+Jobs stand in *runs* of consecutive numbers. A run waits in the *backlog* (in order, alone because a worker
+was lost while it may have been begun, or pausing after a nack), or is in flight on a *route* (one worker).
+Delivery and guilt are counted apart: ``attempts`` counts deliveries that may have run, ``failures`` only what
+speaks against the job itself.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Final
 
+from meshmq.core.backlog import Backlog
 from meshmq.core.busy import BusyTime
 from meshmq.core.cargo import Cargo, weight
-from meshmq.core.pauses import Pauses
 from meshmq.core.routes import Route, choose
-from meshmq.core.runs import Run, count_jobs, lengthen, merged, put_back, sift, suspects
+from meshmq.core.runs import Run, count_jobs, merged, suspects
 from meshmq.core.tray import TRAY_BYTES, TRAY_JOBS, Tray
 from meshmq.errors import WouldBlock
 from meshmq.names import counted
@@ -38,13 +37,11 @@ class Outbox:
         self._settings = settings
         self._next = base
         self._base = base
-        self._ready: deque[Run] = deque()
-        self._alone: deque[Run] = deque()
-        self._pauses = Pauses(settings, random)
+        self.backlog = Backlog(settings, random)
         self._cargo = Cargo()
-        self.tray = Tray()
+        self.tray: Tray[bytes] = Tray()
         self.routes: dict[bytes, Route] = {}
-        self.waiting = self.depth = self.size = 0
+        self.depth = self.size = 0
         self._turn = 0
         self._moved = False
         self.acked = self.redelivered = self.returned = self.refused = self.unreadable = 0
@@ -53,7 +50,7 @@ class Outbox:
         self.busy = BusyTime()
 
     def __repr__(self) -> str:
-        return f"<Outbox {self.queue!r} {counted(self.depth, 'job')}, {self.depth - self.waiting} in flight>"
+        return f"<Outbox {self.queue!r} {counted(self.depth, 'job')}, {self.depth - self.backlog.idle} in flight>"
 
     # -- in ----------------------------------------------------------------------------------------
 
@@ -62,8 +59,10 @@ class Outbox:
         """How many jobs were ever put in."""
         return self._next - self._base
 
-    def add(self, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
-        """Take a job; returns its number.
+    def add(
+        self, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float, to: str | None = None
+    ) -> int:
+        """Take a job, for one node alone where ``to`` names it; returns its number.
 
         Raises:
             WouldBlock: the outbox is full.
@@ -77,10 +76,9 @@ class Outbox:
         if self.depth and (self.depth >= settings.outbox_jobs or self.size + size > settings.outbox_bytes):
             raise WouldBlock
         number, self._next = self._next, self._next + 1
-        lengthen(self._ready, number, [body], now)
+        self.backlog.add(number, [body], now, to)
         if buffers or headers:
             self._cargo.load(number, buffers, headers)
-        self.waiting += 1
         self.depth += 1
         self.size += size
         return number
@@ -91,8 +89,7 @@ class Outbox:
         if not bodies:
             return False
         number, self._next = self._next, self._next + len(bodies)
-        lengthen(self._ready, number, bodies, now)
-        self.waiting += len(bodies)
+        self.backlog.add(number, bodies, now)
         self.depth += len(bodies)
         self.size += sum(map(len, bodies))
         return True
@@ -107,14 +104,9 @@ class Outbox:
         return now if self.clear_tray(now) else None  # laid there while there still was room
 
     @property
-    def untouched(self) -> int:
-        """How many jobs no worker has had in its hands, as far as is known."""
-        return sum(len(run.bodies) for runs in (self._ready, self._alone) for run in runs if not run.attempts)
-
-    @property
-    def paused(self) -> int:
-        """How many jobs pause after a nack."""
-        return len(self._pauses)
+    def waiting(self) -> int:
+        """How many jobs wait that may go to anybody."""
+        return self.backlog.waiting
 
     @property
     def working(self) -> list[bytes]:
@@ -125,52 +117,68 @@ class Outbox:
 
     def best(self, room: Callable[[bytes], bool]) -> Route | None:
         """Return the route to use next: most free credit, then least recently used."""
-        if not self.waiting or not self.routes:
+        backlog = self.backlog
+        if not backlog.waiting or not self.routes:
             return None
-        return choose(self.routes.values(), room, ready=bool(self._ready), alone=bool(self._alone))
+        return choose(self.routes.values(), room, ready=bool(backlog.ready), alone=bool(backlog.alone))
 
     def next_batch(self, route: Route, now: float) -> list[bytes]:
         """Take the next jobs for a route that ``best`` returned; returns the frames of a batch."""
         self._turn += 1
         route.used = self._turn
-        if self._alone and route.in_flight == 0:
-            run = self._alone.popleft()
-            if len(run.bodies) > 1:
-                self._alone.appendleft(run.cut(1, len(run.bodies)))
-                run = run.cut(0, 1)
+        backlog = self.backlog
+        if backlog.alone and route.in_flight == 0:
+            run = backlog.next_alone()
             route.alone = True
         else:
             run = self._take(route, now)
+        frames = self._send(route, run, backlog.waiting - len(run.bodies), now)
+        backlog.waiting -= len(run.bodies)
+        return frames
+
+    def next_directed(self, route: Route, to: str, now: float) -> list[bytes]:
+        """Take the next jobs that the node of a route alone is to do; returns the frames of a batch."""
+        self._turn += 1
+        route.used = self._turn
+        directed = self.backlog.directed
+        run = directed.take(to, max(1, route.free))
+        most = self._cargo.fitting(run, len(run.bodies))
+        if most < len(run.bodies):
+            directed.give_back(run.cut(most, len(run.bodies)))
+            run = run.cut(0, most)
+        return self._send(route, run, self.waiting + directed.waiting(to), now)
+
+    def _send(self, route: Route, run: Run, backlog: int, now: float) -> list[bytes]:
         buffers, headers = self._cargo.of(run)
         count = len(run.bodies)
-        frames = pack_batch(  # first: what fails here is booked nowhere
+        frames = pack_batch(
             self.queue,
             self.origin,
             run.first,
             run.bodies,
             attempt=run.attempts + 1,
-            backlog=self.waiting - count,
+            backlog=backlog,
             held=max(0.0, now - run.since),
             headers=headers,
             buffers=buffers,
         )
         route.depart(run, self._cargo.size(run))
-        self.waiting -= count
         self.redelivered += count if run.attempts else 0
-        route.told_backlog = self.waiting
+        route.told_backlog = backlog
         return frames
 
     def _take(self, route: Route, now: float) -> Run:
-        run = self._ready.popleft()
+        ready = self.backlog.ready
+        run = ready.popleft()
         sharing = sum(1 for other in self.routes.values() if other.free > 0) or 1
         # Small backlogs are shared out, but not in pieces below 5 ms of a worker's time: each costs two frames.
         share = max(1, -(-self.waiting // sharing), (route.free + route.in_flight) // WINDOW_PIECES)
         most = min(route.free, share)
-        while self._ready and len(run.bodies) < most and run.join(self._ready[0], now):
-            self._ready.popleft()
+        while ready and len(run.bodies) < most and run.join(ready[0], now):
+            ready.popleft()
         most = self._cargo.fitting(run, min(len(run.bodies), most))
         if most < len(run.bodies):
-            self._ready.appendleft(run.cut(most, len(run.bodies)))
+            ready.appendleft(run.cut(most, len(run.bodies)))
             run = run.cut(0, most)
         return run
 
@@ -199,11 +207,7 @@ class Outbox:
         found: list[Run] = []
         for route in self.routes.values():
             found += route.land(spans)
-        for waiting in (self._ready, self._alone):
-            taken = sift(waiting, spans)
-            self.waiting -= count_jobs(taken)
-            found += taken
-        return found + self._pauses.sift(spans)
+        return found + self.backlog.sift(spans)
 
     def _done(self, runs: Iterable[Run], now: float) -> None:
         for run in runs:
@@ -230,29 +234,23 @@ class Outbox:
                 for index in range(len(run.bodies)):
                     paused = run.cut(index, index + 1)
                     paused.alone = alone
-                    self._pauses.add(paused, delay, now)
+                    self.backlog.pauses.add(paused, delay, now)
         if verdict in (Verdict.RETURNED, Verdict.LEFT):
             count = count_jobs(back)
             self.returned += count
             if alone:  # what it was suspected of is not disproved
-                self._alone.extendleft(back)
-                self.waiting += count
+                self.backlog.suspect(back, first=True)
             else:
-                self._to_front(back)
+                self.backlog.to_front(back)
 
     def wake(self, now: float) -> bool:
         """Move what has paused long enough back in front; whether there was any."""
-        back = self._pauses.due(now)
-        suspected = [run for run in back if run.alone]
-        self.waiting += count_jobs(suspected)
-        self._alone.extend(suspected)
-        self._to_front(run for run in back if not run.alone)
-        return bool(back)
+        return self.backlog.wake(now)
 
     @property
     def deadline(self) -> float | None:
         """When the next paused job is due."""
-        return self._pauses.deadline
+        return self.backlog.pauses.deadline
 
     def open(self, peer: bytes) -> Route:
         """Return the route to a worker, made anew where there is none."""
@@ -278,16 +276,10 @@ class Outbox:
         for run in back:
             run.attempts += 1
         if clean:
-            self._to_front(back)
-            return count
-        self.waiting += count
-        self._alone.extend(suspects(back, route.begun))
+            self.backlog.to_front(back)
+        else:
+            self.backlog.suspect(suspects(back, route.begun))
         return count
-
-    def _to_front(self, runs: Iterable[Run]) -> None:
-        back = list(runs)
-        self.waiting += count_jobs(back)
-        put_back(self._ready, back)
 
     def _forget(self, run: Run) -> None:
         self.depth -= len(run.bodies)

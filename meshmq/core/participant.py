@@ -13,18 +13,17 @@ from random import Random
 
 from meshmq.core.calls.calls import Calls
 from meshmq.core.feed.feed import Feed
+from meshmq.core.footing import Footing
 from meshmq.core.part import Part
 from meshmq.core.roster import Peer
 from meshmq.core.session import Session
-from meshmq.core.stream import Source
-from meshmq.core.trade import Trade
 from meshmq.names import short
 from meshmq.settings import Settings
 from meshmq.wire.card import Card, State, pack_card
 from meshmq.wire.frames import Kind
 
 
-class Participant(Trade):
+class Participant(Footing):
     """One node's decisions: what its users and its engine call.
 
     Jobs are its own affair; ``feed`` has the topics and ``calls`` the services.
@@ -45,8 +44,6 @@ class Participant(Trade):
     ) -> None:
         card = Card(node_id, name, mesh, 1, control=control, direct=direct, topics=topics)
         super().__init__(card, settings, random, now)
-        #: Whether discovery has looked, and how long its answers may take.
-        self.looked, self.settle = False, 0.0
         self.feed = Feed(self, now)
         self._stalled = False
         self.calls = Calls(self, now)
@@ -60,64 +57,18 @@ class Participant(Trade):
 
     # -- what its parts ask ------------------------------------------------------------------------
 
-    def post(self, peer: bytes, kind: Kind, frames: Sequence[bytes], name: bytes) -> bool:
-        """Send a request or an answer, of any size, in order with what has the same ``name``."""
-        if peer == self.node_id:
-            self._local.append((kind, frames))
-            return True
-        session = self.sessions.get(peer)
-        if session is None or not session.live:
-            return False
-        session.post(kind, frames, name)
-        return True
-
     def unread(self, peer: bytes) -> int:
         """Return the bytes of requests and answers that wait until a peer reads."""
         session = self.sessions.get(peer)
         return session.unread if session is not None else 0
 
-    def pump(self, peer: bytes, source: Source, now: float) -> None:
-        """Send news to a peer, or to ourselves, as long as ``source`` gives some and there is room."""
-        if peer == self.node_id:
-            while (found := source()) is not None:
-                self._local.append(found)
-            return
-        session = self.sessions.get(peer)
-        if session is not None and session.live and session.room("news"):
-            session.pump(now, source, lane="news")
-            self._soon_of(session)
+    def named(self, to: str) -> bytes | None:
+        """Return the node of that name, or of that id in hex; ``None`` where none is here.
 
-    def want(self, peer: bytes, now: float) -> bool:
-        """Ask for a session with a peer; whether one stands already (with ourselves one always does)."""
-        if peer == self.node_id:
-            return True
-        session = self._session(peer)
-        if not session.live:
-            session.want(now)
-            self.soon(now)
-        return session.live
-
-    def name_of(self, peer: bytes) -> str:
-        """Return the name of a peer, or our own."""
-        if peer == self.node_id:
-            return self.presence.card.name
-        session, known = self.sessions.get(peer), self.roster.get(peer)
-        if session is not None:
-            return session.name
-        return known.card.name if known is not None else short(peer)
-
-    def round_trip(self, peer: bytes) -> float:
-        """Return the measured round trip to a peer in seconds, 0 where none was measured."""
-        known = self.roster.get(peer)
-        return (known.round_trip or 0.0) if known is not None else 0.0
-
-    def soon(self, moment: float) -> None:
-        """Have ``tick`` called at that moment at the latest."""
-        self._soon(moment)
-
-    def settled(self, now: float) -> bool:
-        """Whether discovery has had its first answers."""
-        return self.looked and not self.presence.rumours.unanswered and now >= self.opened_at + self.settle
+        Raises:
+            AmbiguousPeer: several bear the name.
+        """
+        return self.calls.named(to)
 
     def change_card(self, now: float) -> None:
         """Publish our card anew: what it shows has changed."""
@@ -197,6 +148,11 @@ class Participant(Trade):
             self._show(now)
 
     # -- leaving -----------------------------------------------------------------------------------
+
+    def clear_trays(self, now: float, *, close: bool = False) -> None:
+        """Take in what pushes and publishes have laid on their trays; with ``close`` nothing more may be laid there."""
+        super().clear_trays(now, close=close)
+        self.feed.intake.clear(now, close=close)
 
     def drain(self, now: float) -> None:
         """Take no new work, and say so."""

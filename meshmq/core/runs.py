@@ -17,13 +17,15 @@ RUN_SPAN: Final = 0.005
 class Run:
     """Jobs with consecutive numbers and one history."""
 
-    __slots__ = ("alone", "attempts", "bodies", "failures", "first", "since")
+    __slots__ = ("alone", "attempts", "bodies", "failures", "first", "since", "to")
 
     def __init__(self, first: int, bodies: list[bytes], since: float, attempts: int = 0, failures: int = 0) -> None:
         self.first, self.bodies, self.since = first, bodies, since
         self.attempts, self.failures = attempts, failures
         #: Whether it was suspected of the loss of a worker when it was refused: then it goes on alone.
         self.alone = False
+        #: The name, or the id in hex, of the only node that is to do it.
+        self.to: str | None = None
 
     @property
     def last(self) -> int:
@@ -32,7 +34,9 @@ class Run:
 
     def cut(self, start: int, end: int) -> Run:
         """Return a part of the run, by index."""
-        return Run(self.first + start, self.bodies[start:end], self.since, self.attempts, self.failures)
+        part = Run(self.first + start, self.bodies[start:end], self.since, self.attempts, self.failures)
+        part.to = self.to
+        return part
 
     def join(self, other: Run, now: float) -> bool:
         """Take in the jobs of a run that continues this one, has its history and is about as old; whether it is so."""
@@ -41,6 +45,7 @@ class Run:
             self.first + len(self.bodies) != other.first
             or len(self.bodies) + len(other.bodies) > RUN_JOBS
             or (self.attempts, self.failures) != (other.attempts, other.failures)
+            or self.to != other.to
             or apart > max(RUN_SPAN, age / 100)  # so wrong may be the age of what has waited
         ):
             return False
@@ -59,7 +64,7 @@ def count_jobs(runs: Iterable[Run]) -> int:
     return sum(len(run.bodies) for run in runs)
 
 
-def lengthen(runs: deque[Run], number: int, bodies: list[bytes], now: float) -> None:
+def lengthen(runs: deque[Run], number: int, bodies: list[bytes], now: float, to: str | None = None) -> None:
     """Append fresh jobs, to the last run where they continue it and are about as old."""
     tail = runs[-1] if runs else None
     if tail is not None and tail.last + 1 == number and tail.untried and now - tail.since < RUN_SPAN:
@@ -68,6 +73,7 @@ def lengthen(runs: deque[Run], number: int, bodies: list[bytes], now: float) -> 
         number, bodies = number + len(joined), bodies[len(joined) :]
     for start in range(0, len(bodies), RUN_JOBS):
         runs.append(Run(number + start, bodies[start : start + RUN_JOBS], now))
+        runs[-1].to = to
 
 
 def put_back(runs: deque[Run], back: list[Run]) -> None:

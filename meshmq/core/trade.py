@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from meshmq.core.exchange import Exchange
 from meshmq.core.hands import Hand
 from meshmq.core.inbox import Inbox
-from meshmq.errors import ConfigError
+from meshmq.errors import AmbiguousPeer, ConfigError
 from meshmq.wire.batches import Headers
 from meshmq.wire.card import NAMES_LIMIT
 from meshmq.wire.frames import Verdict
@@ -16,17 +16,28 @@ from meshmq.wire.frames import Verdict
 class Trade(Exchange):
     """A node that gives and takes jobs, as its users see it."""
 
-    def push(self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
-        """Put a job into a queue's outbox; returns its number.
+    def push(
+        self,
+        queue: str,
+        body: bytes,
+        buffers: Sequence[bytes],
+        headers: Headers | None,
+        now: float,
+        to: str | None = None,
+    ) -> int:
+        """Put a job into a queue's outbox, for one node alone where ``to`` names it; returns its number.
 
         Raises:
             WouldBlock: the outbox is full.
+            AmbiguousPeer: several nodes bear the name.
         """
+        if to is not None:
+            self.named(to)
         outbox = self.outboxes.get(queue)
         if outbox is None:
             outbox = self._open_outbox(queue)
         outbox.clear_tray(now)
-        number = outbox.add(body, buffers, headers, now)
+        number = outbox.add(body, buffers, headers, now, to)
         self._busy_outboxes[queue] = None
         self.work(now)
         due = outbox.set_tray(now)
@@ -118,3 +129,17 @@ class Trade(Exchange):
     def names_shown(self) -> int:
         """Return how many names stand on our card: it has room for ``NAMES_LIMIT``."""
         return len(self.inboxes)
+
+    def named(self, to: str) -> bytes | None:
+        """Return the node of that name, or of that id in hex; ``None`` where none is here.
+
+        Raises:
+            AmbiguousPeer: several bear the name.
+        """
+        raise NotImplementedError
+
+    def _bearer(self, to: str) -> bytes | None:
+        try:
+            return self.named(to)
+        except AmbiguousPeer:
+            return None

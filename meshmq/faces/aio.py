@@ -70,17 +70,25 @@ class AsyncNode(AsyncPublishingNode):
     # -- the verbs -------------------------------------------------------------------------------
 
     async def push(
-        self, queue: str, data: object, *, headers: Headers | None = None, timeout: float | None = None
+        self,
+        queue: str,
+        data: object,
+        *,
+        headers: Headers | None = None,
+        timeout: float | None = None,
+        to: str | None = None,
     ) -> None:
         """Give a job to exactly one worker of ``queue``; it is kept here until a worker has confirmed it.
 
         Waits only while the queue's outbox is full; ``timeout=0`` never waits. ``data`` is copied
-        before the call returns. Cancelled, it has pushed nothing.
+        before the call returns. ``to`` names the only node that is to do it (or gives its id in hex); it waits
+        here until that one pulls the queue. Cancelled, it has pushed nothing.
 
         Raises:
             EncodeError: ``data`` would not come back equal; nothing was pushed.
             TimedOut: the outbox stayed full; nothing was pushed.
             NoPeersError: it is full and nobody has pulled it for ``settings.patience``.
+            AmbiguousPeer: several nodes are named ``to``; nothing was pushed.
             ClosedError: the node is closed.
         """
         if timeout is not None:
@@ -90,21 +98,21 @@ class AsyncNode(AsyncPublishingNode):
             await self._take_turn()
         engine = self._engine
         outbox = self._quick.get(queue) if type(queue) is str else None  # what else it is the check below tells
-        if engine is not None and outbox is not None and headers is None:
+        if engine is not None and outbox is not None and headers is None and to is None:
             body, buffers = self._codec.encode(data)
             tray = outbox.tray
             if len(tray.jobs) < tray.room and len(body) <= TRAY_BYTES and not (buffers or engine.closed):
                 tray.jobs.append(body)
                 if not tray.room:
-                    self._look_for(outbox, body)
+                    self._look_for(tray, body)
                 return
         else:
             queue = check_name("queue", queue)
             body, buffers, headers = self._encode(data, headers)
         with suppress(WouldBlock):
-            self._push_nowait(queue, body, buffers, headers)
+            self._push_nowait(queue, body, buffers, headers, to)
             return
-        await self._wait(self._push_wish(queue, body, buffers, headers), timeout)
+        await self._wait(self._push_wish(queue, body, buffers, headers, to), timeout)
 
     def pull(
         self,
@@ -207,13 +215,15 @@ class AsyncQueue:
     def __repr__(self) -> str:
         return f"<AsyncQueue {self.name!r} of {self._node!r}>"
 
-    async def push(self, data: object, *, headers: Headers | None = None, timeout: float | None = None) -> None:
+    async def push(
+        self, data: object, *, headers: Headers | None = None, timeout: float | None = None, to: str | None = None
+    ) -> None:
         """Give a job to exactly one worker; see ``AsyncNode.push``.
 
         Raises:
-            EncodeError, TimedOut, NoPeersError, ClosedError: as ``AsyncNode.push``.
+            EncodeError, TimedOut, NoPeersError, AmbiguousPeer, ClosedError: as ``AsyncNode.push``.
         """
-        await self._node.push(self.name, data, headers=headers, timeout=timeout)
+        await self._node.push(self.name, data, headers=headers, timeout=timeout, to=to)
 
     async def push_many(self, values: Iterable[object], *, timeout: float | None = None) -> int:
         """Push each of ``values``; returns how many. ``timeout`` counts for each.

@@ -14,9 +14,7 @@ from meshmq.testing import SimulatedNode
 def runs(outbox: Outbox) -> list[Run]:
     """Return all runs an outbox holds, wherever they stand."""
     return [
-        *outbox._ready,
-        *outbox._alone,
-        *outbox._pauses.runs,
+        *outbox.backlog.runs,
         *(run for route in outbox.routes.values() for run in route.flights),
     ]
 
@@ -47,7 +45,7 @@ def audit_outbox(outbox: Outbox) -> None:
     assert outbox.depth == sum(len(run.bodies) for run in held), "depth"
     numbers = {number for run in held for number in range(run.first, run.last + 1)}
     assert len(numbers) == outbox.depth, "a job stands in two places"
-    assert outbox.waiting == sum(len(run.bodies) for run in [*outbox._ready, *outbox._alone]), "waiting"
+    assert outbox.waiting == sum(len(run.bodies) for run in [*outbox.backlog.ready, *outbox.backlog.alone]), "waiting"
     assert outbox.size == sum(outbox._cargo.weight(run) for run in held), "size"
     assert outbox._cargo.buffers.keys() | outbox._cargo.headers.keys() <= numbers, "cargo of jobs that are gone"
     for route in outbox.routes.values():

@@ -8,9 +8,9 @@ from contextlib import suppress
 import pytest
 
 from meshmq.core import stream
+from meshmq.core.stream import TRANSFERS
 from meshmq.errors import ConfigError, WouldBlock
 from meshmq.settings import Settings
-from meshmq.core.stream import TRANSFERS
 from meshmq.wire.card import NAMES_LIMIT, pack_card, read_card, unpack_body
 from meshmq.wire.chunks import CHUNK_BYTES, join_message, pack_chunk
 from meshmq.wire.frames import (
@@ -108,14 +108,14 @@ def test_acks_and_returns_of_everything_cost_nothing() -> None:
     outbox = node.outboxes["jobs"]
     stranger.say(Kind.GRANT, pack_grant("jobs", 1_000, LAST))
     stranger.say(Kind.SETTLE, pack_settle("jobs", Verdict.REFUSED, outbox.origin, [(1, LAST)]))
-    assert outbox.paused == 1_000
+    assert len(outbox.backlog.pauses) == 1_000
     odd = [(number, number) for number in range(1_001, 3_001, 2)]
     for body in pack_acks("jobs", 1_000, LAST, [(outbox.origin, LAST, odd)] * 20):
         stranger.say(Kind.ACKS, body)
     assert outbox.depth == 2_000 - 500
     for body in pack_acks("jobs", 1_000, LAST, [(outbox.origin, -1, [(0, LAST)]), (ORIGIN, 5, [(0, LAST)])]):
         stranger.say(Kind.ACKS, body)
-    assert (outbox.depth, outbox.waiting, outbox.paused) == (0, 0, 0)
+    assert (outbox.depth, outbox.waiting, len(outbox.backlog.pauses)) == (0, 0, 0)
     assert not byes(stranger)
 
 

@@ -182,9 +182,9 @@ def test_an_ack_settles_a_job_that_pauses() -> None:
     pusher = Pusher(2, workers="a")
     pusher.send_all()
     pusher.back("a", Verdict.REFUSED, (1, 2))
-    assert (pusher.box.paused, pusher.box.waiting) == (2, 0)
+    assert (len(pusher.box.backlog.pauses), pusher.box.waiting) == (2, 0)
     assert pusher.ack("z", (2, 2)) == 1
-    assert (pusher.box.paused, pusher.box.depth) == (1, 1)
+    assert (len(pusher.box.backlog.pauses), pusher.box.depth) == (1, 1)
 
 
 def test_a_batch_that_cannot_be_packed_is_not_on_its_way() -> None:

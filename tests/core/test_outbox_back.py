@@ -179,7 +179,7 @@ def test_only_what_was_begun_is_blamed() -> None:
     pusher.send_all()
     pusher.ack("a", (1, 1), begun=3)
     pusher.lose("a")
-    blamed = {run.first: run.failures for run in pusher.box._alone}
+    blamed = {run.first: run.failures for run in pusher.box.backlog.alone}
     assert blamed == {2: 0, 3: 1, 4: 0}
 
 

@@ -13,9 +13,9 @@ from meshmq.core.stream import (
     COVER_AFTER,
     COVER_BYTES,
     COVER_FRAMES,
+    PLACES,
     SMALL_FRAMES,
     TRANSFER_EXTRA,
-    PLACES,
     WINDOW,
     Stream,
 )

@@ -85,7 +85,7 @@ async def test_capacity_drops_the_oldest_and_the_gap_tells_how_many(stage: Stage
     await node.publish("b", 0)
 
     async def here() -> bool:
-        return len(subscription) == 10 and subscription.missed == 90
+        return bool(len(subscription) == 10 and subscription.missed == 90)
 
     await soon(here)
     first = await subscription.receive(timeout=10)
@@ -100,7 +100,7 @@ async def test_who_is_to_be_disconnected_is_told_after_what_waited(stage: Stage)
         await node.publish("a", number)
 
     async def here() -> bool:
-        return subscription.missed == 3
+        return bool(subscription.missed == 3)
 
     await soon(here)
     assert await data_of(subscription, 2) == [1, 2]
@@ -118,7 +118,7 @@ async def test_latest_gives_the_newest_of_each_topic(stage: Stage) -> None:
         await node.publish("camera.2", -number)
 
     async def here() -> bool:
-        return subscription.missed >= 38
+        return bool(subscription.missed >= 38)
 
     await soon(here)
     messages = [await subscription.receive(timeout=10) for _ in range(2)]
@@ -138,8 +138,8 @@ async def test_one_of_a_group_gets_each_message_and_acks_it(stage: Stage) -> Non
     for number in range(20):
         await publisher.publish("orders.new", number, headers={"n": str(number)})
 
-    async def work(subscription: object) -> list[object]:
-        done: list[object] = []
+    async def work(subscription: object) -> list[int]:
+        done: list[int] = []
         async for message in subscription:  # type: ignore[attr-defined]  # a subscription of either face
             assert (message.topic, message.seq, message.redelivered) == ("orders.new", message.data + 1, False)
             assert message.headers == {"n": str(message.data)}

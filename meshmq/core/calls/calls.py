@@ -21,7 +21,7 @@ class Calls:
     def __init__(self, ground: Ground, now: float) -> None:
         self._ground = ground
         self.server = Server(ground)
-        choice = Choice(ground, self.server.serves)
+        choice = self._choice = Choice(ground, self.server.serves)
         self.caller = Caller(ground, choice)
         self.surveys = Surveys(ground, choice, self.caller)
 
@@ -29,6 +29,14 @@ class Calls:
     def served(self) -> dict[str, None]:
         """The names of the services on our card."""
         return self.server.served
+
+    def named(self, to: str) -> bytes | None:
+        """Return the node of that name, or of that id in hex; ``None`` where none is here.
+
+        Raises:
+            AmbiguousPeer: several bear the name.
+        """
+        return self._choice.named(to)
 
     def read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
         """Take what a session brought."""

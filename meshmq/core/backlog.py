@@ -1,0 +1,84 @@
+"""A backlog: the jobs of one outbox that no worker has: they wait in order, wait alone, pause, or are for one node."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from random import Random
+
+from meshmq.core.directed import Directed
+from meshmq.core.pauses import Pauses
+from meshmq.core.runs import Run, count_jobs, lengthen, put_back, sift
+from meshmq.settings import Settings
+from meshmq.wire.fields import Ranges
+
+
+class Backlog:
+    """Runs by what they wait for; ``waiting`` counts those that may go to anybody."""
+
+    def __init__(self, settings: Settings, random: Random) -> None:
+        self.ready: deque[Run] = deque()
+        #: Each may have been begun by a worker that was lost: it goes out while nothing else is with its worker.
+        self.alone: deque[Run] = deque()
+        self.pauses = Pauses(settings, random)
+        self.directed = Directed()
+        self.waiting = 0
+
+    @property
+    def runs(self) -> list[Run]:
+        """All that no worker has."""
+        return [*self.ready, *self.alone, *self.pauses.runs, *self.directed.runs]
+
+    @property
+    def idle(self) -> int:
+        """How many jobs no worker has."""
+        return self.waiting + len(self.pauses) + len(self.directed)
+
+    @property
+    def untouched(self) -> int:
+        """How many jobs no worker has had in its hands, as far as is known."""
+        return count_jobs(run for run in self.runs if not run.attempts and not run.failures)
+
+    def add(self, number: int, bodies: list[bytes], now: float, to: str | None = None) -> None:
+        """Take fresh jobs with consecutive numbers."""
+        if to is None:
+            lengthen(self.ready, number, bodies, now)
+            self.waiting += len(bodies)
+        else:
+            self.directed.add(number, bodies, to, now)
+
+    def to_front(self, runs: Iterable[Run]) -> None:
+        """Put back what a worker had, where its numbers belong."""
+        back = self.directed.put_back(runs)
+        self.waiting += count_jobs(back)
+        put_back(self.ready, back)
+
+    def suspect(self, runs: Iterable[Run], *, first: bool = False) -> None:
+        """Put back what is to go out alone, behind others of its kind or ``first``."""
+        back = self.directed.put_back(runs)
+        self.waiting += count_jobs(back)
+        (self.alone.extendleft if first else self.alone.extend)(back)
+
+    def next_alone(self) -> Run:
+        """Take the next job that goes out alone."""
+        run = self.alone.popleft()
+        if len(run.bodies) > 1:
+            self.alone.appendleft(run.cut(1, len(run.bodies)))
+            run = run.cut(0, 1)
+        return run
+
+    def sift(self, spans: Ranges) -> list[Run]:
+        """Take numbers out of wherever they wait."""
+        found: list[Run] = []
+        for waiting in (self.ready, self.alone):
+            taken = sift(waiting, spans)
+            self.waiting -= count_jobs(taken)
+            found += taken
+        return found + self.directed.sift(spans) + self.pauses.sift(spans)
+
+    def wake(self, now: float) -> bool:
+        """Put in front what has paused long enough; whether there was any."""
+        back = self.pauses.due(now)
+        self.suspect(run for run in back if run.alone)
+        self.to_front(run for run in back if not run.alone)
+        return bool(back)

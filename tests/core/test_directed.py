@@ -1,0 +1,85 @@
+"""Jobs for one node alone: nobody else gets them, whatever becomes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshmq.core.hands import Hand
+from meshmq.errors import AmbiguousPeer
+from meshmq.wire.frames import Verdict
+from tests.core.village import Village, body, numbered
+
+
+def push(village: Village, index: int, to: str, *bodies: bytes) -> None:
+    for one in bodies:
+        village.do(index, lambda node, now, one=one: node.push("jobs", one, (), None, now, to))  # type: ignore[misc]  # mypy cannot infer a default
+
+
+def test_only_the_node_that_was_named_gets_them() -> None:
+    village = Village(3)
+    village.open(1)
+    village.open(2)
+    village.take(1)
+    village.take(2)
+    push(village, 0, "n2", *numbered(50))
+    village.push(0, b"anybody")
+    village.run(0.5)
+    done = [one for one, _ in village.work_off(2)]
+    others = [one for one, _ in village.work_off(1)]
+    assert [one for one in done if one != b"anybody"] == numbered(50)
+    assert sorted([*done, *others]) == sorted([*numbered(50), b"anybody"])
+    assert village[0].outboxes["jobs"].depth == 0
+
+
+def test_they_wait_for_a_node_that_is_not_here_or_does_not_pull() -> None:
+    village = Village(2)
+    push(village, 0, "n1", b"later")
+    push(village, 0, "somebody", b"never")
+    village.run(1)
+    assert village[0].outboxes["jobs"].depth == 2
+    village.open(1)
+    assert [one for one, _ in village.work_off(1)] == [b"later"]
+    assert village[0].outboxes["jobs"].depth == 1
+
+
+def test_an_id_names_a_node_and_a_node_may_name_itself() -> None:
+    village = Village(2)
+    village.open(0)
+    village.open(1)
+    push(village, 0, village[1].node_id.hex(), b"by id")
+    push(village, 0, "n0", b"mine")
+    assert [one for one, _ in village.work_off(1)] == [b"by id"]
+    assert [one for one, _ in village.work_off(0)] == [b"mine"]
+
+
+def test_what_comes_back_goes_to_the_same_node_again() -> None:
+    village = Village(3)
+    village.open(1)
+    village.open(2)
+    village.take(2)
+    push(village, 0, "n1", b"one", b"two")
+
+    def begun() -> Hand:
+        return village.next(1)
+
+    hand = begun()
+    assert body(hand) == b"one"
+    village.leave(1)
+    hand = village.next(1, "another")
+    assert (body(hand), hand.batch.attempt) == (b"one", 2)
+    hand.said[hand.position] = Verdict.REFUSED
+    village.do(1, lambda node, now: node.judge("jobs", hand, hand.position, Verdict.REFUSED, 0.0, now))
+    village.finish(1, hand)
+    village.run(1)
+    assert sorted(one for one, _ in village.work_off(1)) == [b"one", b"two"]
+    assert village.work_off(2) == []
+
+
+def test_a_name_that_several_bear_is_refused() -> None:
+    village = Village(3)
+    for index in (1, 2):
+        peer = village[0].roster[village[index].node_id]
+        object.__setattr__(peer.card, "name", "twin")
+    with pytest.raises(AmbiguousPeer, match="2 nodes are named 'twin'"):
+        village[0].push("jobs", b"x", (), None, village.sim.now, "twin")
+    assert "jobs" not in village[0].outboxes
