@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import meshmq
-from meshmq.cli import drain, keys, peers, publish, pull, push, recipe, reply, request, run, stats, subscribe
+from meshmq.cli import drain, keys, offers, peers, publish, pull, push, recipe, reply, request, run, stats, subscribe
 from meshmq.cli.options import Parser, UsageError, add_shared, complete
 from meshmq.cli.silence import no_more_output
 from meshmq.cli.terminal import start_logging, stop_logging, words
 from meshmq.errors import MeshError
 from meshmq.links.interrupts import install_signals
 
-COMMANDS: Final = (peers, push, pull, publish, subscribe, request, reply, stats, run, drain, keys, recipe)
+COMMANDS: Final = (peers, push, pull, publish, subscribe, request, reply, offers, stats, run, drain, keys, recipe)
 INTERRUPTED: Final = 130
 
 _EPILOG: Final = """\
