@@ -45,7 +45,13 @@ def test_example_of_a_help_text_can_be_typed(example: str) -> None:
     assert callable(parse(*words).run)
 
 
-@pytest.mark.parametrize("command", ["peers", "push", "pull", "stats", "keys", "recipe"])
+COMMANDS = (
+    "drain", "keys", "peers", "publish", "pull", "push", "queues", "recipe", "reply", "request", "run", "services",
+    "stats", "subscribe", "topics",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_every_command_is_on_stdout(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     out, words = capsys.readouterr()
@@ -78,6 +84,24 @@ def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         "recipe run nonesuch",
         "push q nojson",
         "push q NaN",
+        "publish",
+        "publish a.* 1",
+        "publish a nojson",
+        "publish a 1 --rate 0",
+        "subscribe",
+        "subscribe a.**.b",
+        "subscribe a --since yesterday",
+        "subscribe a --hz often",
+        "subscribe a --group g --latest",
+        "request",
+        "request a nojson",
+        "request a 1 2",
+        "reply a",
+        "reply meshmq.stats --exec true",
+        "run module",
+        "run module.:node",
+        "run module:node --workers 0",
+        "drain",
     ],
 )
 def test_what_cannot_be_meant_ends_with_two(words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,6 +136,19 @@ def test_options_may_stand_between_the_jobs() -> None:
 
 def test_nothing_after_two_dashes_is_an_option() -> None:
     assert parse("push", "q", "--", "-1", "--mesh").jobs == ["-1", "--mesh"]
+
+
+def test_since_is_a_number_of_a_message_or_of_seconds() -> None:
+    given = [parse("subscribe", "a", "--since", text).since for text in ("first", "last", "12", "12s", "0.5s")]
+    assert given == ["first", "last", 12, 12.0, 0.5]
+    assert [type(each) for each in given[2:]] == [int, float, float]
+
+
+def test_hz_needs_no_number_and_says_where_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse("subscribe", "a", "--hz").hz == 1.0
+    assert parse("subscribe", "--hz", "2", "a").hz == 2.0
+    assert main(["subscribe", "--hz", "a"]) == 2
+    assert "write --hz after the patterns, or --hz 1" in capsys.readouterr().err
 
 
 def test_what_mesh_cannot_do_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""``meshmq peers`` and ``meshmq stats`` show who is here at the first look."""
+"""``meshmq peers`` shows who is here at the first look."""
 
 from __future__ import annotations
 
@@ -54,24 +54,6 @@ def test_watch_prints_what_happens_until_interrupted(meshmq: Meshmq, mesh_name: 
     for child in (watch, told):
         child.signal(signal.SIGINT)
         assert child.wait() == 130
-
-
-def test_stats_shows_queues_and_who_pulls_them(mesh_name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with (
-        Node("one", mesh=mesh_name) as one, one.pull("jobs"),
-        Node("two", mesh=mesh_name) as two, two.pull("jobs"), two.pull("done"),
-    ):  # fmt: skip
-        assert main(["stats", "--mesh", mesh_name]) == 0
-        lines = capsys.readouterr().out.splitlines()
-        assert main(["stats", "--json", "done", "--mesh", mesh_name]) == 0
-        told = json.loads(capsys.readouterr().out)
-        assert main(["stats", "nonesuch", "--mesh", mesh_name]) == 1
-    assert [line.split()[0] for line in lines if line] == ["QUEUE", "done", "jobs", "NAME", "one", "two"]
-    assert lines[2].split()[1] == "2"
-    assert lines[2].endswith("one two")
-    assert told["queues"] == {"done": ["two"]}
-    assert [peer["name"] for peer in told["peers"]] == ["two"]
-    assert f"nobody in the mesh {mesh_name!r} is called 'nonesuch' or pulls it" in capsys.readouterr().err
 
 
 def test_commands_that_pass_by_leave_the_port_to_a_node_that_stays(
