@@ -34,7 +34,7 @@ SERIES_MOST: Final = 100_000
 LOOSE_BYTES: Final = 64 * 1024 * 1024
 #: For so long after discovery has settled, and after the first message, everything is kept for who is on the way.
 YOUNG: Final = 5.0
-#: ...and for so long at most while a subscriber that we know of has not asked yet.
+#: ...and for so long more, at most, while a subscriber that we know of has not asked yet, or fetches what is kept.
 YOUNG_MOST: Final = 30.0
 
 
@@ -52,6 +52,7 @@ class Publisher:
         self.tuned = 0
         #: Until when everything is kept; ``None`` before the first message.
         self.young_until: float | None = None
+        self._young_most = 0.0
         self.local: list[Sequence[bytes]] = []
         self.published = self.bytes = self.forgotten = 0
         self._rules: list[tuple[str, History | None]] = []
@@ -119,7 +120,7 @@ class Publisher:
 
     def _begin(self, topic: str, now: float) -> Series:
         if self.young_until is None and not self.published:
-            self.young_until = now + YOUNG
+            self.young_until, self._young_most = now + YOUNG, now + YOUNG + YOUNG_MOST
         if len(self.series) >= SERIES_MOST:
             self._forget_some()
         history = next((history for pattern, history in reversed(self._rules) if matches(pattern, topic)), None)
@@ -277,12 +278,12 @@ class Publisher:
                 del self._restless[series]
             self.tell_heads(quiet, now)
         if self.young_until is not None and now >= self.young_until:
-            settled = self._ground.settled(now)
-            if (settled and not awaited()) or now >= self.young_until + YOUNG_MOST:
+            busy = not self._ground.settled(now) or awaited() or any(self.errands.values())
+            if busy and now < self._young_most:
+                self.young_until = now + 1.0
+            else:
                 self.young_until = None
                 self.shelf.older_than(now, TOPICS_BYTES)
-            else:
-                self.young_until = now + 1.0
 
     @property
     def deadline(self) -> float | None:
