@@ -45,10 +45,10 @@ LAYERS: Final = (
     {"", "__main__"},
 )
 
-#: Third parties (and one of the standard library), each with its one door.
-DOORS: Final = {
-    "zmq": "meshmq/links/",
-    "msgpack": "meshmq/codecs/msgpack.py",
+#: Third parties (and one of the standard library), each with its one door. A recipe shows a program without us.
+DOORS: Final[dict[str, str | tuple[str, ...]]] = {
+    "zmq": ("meshmq/links/", "patterns/plain_zeromq.py"),
+    "msgpack": ("meshmq/codecs/msgpack.py", "patterns/plain_zeromq.py"),
     "zeroconf": "meshmq/discovery/zeroconf.py",
     "ifaddr": "meshmq/discovery/zeroconf.py",
     "sqlite3": "meshmq/journal/sqlite.py",
@@ -86,7 +86,8 @@ JOINERS: Final = {
     "inbox": "gives hands out of sources, and receipts for them, as credit allows",
     "outbox": "keeps runs: on routes, in pauses, with their cargo",
     **dict.fromkeys(
-        ("credit", "hands", "receipts", "routes", "pauses", "cargo", "directed"), "a part of an inbox or outbox, made of others"
+        ("credit", "hands", "receipts", "routes", "pauses", "cargo", "directed"),
+        "a part of an inbox or outbox, made of others",
     ),
 }
 
