@@ -148,7 +148,9 @@ def test_lines_for_two_machines_work_on_one(start: Start, mesh_name: str, tmp_pa
     assert push.wait() == 0, push.stderr
 
 
-@pytest.mark.parametrize("page", ["README.md", "examples/name_count/README.md", "patterns/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "examples/name_count/README.md", "examples/chat/README.md", "patterns/README.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     if not (ROOT / page).exists():
         pytest.skip(f"{page} is not there yet")
