@@ -59,7 +59,7 @@ class Errands:
         Raises:
             ProtocolError: it is one too many.
         """
-        if len(self._fetches) >= FETCHES_MOST:
+        if len(self._fetches) >= FETCHES_MOST and (fetch.number, fetch.topic) not in self._fetches:
             raise ProtocolError(f"more than {FETCHES_MOST:,} fetches at a time")
         first = max(fetch.first, min(series.oldest or fetch.last, fetch.last))
         last = min(fetch.last, first + LOOKED_AT - 1)
