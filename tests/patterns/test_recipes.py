@@ -18,6 +18,8 @@ from tests.network.conftest import Start, start
 __all__ = ["start"]
 
 RECIPES: Final = find()
+#: So many at the same time are as many processes as two cores start within the limits.
+GROUPS: Final = [list(RECIPES)[start::3] for start in range(3)]
 SECTIONS: Final = ("*Problem*", "*How it works*", "*Limits*", "*Run*")
 
 
@@ -32,11 +34,12 @@ def promised(name: str) -> list[str]:
     return [line.strip() for line in lines[1:] if line.strip()]
 
 
-def test_recipe_prints_what_it_says(start: Start, runtime_directory: Path) -> None:
+@pytest.mark.parametrize("names", GROUPS, ids=" ".join)
+def test_recipe_prints_what_it_says(start: Start, runtime_directory: Path, names: list[str]) -> None:
     # What would lead it to others, or its nodes to each other's names and ports, is left aside.
     surroundings = {"MESHMQ_SECRET": "short", "MESHMQ_NAME": "same", "MESHMQ_PORT": "1"}
     running: dict[str, Child] = {}
-    for name in RECIPES:  # at the same time, and yet each on its own
+    for name in names:  # at the same time, and yet each on its own
         (own := runtime_directory / name).mkdir(mode=0o700)
         env = {**surroundings, "MESHMQ_RUNTIME_DIR": str(own)}
         running[name] = start([sys.executable, "-m", "meshmq", "recipe", "run", name], env=env)
@@ -46,8 +49,9 @@ def test_recipe_prints_what_it_says(start: Start, runtime_directory: Path) -> No
         assert "Traceback" not in recipe.stderr, name
 
 
-def test_recipes_run_beside_each_other_from_a_checkout(start: Start) -> None:
-    running = {name: start([sys.executable, "-m", f"meshmq.patterns.{name}"], cwd=ROOT) for name in RECIPES}
+@pytest.mark.parametrize("names", GROUPS, ids=" ".join)
+def test_recipes_run_beside_each_other_from_a_checkout(start: Start, names: list[str]) -> None:
+    running = {name: start([sys.executable, "-m", f"meshmq.patterns.{name}"], cwd=ROOT) for name in names}
     for name, recipe in running.items():
         assert recipe.rest(40) == promised(name), recipe.stderr
         assert recipe.wait() == 0
