@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
 from subprocess import DEVNULL, PIPE, STDOUT, Popen
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from meshmq.links.interrupts import start_apart
 
@@ -26,12 +26,7 @@ from meshmq.links.interrupts import start_apart
 LIMIT: Final = 30.0
 #: Seconds until a worker that died is started again: first, at most, and first again after so many of life.
 FIRST, MOST, LIVED = 0.1, 30.0, 60.0
-#: Seconds between two looks whether all are to be started anew.
-LOOK: Final = 0.5
 VARIABLE: Final = "MESHMQ_SUPERVISOR_PIPE"
-_LONGEST_LINE: Final = 65_536
-#: How one ends well: one told to before it could listen included.
-_WELL: Final = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 
 _logger: Final = logging.getLogger("meshmq.supervisor")
 
@@ -73,8 +68,7 @@ class Supervisor:
         self._changed = changed or bool
         self._look_at: float | None = time.monotonic() if changed is not None else None
         self._random, self._writing = Random(), threading.Lock()
-        self._noted: list[int] = []
-        self._status, self._ending = 0, False
+        self._noted, self._status, self._ending = list[int](), 0, False
 
     def run(self) -> int:
         """Run until all workers are done, in the main thread; returns the exit status of it all.
@@ -124,16 +118,19 @@ class Supervisor:
     def _start(self, worker: _Worker, pipe: int) -> None:
         worker.due, worker.began, worker.anew = None, time.monotonic(), False
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", VARIABLE: f"{pipe} {self._limit}"}
-        worker.process = Popen(  # both its outputs in one, in the order of what it says
-            self._command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=environment, pass_fds=(pipe,), process_group=0
-        )
+        options: dict[str, Any] = {"stdin": DEVNULL, "stdout": PIPE, "stderr": STDOUT, "process_group": 0}
+        try:
+            worker.process = Popen(self._command, env=environment, pass_fds=(pipe,), **options)
+        except OSError as error:  # of a machine that has no room for it, say
+            self._start_later(worker, f"cannot be started ({error})")
+            return
         _logger.info("%s is started: process %d", worker.label, worker.process.pid)
         worker.reader = threading.Thread(target=self._pass_on, args=(worker.label, worker.process.stdout), daemon=True)
         start_apart(worker.reader)
 
     def _pass_on(self, label: str, source: IO[bytes]) -> None:
         with source:
-            while line := source.readline(_LONGEST_LINE):
+            while line := source.readline(65_536):
                 rest = f"{label}: ".encode() + line.removesuffix(b"\n") + b"\n"
                 with self._writing, suppress(OSError):  # where nobody reads it, the work goes on
                     while rest:
@@ -150,17 +147,20 @@ class Supervisor:
         worker.reader.join(1.0)  # its last words; what it has started itself may keep them open
         worker.process = worker.kill_at = None
         if self._ending:
-            self._status = self._status or int(status not in _WELL)
+            self._status = self._status or int(status not in (0, -signal.SIGTERM, 128 + signal.SIGTERM))
         elif worker.anew:
             worker.due, worker.failures = now, 0
         elif status in self._hopeless:
             self._status = status
             self._end()
         elif status:
-            failures = 0 if now - worker.began >= LIVED else worker.failures
-            pause = min(MOST, FIRST * 2.0 ** min(failures, 30)) * self._random.uniform(0.5, 1.0)
-            worker.due, worker.failures = now + pause, failures + 1
-            _logger.warning("%s has ended with %d; it is started again in %.1f s", worker.label, status, pause)
+            worker.failures *= now - worker.began < LIVED
+            self._start_later(worker, f"has ended with {status}")
+
+    def _start_later(self, worker: _Worker, why: str) -> None:
+        pause = min(MOST, FIRST * 2.0 ** min(worker.failures, 30)) * self._random.uniform(0.5, 1.0)
+        worker.due, worker.failures = time.monotonic() + pause, worker.failures + 1
+        _logger.warning("%s %s; it is started again in %.1f s", worker.label, why, pause)
 
     def _end(self, signum: int = 0) -> None:
         force = signal.SIGKILL if self._ending else signal.SIGTERM
@@ -170,7 +170,7 @@ class Supervisor:
             self._send(worker, force)
 
     def _look(self) -> None:
-        self._look_at = time.monotonic() + LOOK
+        self._look_at = time.monotonic() + 0.5
         for worker in self._workers if self._changed() else ():
             worker.anew, worker.due = worker.process is not None, None if worker.process else time.monotonic()
             self._send(worker, signal.SIGTERM)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from meshmq import Node
+from meshmq import Event, Node
 from meshmq.cli.run import changes, files_of
 from tests.cli.conftest import Meshmq
 from tests.network.children import LIMIT
 
 MODULE: Final = """
+import itertools
 import os
 import meshmq
 node = meshmq.Node()
@@ -180,3 +183,16 @@ def test_files_of_a_module_are_found_where_python_finds_it(tmp_path: Path, monke
     assert files_of("single")() == [tmp_path / "single.py"]
     assert "message.py" in {file.name for file in files_of("meshmq.node")()}
     assert files_of("nonesuch.module")() == []
+
+
+def test_killed_it_leaves_no_worker(meshmq: Meshmq, mesh_name: str, module: Path) -> None:
+    run = meshmq("run", "serving:node", "--workers", "2")
+    with Node(mesh=mesh_name) as node:
+        workers = {peer.name for peer in node.wait_for(reply="pid", count=2, timeout=LIMIT)}
+        run.kill()
+        gone = {event.name for event in itertools.islice(_endings(node), 2)}
+    assert gone == workers
+
+
+def _endings(node: Node) -> Iterator[Event]:
+    return (event for event in node.events(LIMIT) if event.kind in ("left", "lost"))

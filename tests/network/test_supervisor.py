@@ -6,6 +6,8 @@ import os
 import re
 import select
 import signal
+import threading
+import time
 from typing import Final
 
 import pytest
@@ -128,3 +130,18 @@ def test_killed_supervisor_leaves_nobody(spawn: Spawn, worker: str) -> None:
     workers = born(child, 3)
     child.kill()
     assert all(map(gone, workers.values()))
+
+
+def test_worker_that_cannot_be_started_is_tried_again(spawn: Spawn) -> None:
+    child = spawn(SUPERVISOR.replace("[sys.executable,", "['nonesuch-command',"), "", 1, LIMIT, 60.0)
+    until_said(child, "w-1 cannot be started ([Errno 2]", times=2)
+    child.signal(signal.SIGTERM)
+    assert child.wait() == 0
+
+
+def until_said(child: Child, text: str, times: int) -> None:
+    """Wait until the child has said something on stderr so many times."""
+    deadline = time.monotonic() + LIMIT
+    while child.stderr.count(text) < times:
+        assert time.monotonic() < deadline, child.stderr
+        threading.Event().wait(0.02)
