@@ -13,7 +13,7 @@ from meshmq.faces.tasks import TURN_AFTER
 from meshmq.history import History, check_history
 from meshmq.listening import GroupJobs, Heard
 from meshmq.message import Message
-from meshmq.names import check_name, check_pattern
+from meshmq.names import check_pattern
 from meshmq.wire.batches import Headers
 
 Since = Literal["first", "last"] | int | float
@@ -55,7 +55,7 @@ class AsyncPublishingNode(AsyncCallingNode):
             NameInvalid: ``topic`` cannot be the name of one.
             ClosedError: the node is closed.
         """
-        self._publish_nowait(check_name("topic", topic), data, headers)
+        self._publish_nowait(topic, data, headers)
         self._turn += 1
         if self._turn >= TURN_AFTER:
             await self._take_turn()

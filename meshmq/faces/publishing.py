@@ -12,7 +12,7 @@ from meshmq.faces.receiving import Receiver
 from meshmq.history import History, check_history
 from meshmq.listening import GroupJobs, Heard
 from meshmq.message import Message
-from meshmq.names import check_name, check_pattern
+from meshmq.names import check_pattern
 from meshmq.wire.batches import Headers
 
 Since = Literal["first", "last"] | int | float
@@ -54,7 +54,7 @@ class PublishingNode(CallingNode):
             NameInvalid: ``topic`` cannot be the name of one.
             ClosedError: the node is closed.
         """
-        self._publish_nowait(check_name("topic", topic), data, headers)
+        self._publish_nowait(topic, data, headers)
 
     def subscribe(
         self,

@@ -25,13 +25,20 @@ class Batch:
         self._headers: dict[int, Headers] = {}
         self._size = self._extras = 0
 
-    def add(self, body: bytes, headers: Headers | None) -> None:
-        """Take the next message."""
+    def fill(self, bodies: Sequence[bytes], start: int, headers: Headers | None) -> int:
+        """Take the messages from ``start`` on, as many as it has room for, and at least one; returns where it stopped.
+
+        ``headers`` are those of the first.
+        """
         if headers:
             self._headers[len(self.bodies)] = headers
             self._extras += headers_bytes(headers)
-        self.bodies.append(body)
-        self._size += len(body)
+        end, most = start, min(len(bodies), start + BATCH_MESSAGES - len(self.bodies))
+        while end < most and (end == start or self._size < BATCH_BYTES):
+            self._size += len(bodies[end])
+            end += 1
+        self.bodies += bodies[start:end]
+        return end
 
     @property
     def full(self) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 
 from meshmq.core.feed.audience import Audience
+from meshmq.core.feed.intake import Intake
 from meshmq.core.feed.publisher import Publisher
-from meshmq.core.feed.series import Item
 from meshmq.core.feed.subscriber import Subscriber
 from meshmq.core.feed.subscription import Leaf, Overflow, Subscription
 from meshmq.core.part import Ground
@@ -36,6 +36,7 @@ class Feed:
         self.subscriber = Subscriber(ground)
         self.publishes = False
         self.audience = Audience(ground, self.publisher)
+        self.intake = Intake(ground, self.publisher, self.audience.groups, self._work_off)
 
     # -- what users do -----------------------------------------------------------------------------
 
@@ -47,17 +48,7 @@ class Feed:
     def publish(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
         """Publish a message; returns its number among those of the topic. Never waits."""
         self.announce(now)
-        series = self.publisher.publish(topic, body, buffers, headers, now)
-        if self.audience.groups:
-            self.audience.groups.give(series, Item(series.head, body, buffers, headers, now, 0), now)
-        if series.direct:
-            self._ground.work(now)  # heads were told
-        else:
-            self._work_off(now)
-        moment = self.publisher.deadline
-        if moment is not None:
-            self._ground.soon(moment)
-        return series.head
+        return self.intake.publish(topic, body, buffers, headers, now)
 
     def retain(self, pattern: str, history: History | None, now: float) -> None:
         """Keep history of the topics that a pattern matches."""
@@ -258,12 +249,13 @@ class Feed:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
+        self.intake.tick(now)
         self.publisher.tick(now, self.audience.awaited)
 
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments = (self.publisher.deadline, self.subscriber.deadline)
+        moments = (self.intake.deadline, self.subscriber.deadline)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def owes(self, now: float) -> bool:

@@ -8,7 +8,6 @@ A value too large for the topics link is announced there by a notice, and fetche
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -16,6 +15,7 @@ from meshmq.core.feed.batch import Batch
 from meshmq.core.feed.errands import Errands
 from meshmq.core.feed.follower import Follower
 from meshmq.core.feed.patterns import Patterns, matches
+from meshmq.core.feed.restless import Restless
 from meshmq.core.feed.series import Item, Series, Shelf
 from meshmq.core.part import Ground
 from meshmq.history import History
@@ -26,8 +26,6 @@ from meshmq.wire.subscribing import Fetch, Head, pack_fetched, pack_heads
 
 #: While messages follow each other a batch grows for at most this long.
 BATCH_WAIT: Final = 0.001
-#: A topic that has been quiet for so long has its head told.
-QUIET_AFTER: Final = 0.2
 #: The largest value on the topics link.
 TOPICS_BYTES: Final = 64 * 1024
 SERIES_MOST: Final = 100_000
@@ -60,8 +58,7 @@ class Publisher:
         self._turn = 0
         self._batch: Batch | None = None
         self._left_at = float("-inf")
-        #: Those whose heads are to be told, the one that has been quiet for longest first.
-        self._restless: OrderedDict[Series, None] = OrderedDict()
+        self._restless = Restless()
 
     # -- publishing --------------------------------------------------------------------------------
 
@@ -79,35 +76,44 @@ class Publisher:
 
     def publish(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> Series:
         """Take a message; it leaves at once where the line is quiet, else with its batch. Returns its series."""
-        series = self.series.get(topic) or self._begin(topic, now)
-        series.head += 1
-        series.last_at = now
-        self._restless[series] = None
-        self._restless.move_to_end(series)
-        size = len(body) + (sum(map(len, buffers)) if buffers else 0)
-        self.published += 1
-        self.bytes += size
-        series.bytes += size
-        if series.version != self.index.version:
-            self._match(series)
-        large = size > TOPICS_BYTES or bool(buffers)
-        if series.history is not None or large or series.direct or self.young_until is not None or series.latest:
-            self._keep(series, Item(series.head, body, buffers, headers, now, size), now, large=large)
-        if large:
-            self.flush(now)
-            self._turn += 1
-            notice = [pack_notice(topic, self._ground.node_id, series.epoch, series.head, 1, turn=self._turn)]
-            self._spread(series, notice)
-            return series
-        batch = self._batch
-        if batch is not None and (batch.series is not series or batch.full):
-            self.flush(now)
-            batch = None
-        if batch is None:
-            batch = self._batch = Batch(series, series.head, now)
-        batch.add(body, headers)
+        size = len(body) + sum(map(len, buffers))
+        if size <= TOPICS_BYTES and not buffers:
+            return self.publish_row(topic, [body], headers, now)
+        series = self._note(topic, 1, size, now)
+        self._keep(series, Item(series.head, body, buffers, headers, now, size), now, large=True)
+        self.flush(now)
+        self._turn += 1
+        notice = [pack_notice(topic, self._ground.node_id, series.epoch, series.head, 1, turn=self._turn)]
+        self._spread(series, notice)
+        return series
+
+    def publish_row(self, topic: str, bodies: Sequence[bytes], headers: Headers | None, now: float) -> Series:
+        """Take small messages that follow each other; ``headers`` are of the first."""
+        series = self._note(topic, len(bodies), sum(map(len, bodies)), now)
+        start, first = 0, series.head + 1 - len(bodies)
+        if series.history is not None or series.direct or self.young_until is not None or series.latest:
+            for seq, body in enumerate(bodies, first):
+                self._keep(series, Item(seq, body, (), headers, now, len(body)), now, large=False)
+        while start < len(bodies):
+            if self._batch is not None and (self._batch.series is not series or self._batch.full):
+                self.flush(now)
+            if self._batch is None:
+                self._batch = Batch(series, first + start, now)
+            start = self._batch.fill(bodies, start, headers)
         if now - self._left_at >= BATCH_WAIT:
             self.flush(now)
+        return series
+
+    def _note(self, topic: str, count: int, size: int, now: float) -> Series:
+        series = self.series.get(topic) or self._begin(topic, now)
+        series.head += count
+        series.bytes += size
+        series.last_at = now
+        self._restless.note(series)
+        self.published += count
+        self.bytes += size
+        if series.version != self.index.version:
+            self._match(series)
         return series
 
     def _keep(self, series: Series, item: Item, now: float, *, large: bool) -> None:
@@ -131,7 +137,7 @@ class Publisher:
         """Forget the hundredth part that has been quiet for longest; should one come again it is a new epoch."""
         for series in heapq.nsmallest(SERIES_MOST // 100, self.series.values(), key=lambda series: series.last_at):
             del self.series[series.topic]
-            self._restless.pop(series, None)
+            self._restless.forget(series)
             self.forgotten += 1
         self._epoch = (self._epoch + 1) % EPOCHS
 
@@ -268,14 +274,7 @@ class Publisher:
         """Do what is due; ``awaited`` tells whether a subscriber we know of has not asked yet."""
         if self._batch is not None and now >= self._left_at + BATCH_WAIT:
             self.flush(now)
-        quiet: list[Series] = []
-        for series in self._restless:
-            if now < series.last_at + QUIET_AFTER:
-                break
-            quiet.append(series)
-        if quiet:
-            for series in quiet:
-                del self._restless[series]
+        if quiet := self._restless.take(now):
             self.tell_heads(quiet, now)
         if self.young_until is not None and now >= self.young_until:
             busy = not self._ground.settled(now) or awaited() or any(self.errands.values())
@@ -288,11 +287,11 @@ class Publisher:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments: list[float] = []
-        if self._batch is not None:
-            moments.append(self._left_at + BATCH_WAIT)
-        if self._restless:
-            moments.append(next(iter(self._restless)).last_at + QUIET_AFTER)
-        if self.young_until is not None:
-            moments.append(self.young_until)
-        return min(moments, default=None)
+        leaves = self._left_at + BATCH_WAIT if self._batch is not None else None
+        moments = (leaves, self._restless.deadline, self.young_until)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    @property
+    def busy(self) -> bool:
+        """Whether messages follow each other: some wait for more."""
+        return self._batch is not None

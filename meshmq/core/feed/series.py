@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from meshmq.core.feed.follower import Follower
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Item:
-    """One published message; ``at`` is when."""
+    """One published message; ``at`` is when. Not frozen: there is one for each message of a young node."""
 
     seq: int
     body: bytes

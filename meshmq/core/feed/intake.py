@@ -1,0 +1,81 @@
+"""How what users publish comes in: one by one, or laid on a tray without the lock while messages follow each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
+
+from meshmq.core.feed.groups import Groups
+from meshmq.core.feed.publisher import Publisher
+from meshmq.core.feed.series import Item, Series
+from meshmq.core.part import Ground
+from meshmq.core.tray import TRAY_JOBS, Tray
+from meshmq.wire.batches import Headers
+
+
+class Intake:
+    """Takes messages for a publisher and its groups; ``work_off`` gives on what that brings about."""
+
+    def __init__(
+        self, ground: Ground, publisher: Publisher, groups: Groups, work_off: Callable[[float], object]
+    ) -> None:
+        self._ground, self._publisher, self._groups, self._work_off = ground, publisher, groups, work_off
+        #: Topics, which have to be known, and bodies of small messages without headers.
+        self.tray: Tray[tuple[str, bytes]] = Tray()
+
+    def publish(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
+        """Take a message, after those on the tray; returns its number among those of the topic."""
+        self.clear(now)
+        series = self._publish(topic, body, buffers, headers, now)
+        self._go_on(now, direct=bool(series.direct))
+        if self._publisher.busy:
+            self.tray.set(TRAY_JOBS, now)
+        return series.head
+
+    def clear(self, now: float, *, close: bool = False) -> bool:
+        """Take in what lies on the tray; whether there was anything. With ``close`` nothing more may be laid there."""
+        if close:
+            self.tray.close()
+        laid = self.tray.take()
+        direct = False
+        for topic, row in groupby(laid, itemgetter(0)):
+            if self._groups:
+                found = [self._publish(topic, body, (), None, now) for _, body in row]
+            else:
+                found = [self._publisher.publish_row(topic, [body for _, body in row], None, now)]
+            direct = direct or bool(found[0].direct)
+        if laid:
+            self._go_on(now, direct=direct)
+        return bool(laid)
+
+    def _publish(
+        self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float
+    ) -> Series:
+        series = self._publisher.publish(topic, body, buffers, headers, now)
+        if self._groups:
+            self._groups.give(series, Item(series.head, body, buffers, headers, now, 0), now)
+        return series
+
+    def _go_on(self, now: float, *, direct: bool) -> None:
+        if direct:
+            self._ground.work(now)  # heads were told
+        else:
+            self._work_off(now)
+        moment = self.deadline
+        if moment is not None:
+            self._ground.soon(moment)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        laid = self.clear(now)
+        if self.tray.room and now >= self.tray.due:
+            self.tray.set(TRAY_JOBS if laid else 0, now)
+            if not laid:
+                self.clear(now)  # laid there while there still was room
+
+    @property
+    def deadline(self) -> float | None:
+        """The next moment at which ``tick`` of this, or of the publisher, has something to do."""
+        moment, due = self._publisher.deadline, self.tray.due
+        return moment if not self.tray.room or (moment is not None and moment < due) else due
