@@ -88,7 +88,12 @@ LIMITS = {
     "subscriptions of one connection to a topics link": published.MOST_SUBSCRIPTIONS,
     "bytes of all of them": published.MOST_SUBSCRIBED_BYTES,
     "patterns in one SUBSCRIBE": subscribing.PATTERNS_LIMIT,
-    "subscriptions of one peer, with their patterns": audience.FOLLOWERS_MOST,
+    "subscriptions of one peer, and their patterns (one with wildcards counts for each of its segments)": (
+        audience.FOLLOWERS_MOST
+    ),
+    "characters of these patterns": audience.TEXT_MOST,
+    "subscriptions of one peer that are not answered yet": audience.UNANSWERED_MOST,
+    "fetches of one peer at a time": errands.FETCHES_MOST,
     "topics in one HEADS": subscribing.HEADS_LIMIT,
     "numbers that one FETCH looks at": errands.LOOKED_AT,
 }
