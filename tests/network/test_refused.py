@@ -136,9 +136,9 @@ def test_who_speaks_another_version_is_told_at_both_ends(
         env = {"MESHMQ_RUNTIME_DIR": str(places.private()), "MESHMQ_MESH": mesh_name, "MESHMQ_SECRET": OURS}
         child = spawn(FROM_TOMORROW, env=env | {"MESHMQ_PEERS": tcp(node)})
         reason = told(node)
-        assert "it speaks protocol version 2" in reason
+        assert "it speaks protocol version 3" in reason
         assert "install the same MeshMQ on both" in reason
-        assert "it speaks protocol version 1 and this node another" in child.line()
+        assert "it speaks protocol version 2 and this node another" in child.line()
         assert node.peers() == []
         child.end_input()
         assert child.wait() == 0
