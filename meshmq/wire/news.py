@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meshmq.errors import ProtocolError
-from meshmq.wire.batches import Headers, Load, load_parts, read_load
+from meshmq.wire.batches import Headers, Load, headers_bytes, load_parts, read_load
 from meshmq.wire.fields import NUMBERS, read_name
 from meshmq.wire.frames import MAGIC, VERSION, Kind, VersionMismatch
 
@@ -64,8 +64,10 @@ class News:
         return self.payload[self.offsets[index] : self.offsets[index + 1]]
 
     def size(self, start: int, end: int) -> int:
-        """Return the bytes of the values from index ``start`` to before ``end``."""
+        """Return the bytes of the values from index ``start`` to before ``end``, with their headers."""
         size = self.offsets[end] - self.offsets[start]
+        if self.headers:  # else a stranger's would take what nobody counts
+            size += sum(headers_bytes(header) for index, header in self.headers.items() if start <= index < end)
         return size + sum(map(len, self.buffers)) if self.buffers else size
 
 

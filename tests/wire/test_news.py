@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshmq.errors import ProtocolError
+from meshmq.wire.batches import headers_bytes
 from meshmq.wire.fields import NUMBERS
 from meshmq.wire.frames import VERSION, VersionMismatch
 from meshmq.wire.news import EPOCHS, pack_direct, pack_news, pack_notice, unpack_direct, unpack_news
@@ -40,7 +41,8 @@ def test_news_are_read_as_they_were_packed(
     assert (news.first, news.last, news.count) == (first, first + len(values) - 1, len(values))
     assert (news.kept, news.elsewhere, news.held, news.headers) == (kept, False, age, extras)
     assert [bytes(news.body(index)) for index in range(news.count)] == values
-    assert news.size(0, news.count) == sum(map(len, values))
+    assert news.size(0, news.count) == sum(map(len, values)) + sum(map(headers_bytes, extras.values()))
+    assert sum(news.size(index, index + 1) for index in range(news.count)) == news.size(0, news.count)
     assert news.longest == max(map(len, values))
     number, direct = unpack_direct([pack_direct(5) + frames[0]])
     assert (number, direct) == (5, news)

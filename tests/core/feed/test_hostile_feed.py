@@ -178,6 +178,16 @@ def test_news_of_a_subscription_that_is_not_known_yet_are_held_within_bounds() -
     assert subscription.held_size <= 1 << 16
 
 
+def test_headers_count_as_what_they_take() -> None:
+    _, subscription, stranger = subscribed("a", capacity=100_000, capacity_bytes=1 << 16)
+    extras = {0: {"key": "x" * 10_000}}
+    for first in range(1, 50):
+        frames = pack_news("a", stranger.node_id, 1, first, [b"\xc0"], kept=False, held=0.0, headers=extras)
+        stranger.say(Kind.NEWS, pack_direct(subscription.number) + frames[0])
+    assert subscription.waiting == 1
+    assert subscription.overflowed == 48
+
+
 def test_heads_that_ask_to_be_confirmed_without_end_are_one_stamp() -> None:
     node, subscription, stranger = subscribed("a", capacity=1)
     stranger.answer(0, Head("a", 1, 0, 10, 1))  # what is asked for never comes
