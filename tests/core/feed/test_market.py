@@ -34,7 +34,11 @@ def replay(first: int, count: int, *more: str) -> subprocess.Popen[str]:
 
 def hold(*runs: subprocess.Popen[str]) -> None:
     """Wait for runs; what fails prints its seed and how to replay it."""
-    failures = [run.communicate()[1] for run in runs]
+    try:
+        failures = [run.communicate()[1] for run in runs]
+    finally:
+        for run in runs:
+            run.kill()
     assert not any(run.returncode for run in runs), "\n".join(failures)
 
 
@@ -47,15 +51,15 @@ def test_every_message_is_heard_or_told_as_missed_in_order_once() -> None:
 @pytest.mark.stress
 @pytest.mark.timeout(1_800)
 def test_large_values_keep_their_place_among_small_ones() -> None:
-    large = ("--set", "large=0.3")
-    hold(replay(20_000, 200, *large), replay(30_000, 200, *large, "--set", "kept=False"))
+    large, count = ("--set", "large=0.3"), scale(test=2, stress=200)
+    hold(replay(20_000, count, *large), replay(30_000, count, *large, "--set", "kept=False"))
 
 
 @pytest.mark.stress
 @pytest.mark.timeout(1_800)
 def test_nodes_that_die_and_stop_often_harm_nobody_else() -> None:
-    often = ("--fault", "crashes=0.5", "--fault", "stalls=0.6")
-    hold(replay(40_000, 200, *often), replay(50_000, 200, *often, "--set", "kept=False"))
+    often, count = ("--fault", "crashes=0.5", "--fault", "stalls=0.6"), scale(test=2, stress=200)
+    hold(replay(40_000, count, *often), replay(50_000, count, *often, "--set", "kept=False"))
 
 
 @pytest.mark.parametrize("kept", [True, False])
