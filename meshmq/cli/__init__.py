@@ -1,7 +1,8 @@
 """The command line: ``meshmq COMMAND``, one module per command.
 
 Data goes to stdout, words to stderr. Exit codes: 0 fine; 1 what MeshMQ could not do, in one sentence;
-2 what was typed or read cannot be used; 130 Ctrl-C; 143 SIGTERM.
+2 what was typed or read cannot be used; 130 Ctrl-C; 143 SIGTERM. ``meshmq run`` is meant to be ended by a signal:
+0 when its workers have drained.
 """
 
 from __future__ import annotations

@@ -14,8 +14,10 @@ from meshmq.cli.joining import joined, settle
 from meshmq.cli.options import add_shared
 from meshmq.cli.plain import to_line
 from meshmq.cli.terminal import line, table, words
+from meshmq.core.feed.groups import GROUP
 from meshmq.core.feed.patterns import Patterns
 from meshmq.errands import STATS, TOPICS
+from meshmq.names import RESERVED
 from meshmq.seeing import PeerView
 
 Told = list[tuple[PeerView, dict[str, Any]]]
@@ -74,7 +76,7 @@ def queues_of(told: Told) -> dict[str, Offer]:
             offers.setdefault(name, Offer()).takers.append(peer.name)
     for offer in offers.values():
         offer.numbers = {"depth": 0, "in_flight": 0} | offer.numbers
-    return {name: offer for name, offer in offers.items() if not name.startswith("#")}
+    return {name: offer for name, offer in offers.items() if not name.startswith(GROUP)}
 
 
 def services_of(told: Told) -> dict[str, Offer]:
@@ -91,7 +93,7 @@ def services_of(told: Told) -> dict[str, Offer]:
                 offers.setdefault(name, Offer()).takers.append(peer.name)
     for offer in offers.values():
         offer.numbers = {"running": 0, "done": 0} | offer.numbers
-    return {name: offer for name, offer in offers.items() if not name.startswith("meshmq.")}
+    return {name: offer for name, offer in offers.items() if not name.startswith(RESERVED)}
 
 
 @dataclass(frozen=True)

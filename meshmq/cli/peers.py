@@ -12,6 +12,7 @@ from meshmq.cli.joining import ALONE, is_alone, joined, settle
 from meshmq.cli.options import add_shared
 from meshmq.cli.plain import to_line
 from meshmq.cli.terminal import line, span, table, words
+from meshmq.core.feed.groups import GROUP
 from meshmq.faces.blocking import Node
 from meshmq.seeing import PeerView
 
@@ -19,7 +20,7 @@ from meshmq.seeing import PeerView
 MEASURED: Final = 0.5
 _LOOK: Final = 0.02
 _REDRAW: Final = 1.0
-_HEAD: Final = ("NAME", "ID", "STATE", "SINCE", "ROUND TRIP", "ADDRESS", "PULLS", "FOUND BY")
+_HEAD: Final = ("NAME", "ID", "STATE", "SINCE", "ROUND TRIP", "ADDRESS", "PULLS", "SERVES", "FOUND BY")
 
 _EPILOG: Final = """\
 --watch redraws the table on a terminal; elsewhere it prints a line for each event: joined, changed,
@@ -80,11 +81,12 @@ def show(peers: Sequence[PeerView]) -> str:
         (
             peer.name,
             peer.id[:8],
-            f"{peer.state}, one way" if peer.one_way else peer.state,
+            ", ".join([peer.state, *["stalled"] * peer.stalled, *["one way"] * peer.one_way]),
             span(peer.since),
             span(peer.round_trip),
             peer.addresses[0] if peer.addresses else "",
-            " ".join(peer.pulls),
+            " ".join(name for name in peer.pulls if not name.startswith(GROUP)),
+            " ".join(peer.serves),
             peer.found_by,
         )
         for peer in peers

@@ -14,6 +14,7 @@ from meshmq.cli.plain import to_line
 from meshmq.cli.terminal import line, span, table
 from meshmq.errands import STATS
 from meshmq.errors import MeshError
+from meshmq.names import RESERVED
 from meshmq.seeing import PeerView
 
 Told = Sequence[tuple[PeerView, dict[str, Any]]]
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _names(one: tuple[PeerView, dict[str, Any]], kind: str) -> set[str]:
     peer, answer = one
     shown = {"queues": peer.pulls, "services": peer.serves}.get(kind, ())
-    return {name for name in (*shown, *names(answer, kind)) if not name.startswith("meshmq.")}
+    return {name for name in (*shown, *names(answer, kind)) if not name.startswith(RESERVED)}
 
 
 def _chosen(told: Told, kind: str, subject: str | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -28,6 +29,8 @@ def test_table_has_columns() -> None:
 def test_hostile_peer_does_not_steer_the_table() -> None:
     names = (HOSTILE,)
     peer = PeerView("00" * 16, HOSTILE, names, 1.0, HOSTILE, None, names, names, True, True, HOSTILE, False, False)
+    shown = show([replace(peer, stalled=True)])
+    assert ", stalled" in shown
     shown = show([peer])
     assert shown.replace("\n", "").isprintable()
     assert shown.count("\n") == 1
