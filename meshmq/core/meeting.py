@@ -66,6 +66,8 @@ class Meeting:
             body = frames[0][HEAD_BYTES:]
             if kind is Kind.HELLO:
                 self._hear_hello(connection, session, unpack_hello(body), received, now)
+            elif session is None and kind is Kind.BYE:  # its card said goodbye, and came first
+                self.outputs.append(("hang_up", connection))
             elif session is None:
                 self._turn_away(connection, "unknown")  # a session that we have ended, if it is one of ours
                 raise ProtocolError("a frame before HELLO")
@@ -119,12 +121,10 @@ class Meeting:
         A frame that was *taken* would not come again in the same session, and what was in it is not
         done: the session ends, so that both ends know. Before that the connection alone is to blame.
         """
-        if session is not None and taken:
-            session.expel("protocol", now)
-            return
         if session is not None:
-            session.ended(connection, now)
-        self.outputs.append(("hang_up", connection))
+            session.expel("protocol", now) if taken else session.ended(connection, now)
+        if not taken:
+            self.outputs.append(("hang_up", connection))
 
     def hear(self, connection: int, frames: Sequence[bytes], now: float) -> None:
         """Take one message of a control link."""

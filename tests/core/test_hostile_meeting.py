@@ -51,6 +51,15 @@ def test_sessions_of_strangers_that_went_are_forgotten() -> None:
     assert not node.connections
 
 
+def test_a_goodbye_on_a_connection_whose_session_is_over_is_not_worth_a_word() -> None:
+    node = participant()
+    stranger = Stranger(node)
+    stranger.say(Kind.BYE, pack_bye("left"))
+    assert stranger.hung_up
+    assert stranger.heard == []
+    assert not node.counts["foreign frames"]
+
+
 def test_a_peer_that_only_its_session_brought_leaves_by_its_goodbye_and_is_lost_without() -> None:
     node = participant()
     first, second = Stranger(node), Stranger(node, 3, b"T" * 16)
