@@ -85,8 +85,7 @@ def demo() -> None:
         boss.pull("results")(collect)
         old = [_start(mesh, f"one-{next(names)}") for _ in range(3)]
         boss.wait_for(pull="jobs", count=3, timeout=20)
-        load = threading.Thread(target=work_and_call)
-        load.start()
+        (load := threading.Thread(target=work_and_call)).start()
         print("3 workers of version one, and jobs and calls all the time", flush=True)
         new = roll_out(boss, old, lambda: _start(mesh, f"two-{next(names)}"))
         over.set()
@@ -111,6 +110,7 @@ def _work(mesh: str, name: str) -> None:
     @node.pull("jobs")
     def work(number: int, message: meshmq.Message) -> None:
         node.push("results", [number, number] if message.redelivered else [number])
+        node.flush()  # the boss has counted it before the job is done
 
     node.reply("version", idempotent=True)(lambda data: name.partition("-")[0])
     node.run()
