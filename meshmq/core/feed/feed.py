@@ -230,6 +230,7 @@ class Feed:
 
     def work(self, now: float) -> None:
         """Answer who subscribed, ask publishers, send what was asked for."""
+        self.intake.clear(now)  # what was published before a subscription is answered is told in the answer
         self.audience.answer(now)
         if self.subscribes:
             self.subscriber.look_again(now)

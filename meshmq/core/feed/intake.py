@@ -38,6 +38,8 @@ class Intake:
         if close:
             self.tray.close()
         laid = self.tray.take()
+        if not laid:
+            return False
         direct = False
         for topic, row in groupby(laid, itemgetter(0)):
             if self._groups:
@@ -45,9 +47,8 @@ class Intake:
             else:
                 found = [self._publisher.publish_row(topic, [body for _, body in row], None, now)]
             direct = direct or bool(found[0].direct)
-        if laid:
-            self._go_on(now, direct=direct)
-        return bool(laid)
+        self._go_on(now, direct=direct)
+        return True
 
     def _publish(
         self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float
