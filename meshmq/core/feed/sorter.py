@@ -17,6 +17,7 @@ from meshmq.wire.subscribing import Fetch, Head, pack_fetch
 FETCH_MOST: Final = 1_000
 #: The most bytes asked for at a time; a value that is larger comes alone.
 FETCH_BYTES: Final = 8 * 1024 * 1024
+_LIKELY_BYTES: Final = 64 * 1024
 #: The most topics of one publisher of which a subscription knows how far they are.
 FLOWS_MOST: Final = 100_000
 _PASSED_OVER: Final = 8
@@ -193,10 +194,13 @@ class Sorter:
         if first > last:
             return  # it came while it waited for room
         messages, size = subscription.room
-        messages, size = min(messages, FETCH_MOST), min(size, max(FETCH_BYTES, subscription.largest))
+        messages = min(messages, FETCH_MOST, last + 1 - first)
+        # Before anything has come they may be large: then few are asked for at a time.
+        likely = max(_LIKELY_BYTES, subscription.largest) * messages if subscription.largest else FETCH_BYTES
+        size = min(size, max(subscription.largest, min(FETCH_BYTES, likely)))
         fetch = Fetch(subscription.number, flow.topic, flow.epoch, first, last, messages, size)
         if self._ground.put(tap.publisher, Kind.FETCH, pack_fetch(fetch)):
-            self.coming(flow, subscription, min(messages, last + 1 - first), size)
+            self.coming(flow, subscription, messages, size)
 
     def coming(self, flow: Flow, subscription: Subscription, messages: int, size: int = 0) -> None:
         """Note how many messages and bytes were asked for and are on their way."""

@@ -12,7 +12,7 @@ from typing import Final
 from meshmq.core.feed.patterns import Patterns, weight
 from meshmq.core.feed.sorter import Sorter
 from meshmq.core.feed.subscription import Subscription
-from meshmq.core.feed.tap import Tap
+from meshmq.core.feed.tap import Change, Tap
 from meshmq.core.part import Ground
 from meshmq.errors import ConfigError
 from meshmq.wire.news import News
@@ -45,6 +45,7 @@ class Subscriber:
         self._index: Patterns[Subscription] = Patterns()
         self._matched: dict[str, list[Subscription]] = {}
         self._strings: dict[bytes, int] = {}
+        self._last: Change = ((), ())
         #: Whom we asked for anything in the session that stands: what they send may be large.
         self.asked: set[bytes] = set()
         self._version = self._weight = self._text = 0
@@ -81,6 +82,7 @@ class Subscriber:
         self._weigh(subscription, 1)
         for pattern in subscription.patterns if subscription.group is None else ():
             self._index.add(pattern, subscription)
+        self._last = [string for string in subscription.prefixes if string not in self._strings], ()
         for string in subscription.prefixes:
             self._strings[string] = self._strings.get(string, 0) + 1
         self._version += 1
@@ -99,6 +101,7 @@ class Subscriber:
             self._strings[string] -= 1
             if not self._strings[string]:
                 del self._strings[string]
+        self._last = (), [string for string in subscription.prefixes if string not in self._strings]
         self._version += 1
         self._matched.clear()
         for tap in self.taps.values():
@@ -159,7 +162,7 @@ class Subscriber:
         for publisher, tap in self.taps.items():
             if tap.stale(self._version, now):
                 before = tap.connection
-                tap.sync(self._strings, self._version, now)
+                tap.sync(self._strings, self._version, now, self._last)
                 self._connect(tap, before)
             if self._ground.want(publisher, now):
                 self.asked.add(publisher)

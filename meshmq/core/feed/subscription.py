@@ -25,7 +25,7 @@ OVERFLOWS: Final[tuple[Overflow, ...]] = get_args(Overflow)
 #: So many messages are held at most, or as many as it has room for, while what is missing before them is fetched.
 HELD_MOST: Final = 10_000
 #: So many fetches are under way at a time: more would be no faster, and each takes memory at a publisher.
-FETCHES_MOST: Final = 256
+FETCHES_MOST: Final = 128
 
 
 @dataclass(slots=True)

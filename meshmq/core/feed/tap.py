@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from meshmq.core.feed.flow import Flow
@@ -18,6 +18,8 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
 #: What has not come for so long on a topics link that is silent is lost.
 SILENT_AFTER: Final = 0.2
+#: Strings that were added, and strings that were dropped.
+Change = tuple[Sequence[bytes], Sequence[bytes]]
 
 
 class Tap:
@@ -69,33 +71,39 @@ class Tap:
         may = bool(self.addresses) and not (self.own or self.unreachable)
         return may and self.connection is None and bool(self._strings)
 
-    def sync(self, prefixes: Iterable[bytes], version: int, now: float) -> None:
-        """Subscribe at the topics link to what is wanted now, and to nothing else; a new marker says so."""
-        wanted, self._version = dict.fromkeys(prefixes), version
+    def sync(self, prefixes: Iterable[bytes], version: int, now: float, last: Change | None = None) -> None:
+        """Subscribe at the topics link to what is wanted now, and to nothing else; a new marker says so.
+
+        ``last`` is what the last version added and dropped: of thousands of subscriptions each would else be compared
+        with all that are there.
+        """
+        before, self._version = self._version, version
+        if last is None or version != before + 1:
+            last = self._compared(prefixes)
+        added, dropped = last
+        self._strings.update(dict.fromkeys(added))
+        for string in dropped:
+            self._strings.pop(string, None)
         if self.own or self.unreachable:
-            self._strings = wanted
-            return
-        if wanted == self._strings and (self.connection is not None or not wanted):
             return
         me, outputs = self._ground.node_id, self._ground.outputs
         if self.connection is None:
-            self._strings = wanted
             if self._to_dial and now >= self.dial_at:
                 self._mark += 1
                 self.connection = self._ground.next_connection()
-                strings = (*wanted, marker(me, self._mark))
+                strings = (*self._strings, marker(me, self._mark))
                 outputs.append(("dial", self.connection, "topics", self.addresses, strings))
-            return
-        added = [string for string in wanted if string not in self._strings]
-        dropped = [string for string in self._strings if string not in wanted]
-        self._strings = wanted
-        if not wanted:
+        elif not self._strings:
             self.hang_up()
-            return
-        self._mark += 1
-        added.append(marker(me, self._mark))
-        dropped.append(marker(me, self._mark - 1))
-        outputs.append(("tune", self.connection, added, dropped))
+        elif added or dropped:
+            self._mark += 1
+            marks = marker(me, self._mark), marker(me, self._mark - 1)
+            outputs.append(("tune", self.connection, [*added, marks[0]], [*dropped, marks[1]]))
+
+    def _compared(self, prefixes: Iterable[bytes]) -> Change:
+        wanted = dict.fromkeys(prefixes)
+        added = [string for string in wanted if string not in self._strings]
+        return added, [string for string in self._strings if string not in wanted]
 
     def hang_up(self) -> None:
         """Hear nothing more on the topics link."""

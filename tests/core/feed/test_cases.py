@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from meshmq.history import History
@@ -234,6 +236,38 @@ def test_a_subscriber_who_was_there_first_gets_all_of_a_new_publisher_whatever_s
         square.run(3)
         assert numbers(square.heard(1, subscription)) == list(range(1, 21)), since
         assert subscription.missed == 0
+
+
+def test_thousands_of_topics_are_caught_up_with_quickly() -> None:
+    square = Square()
+    square.sim._invariants.clear()
+    keep(square, 0, messages=1)
+    square.publish(0, "first", b"")
+    for number in range(3_000):
+        square.publish(0, f"t.{number}", b"x")
+    square.run(6)
+    subscription = square.subscribe(1, "t.*", since="first")
+    square.run(1.5)
+    assert subscription.waiting == 3_000
+
+
+def test_thousands_of_subscriptions_are_opened_in_time() -> None:
+    square = Square()
+    square.sim._invariants.clear()
+    square.publish(0, "a.1", b"")
+    square.run(1)
+    began = time.perf_counter()
+    several = [square.subscribe(1, f"a.{number}") for number in range(5_000)]
+    assert time.perf_counter() - began < 10
+    square.run(3)
+    square.publish(0, "a.4999", b"x")
+    square.run(1)
+    assert [subscription.waiting for subscription in several] == [*[0] * 4_999, 1]
+    strings = square[1].feed.subscriber.taps[square[0].node_id]._strings
+    assert len(strings) == 5_000
+    for subscription in several[1:]:
+        square.unsubscribe(1, subscription)
+    assert list(strings) == [b"a.0\0"]
 
 
 def test_history_that_is_taken_back_is_forgotten_in_time() -> None:

@@ -45,6 +45,26 @@ def test_each_change_has_a_marker_of_its_own_and_the_old_one_goes() -> None:
     assert one.connection is None
 
 
+def test_one_change_is_not_compared_with_all_that_is_there() -> None:
+    one, earth = tap()
+    one.sync([b"a\0"], 1, 0.0)
+    earth.outputs.clear()
+    one.sync([b"a\0", b"b\0"], 2, 0.0, ([b"b\0"], []))
+    one.sync([b"b\0"], 3, 0.0, ([], [b"a\0"]))
+    assert earth.outputs == [
+        ("tune", 2, [b"b\0", marker(ME, 2)], [marker(ME, 1)]),
+        ("tune", 2, [marker(ME, 3)], [b"a\0", marker(ME, 2)]),
+    ]
+    earth.outputs.clear()
+    one.sync([b"c\0", b"d\0"], 5, 0.0, ([b"d\0"], []))  # it has missed one
+    assert earth.outputs == [("tune", 2, [b"c\0", b"d\0", marker(ME, 4)], [b"b\0", marker(ME, 3)])]
+    one.failed(0.0)
+    earth.outputs.clear()
+    one.sync([b"c\0"], 6, 9.0, ([], [b"d\0"]))
+    ((*_, strings),) = earth.outputs
+    assert strings == (b"c\0", marker(ME, 5))
+
+
 def test_a_connection_that_fails_is_dialled_again_after_longer_and_longer_pauses() -> None:
     one, _ = tap()
     now, pauses = 0.0, []
