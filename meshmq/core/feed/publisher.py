@@ -29,7 +29,8 @@ BATCH_WAIT: Final = 0.001
 #: The largest value on the topics link.
 TOPICS_BYTES: Final = 64 * 1024
 SERIES_MOST: Final = 100_000
-LOOSE_BYTES: Final = 64 * 1024 * 1024
+#: Kept without a history, of all topics together. What is on its way to subscribers comes on top of it.
+LOOSE_BYTES: Final = 32 * 1024 * 1024
 #: For so long after discovery has settled, and after the first message, everything is kept for who is on the way.
 YOUNG: Final = 5.0
 #: ...and for so long more, at most, while a subscriber that we know of has not asked yet, or fetches what is kept.
