@@ -43,11 +43,11 @@ def test_each_group_handles_every_message_though_members_are_killed(spawn: Spawn
             assert child.wait() == 0, child.stderr
         for line in child.rest():
             if line.endswith(" ."):  # else a kill has cut it
-                word, number, attempt, _ = line.split()
+                word, job, attempt, _ = line.split()
                 if word == "done":
-                    done[group][int(number)] += 1
+                    done[group][int(job)] += 1
                 elif attempt == "1":
-                    unflagged[group][int(number)] += 1
+                    unflagged[group][int(job)] += 1
     for group in MEMBERS:
         assert sorted(done[group]) == list(range(2 * COUNT)), group
         assert max(unflagged[group].values()) == 1, group

@@ -67,7 +67,7 @@ class Reader:
             self.spans[key] = (first, message.seq)
             if len(self.data) < 200:
                 self.data.append(message.data if isinstance(message.data, int | str) else None)
-        return messages[-1].data != "end"
+        return bool(messages[-1].data != "end")
 
     def tell(self) -> None:
         row = {
