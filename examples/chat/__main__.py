@@ -9,6 +9,7 @@ import readline
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Final
 
 from meshmq.patterns.presence import Presence
@@ -39,7 +40,7 @@ def typed() -> str | None:
     """Return the next line, ``None`` when there are no more."""
     try:
         return input(PROMPT if sys.stdin.isatty() else "").strip()
-    except (EOFError, KeyboardInterrupt):
+    except EOFError:
         return None
 
 
@@ -66,7 +67,8 @@ def main(name: str, room: str = "lobby") -> None:
 
     with node:
         threading.Thread(target=tell_who_comes_and_goes, args=(node,), daemon=True).start()
-        chat(node)
+        with suppress(KeyboardInterrupt):  # it may come while we type, and while we publish
+            chat(node)
 
 
 if __name__ == "__main__":
