@@ -28,6 +28,7 @@ import zmq
 
 from meshmq.links.base import Reason
 from meshmq.links.context import context
+from meshmq.links.reader import readable
 
 _names = itertools.count()
 _EVENT: Final = struct.Struct("=HI")
@@ -63,11 +64,9 @@ class Monitor:
 
     def events(self) -> Iterator[tuple[int, int]]:
         """Take the events that are there, oldest first, as (event, value), until none is left."""
-        while not self._pair.closed:
-            try:
-                head = self._pair.recv(zmq.DONTWAIT)
-            except zmq.Again:
-                return
+        # Asked first: nearly always nothing is there, and an exception takes three times as long.
+        while not self._pair.closed and readable(self._pair):
+            head = self._pair.recv(zmq.DONTWAIT)
             while self._pair.getsockopt(zmq.RCVMORE):
                 self._pair.recv(zmq.DONTWAIT)
             if len(head) == _EVENT.size:
