@@ -32,7 +32,7 @@ def main(top: Path) -> None:
         for path in sources(top):
             node.push("files", {"path": str(path.relative_to(top)), "source": path.read_bytes()})
         node.flush()
-        tell(**node.request("totals"), stats=node.stats(), peers=[peer.as_dict() for peer in node.peers()])
+        tell(**node.request("totals", timeout=30), stats=node.stats(), peers=[peer.as_dict() for peer in node.peers()])
 
 
 if __name__ == "__main__":
