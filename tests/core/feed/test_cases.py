@@ -238,6 +238,22 @@ def test_a_subscriber_who_was_there_first_gets_all_of_a_new_publisher_whatever_s
         assert subscription.missed == 0
 
 
+def test_large_values_of_many_topics_are_fetched_within_the_room_in_bytes() -> None:
+    square = Square()
+    keep(square, 0)
+    for _ in range(4):
+        for number in range(15):
+            square.publish(0, f"t.{number}", b"x" * (1_000 if number % 5 else 200_000))
+    square.run(6)
+    subscription = square.subscribe(1, "t.*", since="first", capacity_bytes=1 << 20)
+    heard = []
+    for _ in range(400):
+        square.run(0.05)
+        assert subscription.size <= 1 << 20
+        heard += square.heard(1, subscription, 5)
+    assert (len(heard), subscription.missed) == (60, 0)
+
+
 def test_thousands_of_topics_are_caught_up_with_quickly() -> None:
     square = Square()
     square.sim._invariants.clear()
