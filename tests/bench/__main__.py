@@ -35,7 +35,7 @@ def cases(size: float) -> list[Case]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=40.0, help="after which no section begins another round")
+    parser.add_argument("--seconds", type=float, default=30.0, help="after which no section begins another round")
     parser.add_argument("--size", type=float, default=1.0, help="of each run")
     parser.add_argument(
         "--only", default="", help="only the jobs whose title or transport holds this word, or a section"
