@@ -76,7 +76,8 @@ class AsyncPublishingNode(AsyncCallingNode):
 
         In a pattern ``*`` is any one segment, and ``**``, at its end, one or more. Iterate over what is returned,
         or call its ``receive``, or decorate a handler with it; ``concurrency`` of them (default: 1, in order)
-        are at work at once. Its ``ready()`` returns when all publishers who are here know of it.
+        are at work at once. Its ``ready()`` returns when all publishers who are here know of it: what is published
+        after that is received or told as missed; what is published while they are being told may be neither.
 
         ``since`` asks for what the publisher keeps (``topic(history=...)``): ``"first"``, ``"last"``, from a number
         (``int``) or from so many seconds ago (``float``). ``latest=True`` gives the newest of each topic alone.
