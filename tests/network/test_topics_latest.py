@@ -18,6 +18,8 @@ TRANSFER: Final = SIZE / RATE
 FRAMES: Final = 30
 SECONDS: Final = scale(3, 15)
 JOB_WITHIN: Final = 1.0
+#: Threads that take turns from ``publish`` to what is shown: keeper, ZeroMQ's, proxy, ZeroMQ's, keeper, application.
+STEPS: Final = 6
 
 WATCHER: Final = """
 import os, threading, time, meshmq
@@ -81,5 +83,7 @@ def test_latest_over_a_slow_line_is_young_and_a_small_job_passes_it(spawn: Spawn
     assert seqs[-1] == count
     assert len(shown) + missed == count
     assert sum(int(gap) for *_, gap in shown) == missed
-    assert max(ages) < 2 * TRANSFER + worst_pause + 0.1
-    assert max(late) < JOB_WITHIN
+    # Who is kept waiting so long here is kept so at every step of the way.
+    slack = 0.1 + STEPS * worst_pause
+    assert max(ages) < 2 * TRANSFER + slack
+    assert max(late) < JOB_WITHIN + slack
