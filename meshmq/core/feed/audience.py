@@ -55,7 +55,9 @@ class Audience:
             self.unsubscribed(peer, wanted.number, now)
             follower = None
         if follower is None:
-            follower = followers[peer, wanted.number] = Follower(peer, wanted, now - self._ground.round_trip(peer) / 2)
+            # Half a round trip was the question on its way; who says from where on means no more than that.
+            late = self._ground.round_trip(peer) / 2 if wanted.since is None else 0.0
+            follower = followers[peer, wanted.number] = Follower(peer, wanted, now - late)
             self._patterns[peer] += 1
         self._weigh(peer, follower.add(wanted.patterns), 1)
         if self._patterns[peer] > FOLLOWERS_MOST or self._text[peer] > TEXT_MOST:
