@@ -61,7 +61,9 @@ class Footing(Trade):
         session, known = self.sessions.get(peer), self.roster.get(peer)
         if session is not None:
             return session.name
-        return known.card.name if known is not None else short(peer)
+        if known is not None:
+            return known.card.name
+        return self.presence.roster.departed.get(peer) or short(peer)
 
     def soon(self, moment: float) -> None:
         """Have ``tick`` called at that moment at the latest."""

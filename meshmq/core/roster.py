@@ -71,6 +71,8 @@ class Roster:
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self.happened = 0
         self.claims: Counter[bytes] = Counter()
+        #: The names of those who went last: what they sent may still wait for a user.
+        self.departed: dict[bytes, str] = {}
         self._by_connection: dict[int, bytes] = {}
         self.version = 0
 
@@ -146,6 +148,9 @@ class Roster:
         peer = self.peers.pop(node_id, None)
         if peer is not None:
             self.version += 1
+            self.departed[node_id] = peer.card.name
+            if len(self.departed) > EVENTS_KEPT:
+                del self.departed[next(iter(self.departed))]
         return peer
 
     def pullers(self, queue: str) -> list[Peer]:

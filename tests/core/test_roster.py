@@ -26,6 +26,15 @@ def test_a_card_makes_a_peer_and_a_newer_one_changes_it() -> None:
     assert peer.heard_at == 3.0
 
 
+def test_names_of_the_last_who_went_are_known() -> None:
+    roster = Roster(10)
+    for number in range(EVENTS_KEPT + 1):
+        roster.put(card(number.to_bytes(16, "big")), 2, "test", "", 0.0)
+        roster.remove(number.to_bytes(16, "big"))
+    assert len(roster.departed) == EVENTS_KEPT
+    assert roster.departed[EVENTS_KEPT.to_bytes(16, "big")] == "name"
+
+
 def test_a_peer_moves_to_a_fresh_connection() -> None:
     roster = Roster(10)
     peer, _ = roster.put(card(), 2, "test", "old", 0.0)
