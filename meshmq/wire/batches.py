@@ -100,8 +100,8 @@ class Load:
     longest: int
 
 
-def read_load(view: memoryview, place: int, count: int, *, extras: bool) -> Load:
-    """Read what a batch of ``count`` messages ends with, from ``place`` on.
+def read_load(view: memoryview, place: int, count: int, *, extras: bool, apart: memoryview | None = None) -> Load:
+    """Read what a batch of ``count`` messages ends with, from ``place`` on; ``apart`` is a body that is not there.
 
     Raises:
         ProtocolError: it is none.
@@ -119,6 +119,8 @@ def read_load(view: memoryview, place: int, count: int, *, extras: bool) -> Load
     except struct.error as error:
         raise ProtocolError("a batch that is cut short") from error
     payload = view[place + 4 * count :]
+    if apart is not None and not payload:
+        payload = apart
     offsets = (0, *accumulate(lengths))
     if offsets[-1] != len(payload):
         raise ProtocolError("a batch whose lengths do not add up")

@@ -8,7 +8,8 @@
 On a topics link this is the whole message, so that a subscription to ``weather.kitchen`` and 0x00 brings that
 topic alone. On a direct link the number of a subscription comes before it (``pack_direct``), and buffers
 are the frames that follow. With flag 4 what was missed can be fetched; with flag 8 the values are not
-here: they are too large for the topics link, and lengths and bodies are missing. ``turn`` grows with every
+here: they are too large for the topics link, and lengths and bodies are missing. With flag 16 the one body
+is a frame of its own, the first that follows, so that a large value is never copied to be sent. ``turn`` grows with every
 frame a publisher puts on its topics link (0 on a direct link).
 """
 
@@ -31,6 +32,7 @@ _EXTRAS: Final = 1
 _BUFFERS: Final = 2
 _KEPT: Final = 4
 _ELSEWHERE: Final = 8
+_APART: Final = 16
 EPOCHS: Final = 2**32
 _NOTHING: Final = Load((0,), memoryview(b""), {}, 0)
 
@@ -83,11 +85,17 @@ def pack_news(
     held: float,
     headers: Mapping[int, Headers] | None = None,
     buffers: Sequence[bytes] = (),
+    apart: bool = False,
 ) -> list[bytes]:
-    """Return the frames of news; ``headers`` go by index, ``held`` is seconds."""
+    """Return the frames of news; ``headers`` go by index, ``held`` is seconds.
+
+    With ``apart`` the only body is a frame of its own, as it is.
+    """
     flags = (_EXTRAS if headers else 0) | (_BUFFERS if buffers else 0) | (_KEPT if kept else 0)
-    head = _head(topic, publisher, turn, epoch, first, len(bodies), flags, held)
-    return [b"".join((*head, *load_parts(bodies, headers))), *buffers]
+    head = _head(topic, publisher, turn, epoch, first, len(bodies), flags | (_APART if apart else 0), held)
+    load = load_parts(bodies, headers)
+    own = [load.pop()] if apart else []
+    return [b"".join((*head, *load)), *own, *buffers]
 
 
 def pack_notice(topic: str, publisher: bytes, epoch: int, first: int, count: int, *, turn: int) -> bytes:
@@ -122,15 +130,24 @@ def unpack_news(frames: Sequence[bytes | memoryview]) -> News:
     if version != VERSION:
         raise VersionMismatch(version)
     elsewhere = bool(flags & _ELSEWHERE)
-    if kind != Kind.NEWS or flags & ~(_EXTRAS | _BUFFERS | _KEPT | _ELSEWHERE) or not 0 < first < NUMBERS - count:
+    if (
+        kind != Kind.NEWS
+        or flags & ~(_EXTRAS | _BUFFERS | _KEPT | _ELSEWHERE | _APART)
+        or not 0 < first < NUMBERS - count
+    ):
         raise ProtocolError("news with fields that are none")
     if not 0.0 <= held < 1e9 or not count:
         raise ProtocolError("news with fields that are none")
-    buffers = tuple(bytes(more) for more in frames[1:])
+    apart = memoryview(frames[1]) if flags & _APART and len(frames) > 1 else None
+    if bool(flags & _APART) != (apart is not None) or (apart is not None and count != 1):
+        raise ProtocolError("news with fields that are none")
+    buffers = tuple(bytes(more) for more in frames[1 if apart is None else 2 :])
     if bool(buffers) != bool(flags & _BUFFERS) or (buffers and count != 1) or (elsewhere and flags & ~12):
         raise ProtocolError("news with fields that are none")
     view = memoryview(raw)
-    load = _NOTHING if elsewhere else read_load(view, place + 1 + FIXED_BYTES, count, extras=bool(flags & _EXTRAS))
+    load = _NOTHING
+    if not elsewhere:
+        load = read_load(view, place + 1 + FIXED_BYTES, count, extras=bool(flags & _EXTRAS), apart=apart)
     if elsewhere and len(raw) != place + 1 + FIXED_BYTES:
         raise ProtocolError("a notice with values")
     return News(

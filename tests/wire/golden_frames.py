@@ -210,6 +210,12 @@ FRAMES: Final[dict[str, Frame]] = {
     "fetched": Frame(
         pack_head(Kind.FETCHED, 17, 4) + pack_fetched(5, TOPIC, 3, 57), head(29, 17, 4) + msgpack([5, TOPIC, 3, 57])
     ),
+    "news_apart": Frame(
+        pack_head(Kind.NEWS, 18, 4)
+        + pack_direct(5)
+        + pack_news(TOPIC, NODE, 3, 41, BODIES[1:2], kept=True, held=0.25, apart=True)[0],
+        head(28, 18, 4) + pack("!Q", 5) + news(0, 20, b"", BODIES[1:2])[: -len(BODIES[1])],
+    ),
     "topics_news": Frame(
         pack_news(TOPIC, NODE, 3, 41, BODIES, turn=99, kept=False, held=0.25, headers={1: {"a": "b"}})[0],
         news(99, 1, msgpack([1, {"a": "b"}]), BODIES),

@@ -199,6 +199,8 @@ def test_news_are_read_as_they_were_sent() -> None:
     number, news = unpack_direct([body("news_fetched")])
     assert number == 5
     assert told(news) == (TOPIC, NODE, 3, 41, 3, True, 0.25, BODIES, {})
+    _, news = unpack_direct([body("news_apart"), BODIES[1]])
+    assert told(news) == (TOPIC, NODE, 3, 41, 1, True, 0.25, BODIES[1:2], {})
     news = unpack_news([golden("topics_news")])
     assert told(news) == (TOPIC, NODE, 3, 41, 3, False, 0.25, BODIES, {1: {"a": "b"}})
     assert news.turn == 99

@@ -126,3 +126,18 @@ def test_direct_news_without_a_subscription_are_none() -> None:
 @given(whole)
 def test_the_number_of_a_subscription_stands_before_direct_news(number: int) -> None:
     assert unpack_direct([pack_direct(number) + SAMPLE[0]])[0] == number
+
+
+@given(st.binary(max_size=50), st.lists(st.binary(min_size=1, max_size=9), max_size=2))
+def test_a_body_that_is_apart_is_the_very_same_bytes(body: bytes, buffers: list[bytes]) -> None:
+    frames = pack_news("a", b"p" * 16, 1, 7, [body], kept=True, held=0.0, buffers=buffers, apart=True)
+    assert frames[1] is body
+    news = unpack_news(frames)
+    assert (bytes(news.body(0)), news.buffers, news.size(0, 1)) == (
+        body,
+        tuple(buffers),
+        len(body) + sum(map(len, buffers)),
+    )
+    for wrong in (frames[:1], [frames[0], body + b"x", *buffers]):
+        with pytest.raises(ProtocolError):
+            unpack_news(wrong)

@@ -145,5 +145,6 @@ class Errands:
             held=max(0.0, now - first.at),
             headers={index: item.headers for index, item in enumerate(items) if item.headers},
             buffers=first.buffers,
+            apart=len(items) == 1 and len(first.body) > BATCH_BYTES,
         )
         return Kind.NEWS, [pack_direct(number) + frames[0], *frames[1:]]
