@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 
 import pytest
@@ -100,7 +101,7 @@ def test_interrupted_it_ends_its_child_and_the_caller_knows(
 ) -> None:
     with Node(mesh=mesh_name) as node, node.pull("pids") as pids:
         tell = f"'{library.__name__}' push pids $$"
-        reply = meshmq("reply", "ask", "--exec", f"python3 -m {tell} && exec tail -f /dev/null")
+        reply = meshmq("reply", "ask", "--exec", f"'{sys.executable}' -m {tell} && exec tail -f /dev/null")
         failed: list[BaseException] = []
 
         def ask() -> None:
