@@ -9,8 +9,8 @@ On a topics link this is the whole message, so that a subscription to ``weather.
 topic alone. On a direct link the number of a subscription comes before it (``pack_direct``), and buffers
 are the frames that follow. With flag 4 what was missed can be fetched; with flag 8 the values are not
 here: they are too large for the topics link, and lengths and bodies are missing. With flag 16 the one body
-is a frame of its own, the first that follows, so that a large value is never copied to be sent. ``turn`` grows with every
-frame a publisher puts on its topics link (0 on a direct link).
+is a frame of its own, the first that follows, so that a large value is never copied to be sent. ``turn`` grows
+with every frame a publisher puts on its topics link (0 on a direct link).
 """
 
 from __future__ import annotations
