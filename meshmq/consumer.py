@@ -15,7 +15,6 @@ from meshmq.delivery import HandDelivery
 from meshmq.errors import ClosedError, DecodeError
 from meshmq.links.engine import Engine
 from meshmq.message import Message
-from meshmq.names import short
 from meshmq.wire.frames import Verdict
 
 _logger: Final = logging.getLogger("meshmq.jobs")
@@ -43,7 +42,7 @@ class Consumer:
         owner: object = None,
     ) -> None:
         self.engine, self.queue = engine, queue
-        self._participant, self._codec = participant, codec
+        self.participant, self._codec = participant, codec
         self._delivery: HandDelivery | None = None
         #: The hand that ``next_nowait`` goes through without the lock.
         self.quick: HandDelivery | None = None
@@ -54,18 +53,6 @@ class Consumer:
 
     def __repr__(self) -> str:
         return f"<Consumer of {self.queue!r}>"
-
-    def name_of(self, peer: bytes) -> str:
-        """Return the name of a pusher."""
-        if peer == self._participant.node_id:
-            return self._participant.presence.card.name
-        session = self._participant.sessions.get(peer)
-        return session.name if session is not None else short(peer)
-
-    def round_trip(self, peer: bytes) -> float:
-        """Return the measured round trip to a pusher in seconds, 0 where none was measured."""
-        known = self._participant.roster.get(peer)
-        return (known.round_trip or 0.0) if known is not None else 0.0
 
     def next_nowait(self) -> Message:
         """Ack the message before and return the next.
@@ -151,7 +138,7 @@ class Consumer:
         if delivery is None:
             self.engine.catch_up()  # a loop that was left just now is not counted beside this one
         self.engine.check()
-        if self.left or self.queue not in self._participant.inboxes:
+        if self.left or self.queue not in self.participant.inboxes:
             raise self._closed()
         now = self.engine.now()
         try:
@@ -160,10 +147,10 @@ class Consumer:
                 if index >= 0:
                     return delivery, index
                 self._delivery = self.quick = None
-                self._participant.finish(self.queue, delivery.hand, now)
+                self.participant.finish(self.queue, delivery.hand, now)
             if self._ended:
                 raise self._closed()
-            hand = self._participant.take(self.queue, self, now)
+            hand = self.participant.take(self.queue, self, now)
             delivery = self._delivery = HandDelivery(self, hand)
             return delivery, hand.start
         finally:
@@ -174,14 +161,14 @@ class Consumer:
         with self.engine.gate:
             delivery, self._delivery = self._delivery, None
             if delivery is not None and not self.engine.closed:
-                self._participant.finish(self.queue, delivery.hand, self.engine.now())
+                self.participant.finish(self.queue, delivery.hand, self.engine.now())
                 self.engine.flush()
 
     def rest(self) -> None:
         """Say that nobody asks just now."""
         with self.engine.gate:
             if not self.engine.closed:
-                self._participant.rest(self.queue, self, self.engine.now())
+                self.participant.rest(self.queue, self, self.engine.now())
                 self.engine.flush()
 
     def end(self) -> None:
@@ -191,8 +178,8 @@ class Consumer:
             self.engine.post(partial(self._end, self.queue))
 
     def _end(self, queue: str) -> None:
-        self._participant.end(queue, self, self.engine.now())
-        self._participant.woken.append((("inbox", queue), 1_000_000))  # it is among them, and learns that it is over
+        self.participant.end(queue, self, self.engine.now())
+        self.participant.woken.append((("inbox", queue), 1_000_000))  # it is among them, and learns that it is over
 
     def _closed(self) -> ClosedError:
         return ClosedError(f"the receiver of {self.queue!r} is closed")
@@ -205,14 +192,14 @@ class Consumer:
 
     def _leave(self, queue: str) -> None:
         self._delivery = self.quick = None
-        self._participant.leave(queue, self, self.engine.now())
+        self.participant.leave(queue, self, self.engine.now())
 
     def tell(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
         """Have the pusher told of an explicit ack or nack, in the next step."""
         self.engine.post(partial(self._say, hand, index, verdict, delay))
 
     def _say(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
-        self._participant.judge(self.queue, hand, index, verdict, delay, self.engine.now())
+        self.participant.judge(self.queue, hand, index, verdict, delay, self.engine.now())
 
     def _decode(self, delivery: HandDelivery) -> list[object]:
         """Decode a whole hand at once: it holds about 5 ms of work."""

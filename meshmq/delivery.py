@@ -8,6 +8,7 @@ from meshmq.checks import check_delay
 from meshmq.core.exchange import QUEUE_SHIFT
 from meshmq.core.feed.groups import GROUP, SEQ_HEADER, TOPIC_HEADER
 from meshmq.core.hands import Hand
+from meshmq.core.participant import Participant
 from meshmq.links.engine import Engine
 from meshmq.wire.frames import Verdict
 
@@ -18,12 +19,7 @@ class Teller(Protocol):
     """Who has the hand, and tells the pusher what becomes of it."""
 
     engine: Engine
-
-    def name_of(self, peer: bytes) -> str:
-        """Return the name of a pusher."""
-
-    def round_trip(self, peer: bytes) -> float:
-        """Return the measured round trip to a pusher in seconds, 0 where none was measured."""
+    participant: Participant
 
     def tell(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
         """Have the pusher told of an explicit ack or nack, in the next step."""
@@ -62,13 +58,13 @@ class HandDelivery:
 
     def sender(self) -> str:
         """Return the name of the node that pushed."""
-        return self._consumer.name_of(self.hand.source.peer)
+        return self._consumer.participant.name_of(self.hand.source.peer)
 
     def age(self) -> float:
         """Return the seconds since the job was pushed."""
         hand = self.hand
         here = self._consumer.engine.now() - hand.arrived
-        return hand.batch.held + self._consumer.round_trip(hand.source.peer) / 2 + here
+        return hand.batch.held + self._consumer.participant.round_trip(hand.source.peer) / 2 + here
 
     def headers(self, index: int) -> dict[str, str]:
         """Return the headers of the job at ``index``."""

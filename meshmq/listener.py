@@ -135,7 +135,7 @@ class Listener:
         index = next(delivery.leaf.ahead, -1) if delivery is not None else -1
         if delivery is not None and index >= 0:
             return delivery, index
-        leaf = self._take(None)
+        leaf = self._take()
         taken = self._delivery = LeafDelivery(self._heard, leaf)
         return taken, leaf.span.start
 
@@ -144,7 +144,7 @@ class Listener:
         delivery, first = self.advance()
         return delivery, [first, *islice(delivery.leaf.ahead, limit - 1)]
 
-    def _take(self, limit: int | None) -> Leaf:
+    def _take(self) -> Leaf:
         engine, participant = self._heard.opened()
         engine.catch_up()
         engine.check()
@@ -154,7 +154,7 @@ class Listener:
             raise ClosedError(f"the receiver of {self._heard.title} is closed")
         self._finish()
         try:
-            leaf = participant.feed.take(subscription, self, engine.now(), limit)
+            leaf = participant.feed.take(subscription, self, engine.now())
         finally:
             engine.flush()
         if leaf is None:

@@ -53,7 +53,6 @@ class Leaf:
     span: Span
     consumer: Hashable
     gap: int
-    begun: int = 0
     ahead: Iterator[int] = field(default_factory=lambda: iter(()))
 
     def recall(self) -> Span | None:
