@@ -15,13 +15,10 @@ from meshmq.delivery import HandDelivery
 from meshmq.errors import ClosedError, DecodeError
 from meshmq.links.engine import Engine
 from meshmq.message import Message
+from meshmq.reading import UNREADABLE, read_values
 from meshmq.wire.frames import Verdict
 
 _logger: Final = logging.getLogger("meshmq.jobs")
-
-
-#: Stands for a job that cannot be decoded.
-UNREADABLE: Final = object()
 
 
 class Consumer:
@@ -204,31 +201,15 @@ class Consumer:
     def _decode(self, delivery: HandDelivery) -> list[object]:
         """Decode a whole hand at once: it holds about 5 ms of work."""
         hand = delivery.hand
-        batch, start, end = hand.batch, hand.start, hand.end
-        values = None
-        if end - start > 1:
-            row = batch.payload[batch.offsets[start] : batch.offsets[end]]
-            values = self._codec.decode_row(row, end - start, batch.longest)
-        delivery.values = self._decode_each(delivery, range(start, end)) if values is None else values
+        refuse = partial(self._refuse, delivery)
+        delivery.values = read_values(self._codec, hand.batch, hand.start, hand.end, refuse)
         self.quick = delivery
         return delivery.values
 
-    def _decode_each(self, delivery: HandDelivery, indices: range) -> list[object]:
-        hand = delivery.hand
-        batch, decode = hand.batch, self._codec.decode
-        values: list[object] = []
-        for index in indices:
-            try:
-                values.append(decode(batch.body(index), batch.buffers))
-            except DecodeError as error:
-                sender = delivery.sender()
-                _logger.error("a job of %r from %s cannot be decoded and is refused: %s", self.queue, sender, error)
-                self._refuse(hand, index)
-                values.append(UNREADABLE)
-        return values
-
-    def _refuse(self, hand: Hand, index: int) -> None:
+    def _refuse(self, delivery: HandDelivery, index: int, error: DecodeError) -> None:
         """Say that a job cannot be decoded, unless it is not here any more or another thread said so."""
+        sender, hand = delivery.sender(), delivery.hand
+        _logger.error("a job of %r from %s cannot be decoded and is refused: %s", self.queue, sender, error)
         with self.engine.gate:
             if hand.holds(hand.batch.origin, hand.batch.first + index) and not self.engine.closed:
                 hand.said[index] = Verdict.UNREADABLE

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from itertools import islice
-from typing import Final, Protocol
+from typing import Protocol
 
 from meshmq.core.feed.subscription import Leaf, Subscription
 from meshmq.core.participant import Participant
 from meshmq.errors import ClosedError, Overflowed, WouldBlock
 from meshmq.links.engine import Engine
 from meshmq.message import Message
-
-#: Stands for a message that cannot be decoded.
-UNREADABLE: Final = object()
+from meshmq.reading import UNREADABLE
 
 
 class Hearing(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from meshmq.checks import check_limit
@@ -13,10 +14,11 @@ from meshmq.core.feed.subscription import OVERFLOWS, Leaf, Span, Subscription
 from meshmq.core.participant import Participant
 from meshmq.errors import ClosedError, ConfigError, DecodeError, WouldBlock
 from meshmq.links.engine import Engine
-from meshmq.listener import UNREADABLE, LeafDelivery, Listener
+from meshmq.listener import LeafDelivery, Listener
 from meshmq.message import Message
 from meshmq.names import check_name, check_pattern, counted
 from meshmq.pulling import Jobs
+from meshmq.reading import UNREADABLE, read_values
 from meshmq.supply import Taker
 from meshmq.waiting import Wish
 from meshmq.wire.fields import NUMBERS
@@ -201,24 +203,14 @@ class Heard:
 
     def _decode(self, delivery: LeafDelivery) -> list[object]:
         span = delivery.leaf.span
-        news, start, end = span.news, span.start, span.end
-        values = None
-        if end - start > 1:
-            row = news.payload[news.offsets[start] : news.offsets[end]]
-            values = self._codec.decode_row(row, end - start, news.longest)
-        delivery.values = values if values is not None else [self._decode_one(delivery, i) for i in range(start, end)]
+        delivery.values = read_values(self._codec, span.news, span.start, span.end, partial(self._refuse, delivery))
         return delivery.values
 
-    def _decode_one(self, delivery: LeafDelivery, index: int) -> object:
-        news = delivery.leaf.span.news
-        try:
-            return self._codec.decode(news.body(index), news.buffers)
-        except DecodeError as error:
-            sender = delivery.sender()
-            _logger.error("a message of %r from %s cannot be decoded and is dropped: %s", news.topic, sender, error)
-            if self.subscription is not None:
-                self.subscription.unreadable += 1
-            return UNREADABLE
+    def _refuse(self, delivery: LeafDelivery, index: int, error: DecodeError) -> None:
+        topic, sender = delivery.topic(index), delivery.sender()
+        _logger.error("a message of %r from %s cannot be decoded and is dropped: %s", topic, sender, error)
+        if self.subscription is not None:
+            self.subscription.unreadable += 1
 
 
 class GroupJobs(Jobs):

@@ -27,7 +27,7 @@ LAYERS: Final = (
     {"core"},
     {"links"},
     {"drivers", "discovery", "journal"},
-    {"waiting", "deadline"},
+    {"waiting", "deadline", "reading"},
     {"supply", "delivery"},
     {"consumer", "handling", "seeing", "whereabouts"},
     {"request"},
