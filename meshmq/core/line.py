@@ -23,6 +23,9 @@ class Host(Protocol):
     def dial_direct(self, session: Session, now: float) -> int | None:
         """Dial the session's peer; ``None`` when no address is known."""
 
+    def peer_present(self, node_id: bytes) -> bool:
+        """Whether the process of a peer is there, whatever its interpreter does."""
+
     def hello(self, session_id: bytes, epoch: int, resumed: bool) -> bytes:
         """Return the body of our HELLO."""
 

@@ -40,7 +40,7 @@ class Meeting:
         self.counts: Counter[str] = Counter()
         self.opened_at = now
         #: Called about every minute, inside the lock: it must not wait.
-        self.each_minute: Callable[[], object] = _nothing
+        self.each_minute: Callable[[], object] = lambda: None
         self.random = random
         self.presence = Presence(card, self, settings, random, now)
         self._last_connection = 0
@@ -243,6 +243,10 @@ class Meeting:
         session = self.sessions.get(node_id)
         return session is not None and session.answering
 
+    def peer_present(self, node_id: bytes) -> bool:
+        """Whether the process of a peer is there."""
+        return node_id in self.roster and self.roster[node_id].present
+
     def roster_changed(self) -> None:
         """Wake who waits for peers or events."""
         self.woken.append((("roster",), 1_000_000))
@@ -294,7 +298,3 @@ class Meeting:
     def _notice(self, now: float) -> None:
         """Notice how long this process stood still."""
         raise NotImplementedError
-
-
-def _nothing() -> None:
-    return None

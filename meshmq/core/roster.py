@@ -61,6 +61,11 @@ class Peer:
         """The peer's id, random for every incarnation."""
         return self.card.node_id
 
+    @property
+    def present(self) -> bool:
+        """Whether its control link stands in both directions: libzmq answers there even when no Python runs."""
+        return self.connection is not None and self.doubt_at is None and self.verify_by is None
+
 
 class Roster:
     """All peers whose card we hold, and the claims of those who subscribed to us."""

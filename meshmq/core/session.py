@@ -10,7 +10,7 @@ covered is kept and sent again after the next HELLO; the peer drops what it has.
     idle ----------> dialling ----------------> up -----------------------> broken
      ^                                          ^                             | |
      |                                          +--- HELLO with our id -------+ |
-     +---- BYE · refused · another incarnation · `grace` without connection ----+
+     +-- BYE · refused · another incarnation · `_patience` without connection --+
 
 A pair has one session: while both dial, the dial of the smaller id stands. ``epoch`` counts the
 sessions a pair has had, so that a HELLO that was overtaken by a newer session is seen to be stale.
@@ -27,6 +27,8 @@ from meshmq.wire.frames import Hello, Kind
 
 DIAL_LIMIT: Final = 4.0
 CROSSED_PAUSE: Final = 0.3
+#: How long a peer whose process is there may answer nothing: its interpreter may be held, by a handler for one.
+HELD_LIMIT: Final = 15.0
 
 
 class Session(Line):
@@ -57,12 +59,16 @@ class Session(Line):
             moments = [self._stream.cover_at, self._pulse.deadline(self._stream.uncovered_since)]
         else:
             if self.live:
-                moments.append(self._broken_since + self._grace)
+                moments.append(self._broken_since + self._patience)
             if self.dialling is not None:
                 moments.append(self._dialled_at + DIAL_LIMIT)
             elif self.live or self.wanted:
                 moments.append(self._redial.at)
         return min((moment for moment in moments if moment is not None), default=None)
+
+    @property
+    def _patience(self) -> float:
+        return HELD_LIMIT if self._host.peer_present(self.peer) else self._grace
 
     # -- connections -------------------------------------------------------------------------------
 
@@ -201,8 +207,8 @@ class Session(Line):
                 else:
                     self._pulse.ask(now)
                     self._send(Kind.PING)
-        elif self.live and now >= self._broken_since + self._grace:
-            self.end(f"no connection for {self._grace:g} s", now, told=False)
+        elif self.live and now >= self._broken_since + self._patience:
+            self.end(f"no connection for {self._patience:g} s", now, told=False)
         if self.dialling is not None and now >= self._dialled_at + DIAL_LIMIT:
             self._abandon_dial()
             self._redial.failed()

@@ -23,6 +23,8 @@ class Side:
         self.connections: dict[int, Session] = {}
         self.session = Session(self.id, peer.encode() * 16, self, Random(name), grace=1.0)
         self.addresses: tuple[str, ...] = (peer,)
+        #: Whether the other's process is seen to be there by other means.
+        self.present = False
         #: ``up`` and the reasons of ends, oldest first.
         self.told: list[str] = []
         #: What came over sessions, in order.
@@ -36,6 +38,9 @@ class Side:
         connection = self.pair.number(even=True)
         self.outputs.append(("dial", connection, "direct", self.addresses, ()))
         return connection
+
+    def peer_present(self, node_id: bytes) -> bool:
+        return self.present
 
     def hello(self, session_id: bytes, epoch: int, resumed: bool) -> bytes:
         return pack_hello(Hello(self.id, self.name, "m", session_id, epoch, resumed))

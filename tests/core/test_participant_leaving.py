@@ -145,7 +145,7 @@ def test_who_stood_still_gives_back_what_it_has_not_begun() -> None:
     village.run(0.5)
     held = village.next(1)
     village.sim.stall(village.sim.nodes[1])
-    village.run(8)
+    village.run(25)
     village.open(2)
     village.sim.resume(village.sim.nodes[1])
     done = village.work_off(2)

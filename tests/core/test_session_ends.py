@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from meshmq.core.session import HELD_LIMIT
 from meshmq.wire.frames import Kind, pack_head
 from tests.core.pair import Pair, hello, last_bye
 
@@ -24,6 +25,27 @@ def test_grace_without_a_connection_ends_a_session(met: Pair) -> None:
     met.run(0.2)
     assert met.a.told == met.b.told == ["up", "no connection for 1 s"]
     assert met.a.session.settled  # what was kept is given up
+
+
+def test_a_peer_whose_process_is_there_is_given_longer(met: Pair) -> None:
+    met.a.put(b"1")
+    met.a.present = met.b.present = True
+    met.refusing = {met.a: "unreachable", met.b: "unreachable"}
+    met.cut(met.a, met.b)
+    met.run(HELD_LIMIT / 2)
+    assert met.a.session.live
+    met.refusing.clear()
+    met.run(5.0)
+    assert met.a.told == met.b.told == ["up"]
+    assert met.b.read == [b"1"]
+
+
+def test_a_peer_that_answers_nothing_is_given_up_in_the_end(met: Pair) -> None:
+    met.a.present = met.b.present = True
+    met.refusing = {met.a: "unreachable", met.b: "unreachable"}
+    met.cut(met.a, met.b)
+    met.run(HELD_LIMIT + 0.1)
+    assert met.a.told == met.b.told == ["up", "no connection for 15 s"]
 
 
 def test_a_new_session_starts_its_numbers_anew(met: Pair) -> None:
