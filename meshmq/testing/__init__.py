@@ -12,6 +12,7 @@ from meshmq.testing.faults import Faults
 from meshmq.testing.jobs import Jobs
 from meshmq.testing.memory import MemoryNetwork
 from meshmq.testing.memory_links import MemoryLinks
+from meshmq.testing.mesh import Mesh
 from meshmq.testing.network import Network, open_links
 from meshmq.testing.replay import Report, SimulationFailed, simulate
 from meshmq.testing.scenario import Scenario
@@ -25,6 +26,7 @@ __all__ = [
     "Jobs",
     "MemoryLinks",
     "MemoryNetwork",
+    "Mesh",
     "Network",
     "Place",
     "Report",

@@ -17,8 +17,7 @@ from meshmq.core.participant import Participant
 from meshmq.errors import WouldBlock
 from meshmq.links.base import Decider
 from meshmq.names import counted
-from meshmq.settings import Settings
-from meshmq.testing.scenario import Scenario
+from meshmq.testing.mesh import Mesh
 from meshmq.testing.simulated_node import SimulatedNode
 from meshmq.testing.simulation import Simulation
 from meshmq.wire.frames import Verdict
@@ -99,65 +98,30 @@ class Worker:
 
 
 @dataclass
-class Jobs(Scenario):
+class Jobs(Mesh):
     """``jobs`` are pushed within ``seconds``; a share of executions, ``failures``, is refused.
 
-    Discovery tells everybody of everybody at a start, and again every ``refresh`` seconds (0: never).
     With ``presence`` everybody's roster must in the end hold the living, all of them and no other.
     """
 
     jobs: int = 200
     seconds: float = 15.0
     failures: float = 0.02
-    refresh: float = 20.0
     presence: bool = True
     witnessed: dict[str, Job] = field(default_factory=dict)
     workers: dict[int, Worker] = field(default_factory=dict)
 
-    def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
-        return Participant(
-            node_id=node.random.randbytes(16),
-            name=f"n{node.index}",
-            mesh="simulated",
-            settings=Settings(),
-            random=node.random,
-            control=(node.control,),
-            topics=(node.topics,),
-            direct=(node.direct,),
-            now=node.moment,
-        )
-
     def joined(self, sim: Simulation, node: SimulatedNode) -> None:
-        for other in sim.nodes:
-            if other is not node:
-                sim.after(sim.random.uniform(0, 0.05), partial(self._find, sim, node.index, other.index))
-                sim.after(sim.random.uniform(0, 0.05), partial(self._find, sim, other.index, node.index))
+        super().joined(sim, node)
         if node.index >= PUSHERS:
             worker = self.workers[node.index] = Worker(self, sim, node)
             sim.after(sim.random.uniform(0, 0.1), worker.open)
-
-    def _find(self, sim: Simulation, index: int, other: int) -> None:
-        address = sim.nodes[other].control
-
-        def find(decider: Decider, now: float) -> None:
-            assert isinstance(decider, Participant)
-            decider.found((address,), "simulated", None, now)
-
-        sim.call(sim.nodes[index], f"find {address}", find)
 
     def start(self, sim: Simulation) -> None:
         for number in range(self.jobs):
             sim.after(sim.random.uniform(0, self.seconds), partial(self._push, sim, number))
         sim.invariant(self.nothing_is_forgotten, every=10)
-        if self.refresh:
-            sim.after(self.refresh, partial(self._refresh, sim))
-
-    def _refresh(self, sim: Simulation) -> None:
-        for node in sim.nodes:
-            for other in sim.nodes:
-                if other is not node:
-                    self._find(sim, node.index, other.index)
-        sim.after(self.refresh, partial(self._refresh, sim))
+        super().start(sim)
 
     def _push(self, sim: Simulation, number: int) -> None:
         name = f"job-{number}"

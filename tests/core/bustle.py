@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import ClassVar, Final
 
 from meshmq.core.exchange import QUEUE_SHIFT
 from meshmq.core.outbox import Outbox
@@ -21,7 +21,7 @@ from meshmq.core.tray import TRAY_BYTES
 from meshmq.errors import WouldBlock
 from meshmq.links.base import Decider
 from meshmq.settings import Settings
-from meshmq.testing import Scenario, SimulatedNode, Simulation
+from meshmq.testing import Mesh, SimulatedNode, Simulation
 from tests.core.books import audit, runs
 from tests.core.workers import Worker
 
@@ -73,24 +73,22 @@ class WatchedParticipant(Participant):
 
 
 @dataclass
-class Bustle(Scenario):
+class Bustle(Mesh):
     """``jobs`` are pushed within ``seconds``; ``trouble`` is how often workers do anything but ack.
 
-    The node at place ``hidden`` can dial all others and be dialled by none, as behind a NAT.
     Of ``leaves`` nodes each second one says goodbye, and a new one comes to its place.
 
     The books are audited after every event, or every so many (``thrift``), for they take half the time.
     """
 
+    settings: ClassVar[Settings] = Settings(outbox_jobs=30)
+    kind: ClassVar[type[Participant]] = WatchedParticipant
     jobs: int = 200
     seconds: float = 12.0
     trouble: float = 0.3
     leaves: float = 0.1
-    hidden: int = -1
     large: float = 0.02
-    refresh: float = 20.0
     thrift: int = 8
-    kind: type[WatchedParticipant] = WatchedParticipant
     witnessed: dict[str, Job] = field(default_factory=dict)
     by_number: dict[tuple[bytes, int], Job] = field(default_factory=dict)
     workers: dict[tuple[int, str], Worker] = field(default_factory=dict)
@@ -98,45 +96,23 @@ class Bustle(Scenario):
     done: Counter[str] = field(default_factory=Counter)
 
     def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
-        participant = self.kind(
-            node_id=node.random.randbytes(16),
-            name=f"n{node.index}",
-            mesh="simulated",
-            settings=Settings(outbox_jobs=30),
-            random=node.random,
-            control=(node.control.replace(f"//{self.hidden}.", "//nowhere."),),
-            direct=(node.direct.replace(f"//{self.hidden}.", "//nowhere."),),
-            now=node.moment,
-        )
+        participant = super().make(sim, node)
+        assert isinstance(participant, WatchedParticipant)
         participant.bustle = self
         return participant
 
     def joined(self, sim: Simulation, node: SimulatedNode) -> None:
         self.backlog[node.name] = deque()
-        for other in sim.nodes:
-            if other is not node:
-                sim.after(sim.random.uniform(0, 0.05), partial(self._find, sim, node.index, other.index))
-                sim.after(sim.random.uniform(0, 0.05), partial(self._find, sim, other.index, node.index))
+        super().joined(sim, node)
         for queue, pullers in PULLS.items():
             if node.index in pullers:
                 worker = self.workers[node.index, queue] = Worker(self, sim, node, queue)
                 sim.after(sim.random.uniform(0, 0.1), worker.open)
 
-    def _find(self, sim: Simulation, index: int, other: int) -> None:
-        if other == self.hidden:
-            return
-        address = sim.nodes[other].control
-
-        def find(_: Decider, now: float) -> None:
-            participant(sim.nodes[index]).found((address,), "simulated", None, now)
-
-        sim.call(sim.nodes[index], f"find {address}", find)
-
     def start(self, sim: Simulation) -> None:
         for number in range(self.jobs):
             sim.after(sim.random.uniform(0, self.seconds), partial(self._push, sim, f"job-{number}"))
-        if self.refresh:
-            sim.after(self.refresh, partial(self._refresh, sim))
+        super().start(sim)
         moment = 0.0
         while self.leaves and (moment := moment + sim.random.expovariate(self.leaves)) < sim.faults.until:
             sim.at(moment, partial(self._leave, sim))
@@ -170,13 +146,6 @@ class Bustle(Scenario):
         if node.state != "dead":
             sim.crash(node)
             sim.restart(node, same_address=sim.random.random() < 0.5)
-
-    def _refresh(self, sim: Simulation) -> None:
-        for node in sim.nodes:
-            for other in sim.nodes:
-                if other is not node:
-                    self._find(sim, node.index, other.index)
-        sim.after(self.refresh, partial(self._refresh, sim))
 
     def _push(self, sim: Simulation, name: str) -> None:
         node = sim.random.choice(sim.nodes)

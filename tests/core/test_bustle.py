@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -22,50 +18,26 @@ from meshmq.core.stream import Stream
 from meshmq.testing import Faults, SimulationFailed, simulate
 from meshmq.wire.frames import Kind
 from tests.core.bustle import Bustle
+from tests.replays import hold, hold_halves, same_everywhere
 from tests.scale import scale
 
-ROOT = Path(__file__).parents[2]
-SEEDS = scale(test=200, stress=2_000)
-
-
-def replay(first: int, count: int, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "meshmq.testing", "--scenario", "tests.core.bustle:Bustle"]
-    command += ["--seed", str(first), "--count", str(count), *more]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+SCENARIO = "tests.core.bustle:Bustle"
 
 
 @pytest.mark.timeout(scale(test=240, stress=1_800))
 def test_no_job_is_lost_and_all_books_balance() -> None:
-    # In two processes, for there are two cores. What fails prints its seed and how to replay it.
-    half = SEEDS // 2
-    runs = [replay(0, half), replay(half, half)]
-    failures = [run.communicate()[1] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], "\n".join(failures)
+    hold_halves(SCENARIO, scale(test=200, stress=2_000))
 
 
 def test_the_same_seed_is_the_same_run_in_every_process() -> None:
-    command = [sys.executable, "-m", "meshmq.testing", "--scenario", "tests.core.bustle:Bustle"]
-    runs = [
-        subprocess.Popen(
-            [*command, "--seed", "10", "--count", "10"],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": hash_seed},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for hash_seed in ("0", "3")
-    ]
-    first, second = (run.communicate()[0] for run in runs)
-    assert first.count("holds") == 10
-    assert first == second
+    same_everywhere(SCENARIO, 10, scale(test=4, stress=10))
 
 
 @pytest.mark.stress
 @pytest.mark.timeout(900)
 def test_who_was_parted_meets_again_without_discovery() -> None:
-    runs = [replay(5_000, 250, "--set", "refresh=0"), replay(6_000, 250, "--set", "refresh=0", "--set", "thrift=1")]
-    failures = [run.communicate()[1] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], "\n".join(failures)
+    parted = ["--set", "refresh=0"]
+    hold(SCENARIO, (5_000, 120, parted), (6_000, 120, [*parted, "--set", "thrift=1"]))
 
 
 def test_jobs_of_one_pusher_come_to_one_worker_in_order() -> None:
@@ -81,9 +53,7 @@ def test_jobs_of_one_pusher_come_to_one_worker_in_order() -> None:
 @pytest.mark.timeout(900)
 def test_one_that_nobody_can_dial_is_one_of_them() -> None:
     count = scale(test=5, stress=300)
-    runs = [replay(7_000, count, "--set", "hidden=4"), replay(8_000, count, "--set", "hidden=1")]
-    failures = [run.communicate()[1] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], "\n".join(failures)
+    hold(SCENARIO, (7_000, count, ["--set", "hidden=4"]), (8_000, count, ["--set", "hidden=1"]))
 
 
 def skip_the_replay(patch: pytest.MonkeyPatch) -> None:

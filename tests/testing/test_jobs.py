@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Hashable, Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from meshmq.core.hands import Hand
 from meshmq.core.participant import Participant
-from meshmq.links.base import Decider
-from meshmq.settings import Settings
-from meshmq.testing import Faults, Jobs, SimulatedNode, Simulation, SimulationFailed, simulate
+from meshmq.testing import Faults, Jobs, SimulationFailed, simulate
+from tests.replays import same_everywhere
 from tests.scale import scale
 
-ROOT = Path(__file__).parents[2]
-SEEDS = range(scale(test=8, stress=2_000))
+#: The same machines hold for thousands of seeds in tests/core/test_bustle.py.
+SEEDS = range(scale(test=8, stress=300))
 CALM = Faults.none(until=20)
 
 
@@ -75,31 +70,12 @@ class Forgetting(Participant):
         return 0 if body == b"job-7" else super().push(queue, body, *rest)  # type: ignore[arg-type]  # handed through
 
 
-class Wrong(Jobs):
-    """Jobs among participants that are broken."""
-
-    kind: type[Participant] = Participant
-
-    def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
-        return self.kind(
-            node_id=node.random.randbytes(16),
-            name=f"n{node.index}",
-            mesh="simulated",
-            settings=Settings(),
-            random=node.random,
-            control=(node.control,),
-            topics=(node.topics,),
-            direct=(node.direct,),
-            now=node.moment,
-        )
-
-
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [(Hiding, "was executed twice without a flag"), (Forgetting, "not done, and the outboxes hold")],
 )
 def test_the_witness_notices_a_participant_that_is_broken(kind: type[Participant], sentence: str) -> None:
-    class Broken(Wrong):
+    class Broken(Jobs):
         pass
 
     Broken.kind = kind
@@ -107,17 +83,4 @@ def test_the_witness_notices_a_participant_that_is_broken(kind: type[Participant
 
 
 def test_the_participant_decides_the_same_in_every_process() -> None:
-    outputs = set()
-    for hash_seed in ("1", "2", "3"):
-        done = subprocess.run(
-            [sys.executable, "-m", "meshmq.testing", "--seed", "4", "--set", "presence=False"],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": hash_seed},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        outputs.add(done.stdout)
-    assert len(outputs) == 1
+    same_everywhere("meshmq.testing:Jobs", 4, 2, "--set", "presence=False")

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import ClassVar
 
 from meshmq.core.calls.call import Asking, Call
 from meshmq.core.calls.incoming import Incoming
@@ -14,7 +15,7 @@ from meshmq.core.participant import Participant
 from meshmq.errors import NoPeersError, PeerLost, RequestRefused, WouldBlock
 from meshmq.links.base import Decider
 from meshmq.settings import Settings
-from meshmq.testing import Scenario, SimulatedNode, Simulation
+from meshmq.testing import Mesh, SimulatedNode, Simulation
 from meshmq.wire.calls import Status, Value
 
 #: Who serves; everybody calls.
@@ -32,9 +33,10 @@ class Errand:
 
 
 @dataclass
-class Errands(Scenario):
+class Errands(Mesh):
     """``calls`` are made within ``seconds``; a share of them is ``large``, a share is given up."""
 
+    settings: ClassVar[Settings] = Settings(request_backlog=6)
     calls: int = 120
     seconds: float = 15.0
     large: float = 0.03
@@ -44,45 +46,15 @@ class Errands(Scenario):
     runs: Counter[tuple[str, bytes]] = field(default_factory=Counter)
     told: Counter[str] = field(default_factory=Counter)
 
-    def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
-        return Participant(
-            node_id=node.random.randbytes(16),
-            name=f"n{node.index}",
-            mesh="simulated",
-            settings=Settings(request_backlog=6),
-            random=node.random,
-            control=(node.control,),
-            direct=(node.direct,),
-            now=node.moment,
-        )
-
     def joined(self, sim: Simulation, node: SimulatedNode) -> None:
-        for other in sim.nodes:
-            if other is not node:
-                sim.after(sim.random.uniform(0, 0.05), partial(self._find, sim, node.index, other.index))
-                sim.after(sim.random.uniform(0, 0.05), partial(self._find, sim, other.index, node.index))
+        super().joined(sim, node)
         if node.index in SERVERS:
             sim.call(node, "serve", lambda one, now: participant(one).calls.server.serve("add", now))
-
-    def _find(self, sim: Simulation, index: int, other: int) -> None:
-        address = sim.nodes[other].control
-        sim.call(
-            sim.nodes[index],
-            f"find {address}",
-            lambda one, now: participant(one).found((address,), "simulated", None, now),
-        )
 
     def start(self, sim: Simulation) -> None:
         for number in range(self.calls):
             sim.after(sim.random.uniform(0, self.seconds), partial(self._ask, sim, number))
-        sim.after(20.0, partial(self._refresh, sim))
-
-    def _refresh(self, sim: Simulation) -> None:
-        for node in sim.nodes:
-            for other in sim.nodes:
-                if other is not node:
-                    self._find(sim, node.index, other.index)
-        sim.after(20.0, partial(self._refresh, sim))
+        super().start(sim)
 
     # -- callers -------------------------------------------------------------------------------------
 
@@ -111,7 +83,7 @@ class Errands(Scenario):
     def _give_up(self, sim: Simulation, node: SimulatedNode, call: Call) -> None:
         sim.call(node, "cancel", lambda one, now: participant(one).calls.caller.cancel(call, now))
 
-    def _told(self, errand: Errand) -> None:
+    def _count(self, errand: Errand) -> None:
         errand.ends += 1
         outcome = errand.call.outcome
         assert outcome is not None
@@ -125,7 +97,7 @@ class Errands(Scenario):
     def on_event(self, sim: Simulation, node: SimulatedNode, woken: Sequence[tuple[Hashable, int]]) -> None:
         for key, _ in woken:
             if isinstance(key, tuple) and key[0] == "call" and key[1] in self.errands:
-                self._told(self.errands[key[1]])
+                self._count(self.errands[key[1]])
             if key == ("service", "add"):
                 sim.after(sim.random.choice([0.0, 0.0, 0.05]), partial(self._take, sim, node))
 

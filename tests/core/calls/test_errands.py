@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
+from tests.replays import hold, hold_halves, same_everywhere
 from tests.scale import scale
 
-ROOT = Path(__file__).parents[3]
-SEEDS = scale(test=60, stress=2_000)
+SCENARIO = "tests.core.calls.errands:Errands"
 
 
 @pytest.mark.timeout(scale(test=240, stress=1_800))
 def test_every_call_ends_once_and_is_told_the_truth() -> None:
-    command = [sys.executable, "-m", "meshmq.testing", "--scenario", "tests.core.calls.errands:Errands"]
-    run = subprocess.run(
-        [*command, "--seed", "0", "--count", str(SEEDS)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
+    hold_halves(SCENARIO, scale(test=40, stress=2_000))
+
+
+def test_one_that_nobody_can_dial_is_one_of_them() -> None:
+    count = scale(test=5, stress=100)
+    hold(SCENARIO, (7_000, count, ["--set", "hidden=4"]), (8_000, count, ["--set", "hidden=1"]))
+
+
+def test_the_same_seed_is_the_same_run_in_every_process() -> None:
+    same_everywhere(SCENARIO, 10, scale(test=4, stress=10))

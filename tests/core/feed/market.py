@@ -18,10 +18,11 @@ from meshmq.core.feed.subscription import Span, Subscription
 from meshmq.core.participant import Participant
 from meshmq.history import History
 from meshmq.links.base import Decider
-from meshmq.settings import Settings
-from meshmq.testing import Scenario, SimulatedNode, Simulation
+from meshmq.testing import Mesh, SimulatedNode, Simulation
 from tests.core.books import audit
 
+#: The books are audited after every so many events: they take half the time.
+THRIFT: Final = 8
 TOPICS: Final = ("a", "a.b", "a.c", "b")
 #: Who subscribes to what, with which options: from the second place on everybody does.
 WANTED: Final[tuple[tuple[tuple[str, ...], dict[str, object]], ...]] = (
@@ -44,9 +45,10 @@ class Listener:
 
 
 @dataclass
-class Market(Scenario):
+class Market(Mesh):
     """``messages`` are published within ``seconds``; ``kept``: whether publishers keep everything."""
 
+    refresh: float = 5.0
     messages: int = 300
     seconds: float = 12.0
     kept: bool = True
@@ -54,52 +56,23 @@ class Market(Scenario):
     listeners: list[Listener] = field(default_factory=list)
 
     def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
-        participant = Participant(
-            node_id=node.random.randbytes(16),
-            name=f"n{node.index}",
-            mesh="simulated",
-            settings=Settings(),
-            random=node.random,
-            control=(node.control,),
-            direct=(node.direct,),
-            topics=(node.topics,),
-            now=node.moment,
-        )
+        participant = super().make(sim, node)
+        assert isinstance(participant, Participant)
         participant.looked = True
         return participant
 
     def joined(self, sim: Simulation, node: SimulatedNode) -> None:
-        for other in sim.nodes:
-            if other is not node:
-                sim.after(sim.random.uniform(0, 0.05), partial(self._find, sim, node.index, other.index))
-                sim.after(sim.random.uniform(0, 0.05), partial(self._find, sim, other.index, node.index))
+        super().joined(sim, node)
         if self.kept:
             sim.call(node, "retain", lambda d, now: _feed(d).retain("**", History(messages=100_000), now))
         wanted = sim.random.randrange(len(WANTED))
         sim.after(sim.random.uniform(0, 3), partial(self._subscribe, sim, node, wanted))
 
-    def _find(self, sim: Simulation, index: int, other: int) -> None:
-        address = sim.nodes[other].control
-
-        def find(decider: Decider, now: float) -> None:
-            assert isinstance(decider, Participant)
-            decider.found((address,), "simulated", None, now)
-
-        sim.call(sim.nodes[index], f"find {address}", find)
-
     def start(self, sim: Simulation) -> None:
         for number in range(self.messages):
             sim.after(sim.random.uniform(0, self.seconds), partial(self._publish, sim, number))
-        sim.after(20.0, partial(self._refresh, sim))
-        sim.invariant(_audit_all)
+        super().start(sim)
         sim.invariant(_audit_subscriptions, every=8)
-
-    def _refresh(self, sim: Simulation) -> None:
-        for one in sim.nodes:
-            for other in sim.nodes:
-                if one is not other:
-                    self._find(sim, one.index, other.index)
-        sim.after(5.0, partial(self._refresh, sim))
 
     def _publish(self, sim: Simulation, number: int) -> None:
         node = sim.random.choice(sim.nodes)
@@ -147,7 +120,9 @@ class Market(Scenario):
         sim.after(sim.random.uniform(0.01, 0.5), partial(self._listen, sim, listener))
 
     def on_event(self, sim: Simulation, node: SimulatedNode, woken: Sequence[tuple[Hashable, int]]) -> None:
-        """Nothing: listeners look by themselves."""
+        """Audit; listeners look by themselves."""
+        if node.state == "up" and not sim.events % THRIFT:
+            audit(node)
 
     def _alive(self, sim: Simulation) -> list[Listener]:
         return [one for one in self.listeners if sim.nodes[one.node.index] is one.node and one.node.state == "up"]
@@ -241,9 +216,3 @@ def _feed(decider: Decider) -> Feed:
 def _id(node: SimulatedNode) -> bytes:
     assert isinstance(node.decider, Participant)
     return node.decider.node_id
-
-
-def _audit_all(sim: Simulation) -> None:
-    for node in sim.nodes:
-        if node.state == "up":
-            audit(node)

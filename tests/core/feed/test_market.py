@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import pytest
 
@@ -18,48 +14,39 @@ from meshmq.core.feed.subscription import Subscription
 from meshmq.core.feed.tap import Tap
 from meshmq.testing import Faults, SimulationFailed, simulate
 from tests.core.feed.market import Market
+from tests.replays import hold, same_everywhere
 from tests.scale import scale
 
-ROOT = Path(__file__).parents[3]
-COMMAND = (
-    *(sys.executable, "-m", "meshmq.testing", "--scenario", "tests.core.feed.market:Market"),
-    *("--fault", "until=15.0"),
-)
+SCENARIO = "tests.core.feed.market:Market"
+UNTIL = ["--fault", "until=15.0"]
 
 
-def replay(first: int, count: int, *more: str) -> subprocess.Popen[str]:
-    command = [*COMMAND, "--seed", str(first), "--count", str(count), *more]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-
-def hold(*runs: subprocess.Popen[str]) -> None:
-    """Wait for runs; what fails prints its seed and how to replay it."""
-    try:
-        failures = [run.communicate()[1] for run in runs]
-    finally:
-        for run in runs:
-            run.kill()
-    assert not any(run.returncode for run in runs), "\n".join(failures)
+def hold_both(first: int, count: int, *more: str) -> None:
+    """Simulate publishers that keep everything beside those who keep nothing."""
+    options = [*UNTIL, *more]
+    hold(SCENARIO, (first, count, options), (first + 10_000, count, [*options, "--set", "kept=False"]))
 
 
 @pytest.mark.timeout(scale(test=120, stress=1_800))
 def test_every_message_is_heard_or_told_as_missed_in_order_once() -> None:
-    count = scale(test=3, stress=500)
-    hold(replay(0, count), replay(10_000, count, "--set", "kept=False"))
+    hold_both(0, scale(test=4, stress=200))
 
 
 @pytest.mark.stress
 @pytest.mark.timeout(1_800)
 def test_large_values_keep_their_place_among_small_ones() -> None:
-    large, count = ("--set", "large=0.3"), scale(test=2, stress=200)
-    hold(replay(20_000, count, *large), replay(30_000, count, *large, "--set", "kept=False"))
+    hold_both(20_000, 80, "--set", "large=0.3")
 
 
 @pytest.mark.stress
 @pytest.mark.timeout(1_800)
 def test_nodes_that_die_and_stop_often_harm_nobody_else() -> None:
-    often, count = ("--fault", "crashes=0.5", "--fault", "stalls=0.6"), scale(test=2, stress=200)
-    hold(replay(40_000, count, *often), replay(50_000, count, *often, "--set", "kept=False"))
+    hold_both(40_000, 80, "--fault", "crashes=0.5", "--fault", "stalls=0.6")
+
+
+@pytest.mark.timeout(scale(test=120, stress=1_800))
+def test_one_that_nobody_can_dial_hears_and_is_heard() -> None:
+    hold_both(60_000, scale(test=2, stress=40), "--set", "hidden=4")
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -73,19 +60,7 @@ def test_where_nothing_is_lost_on_the_way_nothing_is_told_as_missed(*, kept: boo
 
 
 def test_the_same_seed_is_the_same_run_in_every_process() -> None:
-    runs = [
-        subprocess.Popen(
-            [*COMMAND, "--seed", "3", "--count", "2"],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": hash_seed},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for hash_seed in ("0", "3")
-    ]
-    first, second = (run.communicate()[0] for run in runs)
-    assert first.count("holds") == 2
-    assert first == second
+    same_everywhere(SCENARIO, 3, scale(test=2, stress=10), *UNTIL)
 
 
 def tell_no_heads(patch: pytest.MonkeyPatch) -> None:
