@@ -73,7 +73,7 @@ demo: $(VENV)/.run
 	@$(RUN) examples/name_count
 
 test: $(VENV)/.dev
-	@$(RUN) -m pytest -m "not stress"
+	@$(RUN) -m pytest -m "not stress" --numprocesses=3 --dist=worksteal
 
 stress: $(VENV)/.dev
 	@MESHMQ_STRESS=1 $(RUN) -m pytest --timeout=900 -o faulthandler_timeout=1800

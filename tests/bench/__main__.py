@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=30.0, help="after which no section begins another round")
     parser.add_argument("--size", type=float, default=1.0, help="of each run")
+    parser.add_argument("--subscribers", type=int, nargs="+", default=[1, 4, 8], help="how many hear what is published")
     parser.add_argument(
         "--only", default="", help="only the jobs whose title or transport holds this word, or a section"
     )
@@ -45,7 +46,7 @@ def main() -> None:
     if chosen:
         show(compare(chosen, arguments.rounds, arguments.seconds))
     if "publish".startswith(arguments.only):
-        publishing((1, 4, 8), arguments.size, arguments.rounds, arguments.seconds)
+        publishing(tuple(arguments.subscribers), arguments.size, arguments.rounds, arguments.seconds)
     if "request".startswith(arguments.only):
         calling(arguments.size, arguments.rounds, arguments.seconds)
     if "discovery".startswith(arguments.only):
