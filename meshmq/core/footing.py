@@ -39,6 +39,15 @@ class Footing(Trade):
             session.pump(now, source, lane="news")
             self._soon_of(session)
 
+    def lends(self, peer: bytes) -> float | None:
+        """Return which part of a large message of news has left to a peer, ``None`` where none is under way."""
+        session = self.sessions.get(peer)
+        return session.under_way("news") if session is not None else None
+
+    def recall(self, peer: bytes) -> None:
+        """Send no more of the large message of news that is under way to a peer."""
+        self.sessions[peer].abandon("news")
+
     def want(self, peer: bytes, now: float) -> bool:
         """Ask for a session with a peer; whether one stands already (with ourselves one always does)."""
         if peer == self.node_id:

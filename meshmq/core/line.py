@@ -94,6 +94,14 @@ class Line:
         """Whether a large message (of this name) is under way: what follows it in order has to wait."""
         return self._stream.carries(name)
 
+    def under_way(self, lane: Lane) -> float | None:
+        """Return which part of the large message of a lane has left, ``None`` where none is under way."""
+        return self._stream.under_way(lane)
+
+    def abandon(self, lane: Lane) -> None:
+        """Send no more of the large messages of a lane that are under way."""
+        self._stream.abandon(lane)
+
     def pump(self, now: float, source: Source, name: str = "", lane: Lane = "jobs") -> None:
         """Send what may be sent: small frames first, then calls, then chunks and batches (of ``name``) in turns."""
         while self.connection is not None and (found := self._stream.next(source, name, lane)) is not None:

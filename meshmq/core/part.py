@@ -55,6 +55,12 @@ class Ground(Protocol):
     def pump(self, peer: bytes, source: Source, now: float) -> None:
         """Send news to a peer, or to ourselves, as long as ``source`` gives some and there is room."""
 
+    def lends(self, peer: bytes) -> float | None:
+        """Return which part of a large message of news has left to a peer, ``None`` where none is under way."""
+
+    def recall(self, peer: bytes) -> None:
+        """Send no more of the large message of news that is under way to a peer; it is told, and misses it."""
+
     def want(self, peer: bytes, now: float) -> bool:
         """Ask for a session with a peer; whether one stands already (with ourselves one always does)."""
 

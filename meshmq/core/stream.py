@@ -91,6 +91,16 @@ class Stream:
         """Whether a large message (of this name) is under way: what follows it in order has to wait."""
         return any(name is None or transfer.name == name for transfer in self._transfers)
 
+    def under_way(self, lane: Lane) -> float | None:
+        """Return which part of the large message of a lane has left, ``None`` where none is under way."""
+        return max((transfer.share for transfer in self._transfers if transfer.lane == lane), default=None)
+
+    def abandon(self, lane: Lane) -> None:
+        """Send no more of the large messages of a lane that are under way; the peer is told."""
+        for transfer in self._transfers:
+            if transfer.lane == lane:
+                transfer.abandon()
+
     def next(self, source: Source, name: str = "", lane: Lane = "jobs") -> tuple[Kind, Sequence[bytes]] | None:
         """Return what goes next, or nothing when there is nothing or no room; ``source`` gives what is of ``name``."""
         if self._kept_bytes >= WINDOW:
@@ -192,6 +202,9 @@ class Stream:
             ProtocolError: it does not continue what came, or is larger than a message may be.
         """
         transfer, offset, total, data = unpack_chunk(body)
+        if not total:
+            self._arriving.pop(transfer, None)
+            return None
         if total > limit + TRANSFER_EXTRA:
             raise ProtocolError(f"a message of {total:,} bytes, and one may have {limit:,}")
         if offset == 0 and transfer not in self._arriving and len(self._arriving) < TRANSFERS:

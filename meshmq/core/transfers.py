@@ -11,7 +11,7 @@ from meshmq.wire.frames import Kind
 class Transfer:
     """One large message, and how far it is."""
 
-    __slots__ = ("_left", "_number", "_offset", "_pieces", "lane", "name", "total")
+    __slots__ = ("_abandoned", "_left", "_number", "_offset", "_pieces", "lane", "name", "total")
 
     def __init__(self, number: int, kind: Kind, frames: Sequence[bytes], lane: str, name: str | bytes) -> None:
         self._number, self._offset = number, 0
@@ -20,14 +20,28 @@ class Transfer:
         self.total = 1 + sum(4 + len(frame) for frame in frames)
         #: What it takes a place of, and what has to wait for it to keep its order.
         self.lane, self.name = lane, name
+        self._abandoned = False
 
     @property
     def done(self) -> bool:
         """Whether the last chunk has left."""
         return self._offset == self.total
 
+    @property
+    def share(self) -> float:
+        """The part of it that has left, of 1."""
+        return self._offset / self.total
+
+    def abandon(self) -> None:
+        """Let go of what has not left; the next chunk, the last, says so."""
+        self._pieces, self._left = iter(()), memoryview(b"")
+        self._abandoned = True
+
     def next_chunk(self) -> bytes:
         """Return the body of the next CHUNK."""
+        if self._abandoned:
+            self._offset = self.total
+            return pack_chunk(self._number, 0, 0)
         parts: list[bytes | memoryview] = [pack_chunk(self._number, self._offset, self.total)]
         room = min(CHUNK_BYTES, self.total - self._offset)
         self._offset += room

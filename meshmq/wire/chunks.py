@@ -5,7 +5,8 @@
     CHUNK body = transfer u64 · offset u64 · total u64 · bytes
     message    = kind u8 · frames,  frame = length u32 · bytes
 
-``total`` is the length of the message, which is cut into chunks of at most ``CHUNK_BYTES``.
+``total`` is the length of the message, which is cut into chunks of at most ``CHUNK_BYTES``. One of no bytes, with
+``offset`` and ``total`` 0, says that the rest does not come.
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ def unpack_chunk(body: memoryview) -> tuple[int, int, int, memoryview]:
     Raises:
         ProtocolError: it is none.
     """
-    if len(body) <= _CHUNK.size:
-        raise ProtocolError("a CHUNK without bytes")
+    if len(body) < _CHUNK.size:
+        raise ProtocolError("a CHUNK cut short")
     transfer, offset, total = _CHUNK.unpack_from(body)
     data = body[_CHUNK.size :]
+    if not data and total:
+        raise ProtocolError("a CHUNK without bytes")
     if len(data) > CHUNK_BYTES or offset + len(data) > total:
         raise ProtocolError("a CHUNK that is too long, or beyond its own end")
     return transfer, offset, total, data

@@ -186,3 +186,18 @@ def test_a_chunk_that_does_not_continue_is_refused() -> None:
     for offset in (0, 5, 11):
         with pytest.raises(ProtocolError, match="does not continue"):
             stream.assemble(memoryview(pack_chunk(1, offset, 100) + b"x" * 10), LIMIT)
+
+
+def test_a_large_message_that_is_given_up_frees_its_place_and_is_forgotten_by_the_peer() -> None:
+    stream, source = Stream(), Source(3 * CHUNK_BYTES, 2 * CHUNK_BYTES)
+    first = stream.next(source, lane="news")
+    assert first is not None
+    assert stream.under_way("news") == pytest.approx(1 / 3, abs=0.01)
+    assert stream.under_way("jobs") is None
+    stream.abandon("jobs")
+    stream.abandon("news")
+    rest = sent(stream, source)
+    assert stream.under_way("news") is None
+    assert [len(body) for body in rest[0][1]] == [24]
+    ((kind, parts),) = received([first, *rest])
+    assert (kind, parts[0][0], len(parts[0])) == (Kind.JOBS, 1, 1 + 2 * CHUNK_BYTES)

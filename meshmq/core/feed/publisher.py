@@ -14,6 +14,7 @@ from typing import Final
 from meshmq.core.feed.batch import Batch
 from meshmq.core.feed.errands import Errands
 from meshmq.core.feed.follower import Follower
+from meshmq.core.feed.loans import Loans
 from meshmq.core.feed.patterns import Patterns, matches
 from meshmq.core.feed.restless import Restless
 from meshmq.core.feed.series import Item, Series, Shelf
@@ -29,8 +30,9 @@ BATCH_WAIT: Final = 0.001
 #: The largest value on the topics link.
 TOPICS_BYTES: Final = 64 * 1024
 SERIES_MOST: Final = 100_000
-#: Kept without a history, of all topics together. What is on its way to subscribers comes on top of it.
-LOOSE_BYTES: Final = 32 * 1024 * 1024
+#: Kept without a history, of all topics together: of small values, and of large ones. ``Loans`` come on top of it.
+SMALL_BYTES: Final = 32 * 1024 * 1024
+LARGE_BYTES: Final = 16 * 1024 * 1024
 #: For so long after discovery has settled, and after the first message, everything is kept for who is on the way.
 YOUNG: Final = 5.0
 #: ...and for so long more, at most, while a subscriber that we know of has not asked yet, or fetches what is kept.
@@ -45,18 +47,18 @@ class Publisher:
         self.series: dict[str, Series] = {}
         self.followers: dict[tuple[bytes, int], Follower] = {}
         self.index: Patterns[Follower] = Patterns()
-        self.shelf = Shelf(LOOSE_BYTES)
+        self.small, self.large = Shelf(SMALL_BYTES), Shelf(LARGE_BYTES)
         self.errands: dict[bytes, Errands] = {}
+        self.loans = Loans(ground, self.errands)
         #: How many subscriptions there are to our topics link.
         self.tuned = 0
         #: Until when everything is kept; ``None`` before the first message.
         self.young_until: float | None = None
         self._young_most = 0.0
         self.local: list[Sequence[bytes]] = []
-        self.published = self.bytes = self.forgotten = 0
+        self.published = self.bytes = self.forgotten = self._turn = 0
         self._rules: list[tuple[str, History | None]] = []
         self._epoch = 1
-        self._turn = 0
         self._batch: Batch | None = None
         self._left_at = float("-inf")
         self._restless = Restless()
@@ -73,7 +75,7 @@ class Publisher:
                 series.trim(now)
                 if history is None:
                     for item in list(series.kept.values()):
-                        self.shelf.put(series, item, now)
+                        (self.large if item.size > TOPICS_BYTES else self.small).put(series, item, now)
 
     def publish(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> Series:
         """Take a message; it leaves at once where the line is quiet, else with its batch. Returns its series."""
@@ -82,6 +84,7 @@ class Publisher:
             return self.publish_row(topic, [body], headers, now)
         series = self._note(topic, 1, size, now)
         self._keep(series, Item(series.head, body, buffers, headers, now, size), now, large=True)
+        self.loans.bound()
         self.flush(now)
         self._turn += 1
         notice = [pack_notice(topic, self._ground.node_id, series.epoch, series.head, 1, turn=self._turn)]
@@ -122,8 +125,10 @@ class Publisher:
             self.errands_of(follower.peer).latest(follower.number, series, item)
         if series.history is not None:
             series.keep(item, now)
-        elif large or series.direct or self.young_until is not None:
-            self.shelf.put(series, item, now)
+        elif large:
+            self.large.put(series, item, now)
+        elif series.direct or self.young_until is not None:
+            self.small.put(series, item, now)
 
     def _begin(self, topic: str, now: float) -> Series:
         if self.young_until is None and not self.published:
@@ -208,13 +213,9 @@ class Publisher:
 
     def kept_since(self, follower: Follower) -> list[tuple[Series, Item]]:
         """Return what is kept of a subscription's topics and not older than it, in the order of publishing."""
-        found = [
-            (series, item)
-            for series in self._matched(follower)
-            for item in series.kept.values()
-            if item.at >= follower.began
-        ]
-        return sorted(found, key=lambda pair: pair[1].at)
+        matched = self._matched(follower)
+        kept = [(one, item) for one in matched for item in one.kept.values() if item.at >= follower.began]
+        return sorted(kept, key=lambda pair: pair[1].at)
 
     def _matched(self, follower: Follower) -> Iterable[Series]:
         if not any("*" in pattern for pattern in follower.patterns):
@@ -283,7 +284,7 @@ class Publisher:
                 self.young_until = now + 1.0
             else:
                 self.young_until = None
-                self.shelf.older_than(now, TOPICS_BYTES)
+                self.small.older_than(now)
 
     @property
     def deadline(self) -> float | None:

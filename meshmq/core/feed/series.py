@@ -128,16 +128,10 @@ class Shelf:
         while self.size > self._most and len(self._items) > 1:
             self._drop()
 
-    def older_than(self, moment: float, least: int) -> None:
-        """Drop what was published before ``moment`` and is smaller than ``least`` bytes."""
-        for _ in range(len(self._items)):
-            _, item = self._items[0]
-            if item.at >= moment:
-                return
-            if item.size < least:
-                self._drop()
-            else:
-                self._items.rotate(-1)
+    def older_than(self, moment: float) -> None:
+        """Drop what was published before ``moment``."""
+        while self._items and self._items[0][1].at < moment:
+            self._drop()
 
     def _drop(self) -> None:
         series, item = self._items.popleft()

@@ -14,6 +14,7 @@ from typing import Final
 
 from meshmq.core.feed.feed import Feed
 from meshmq.core.feed.flow import Flow
+from meshmq.core.feed.series import Shelf
 from meshmq.core.feed.subscription import Span, Subscription
 from meshmq.core.participant import Participant
 from meshmq.history import History
@@ -46,19 +47,26 @@ class Listener:
 
 @dataclass
 class Market(Mesh):
-    """``messages`` are published within ``seconds``; ``kept``: whether publishers keep everything."""
+    """``messages`` are published within ``seconds``; ``kept``: whether publishers keep everything.
+
+    Of large values a publisher keeps ``tight`` bytes, where that is not 0, and as many of those under way.
+    """
 
     refresh: float = 5.0
     messages: int = 300
     seconds: float = 12.0
     kept: bool = True
     large: float = 0.05
+    tight: int = 0
     listeners: list[Listener] = field(default_factory=list)
 
     def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
         participant = super().make(sim, node)
         assert isinstance(participant, Participant)
         participant.looked = True
+        publisher = participant.feed.publisher
+        if self.tight:
+            publisher.large, publisher.loans.most = Shelf(self.tight), self.tight
         return participant
 
     def joined(self, sim: Simulation, node: SimulatedNode) -> None:
@@ -77,7 +85,7 @@ class Market(Mesh):
     def _publish(self, sim: Simulation, number: int) -> None:
         node = sim.random.choice(sim.nodes)
         topic = sim.random.choice(TOPICS)
-        size = 200_000 if sim.random.random() < self.large else 10
+        size = sim.random.choice((100_000, 400_000)) if sim.random.random() < self.large else 10
         body = b"%d" % number + b"x" * size
         burst = sim.random.choice((1, 1, 5, 40))
         for _ in range(burst if size == 10 else 1):

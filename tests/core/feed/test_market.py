@@ -14,7 +14,7 @@ from meshmq.core.feed.subscription import Subscription
 from meshmq.core.feed.tap import Tap
 from meshmq.testing import Faults, SimulationFailed, simulate
 from tests.core.feed.market import Market
-from tests.replays import hold, same_everywhere
+from tests.replays import hold, hold_halves, same_everywhere
 from tests.scale import scale
 
 SCENARIO = "tests.core.feed.market:Market"
@@ -42,6 +42,12 @@ def test_large_values_keep_their_place_among_small_ones() -> None:
 @pytest.mark.timeout(1_800)
 def test_nodes_that_die_and_stop_often_harm_nobody_else() -> None:
     hold_both(40_000, 80, "--fault", "crashes=0.5", "--fault", "stalls=0.6")
+
+
+@pytest.mark.timeout(scale(test=120, stress=1_800))
+def test_large_values_that_are_given_up_under_way_are_told_as_missed() -> None:
+    tight = [*UNTIL, "--set", "kept=False", "--set", "large=0.4", "--set", "tight=500000"]
+    hold_halves(SCENARIO, scale(test=2, stress=80), *tight, first=80_000)
 
 
 @pytest.mark.timeout(scale(test=120, stress=1_800))

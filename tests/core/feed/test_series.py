@@ -74,14 +74,14 @@ def test_a_shelf_drops_the_oldest_of_all_topics(given: list[tuple[int, int]]) ->
         assert kept == put[len(put) - len(kept) :]
 
 
-def test_what_is_small_and_old_leaves_the_shelf_when_everybody_has_come() -> None:
+def test_what_is_old_leaves_the_shelf_when_everybody_has_come() -> None:
     shelf, series = Shelf(1 << 20), Series("a", 1, None, 0.0)
-    for seq, (at, size) in enumerate([(1.0, 10), (2.0, 900), (3.0, 10), (9.0, 10)], 1):
-        shelf.put(series, item(seq, at, size), at)
-    shelf.older_than(5.0, 500)
-    assert sorted(series.kept) == [2, 4]
-    shelf.older_than(10.0, 500)
-    assert sorted(series.kept) == [2]
+    for seq, at in enumerate([1.0, 2.0, 3.0, 9.0], 1):
+        shelf.put(series, item(seq, at, 10), at)
+    shelf.older_than(5.0)
+    assert sorted(series.kept) == [4]
+    shelf.older_than(10.0)
+    assert (sorted(series.kept), shelf.size) == ([], 0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""What large messages on their way hold that nothing else keeps any more, bounded in bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from meshmq.core.feed.errands import Errands
+from meshmq.core.feed.series import Item
+from meshmq.core.part import Ground
+
+#: Slow subscribers, each with another value of its own under way, would hold as many values as they are.
+LENT_BYTES: Final = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Loan:
+    item: Item
+    share: float = 0.0
+    peers: list[bytes] = field(default_factory=list)
+
+
+class Loans:
+    """The values that are under way to peers; who is furthest goes on, who gets no further is given up."""
+
+    def __init__(self, ground: Ground, errands: dict[bytes, Errands]) -> None:
+        self._ground, self._errands = ground, errands
+        self.most = LENT_BYTES
+        #: How many transfers were given up.
+        self.recalled = 0
+
+    def bound(self) -> None:
+        """Give up transfers as long as they hold too much; one value may always go on, and the newest of a topic."""
+        loans = sorted(self._held(), key=lambda loan: loan.share)
+        size = sum(loan.item.size for loan in loans)
+        for loan in loans[:-1]:
+            if size <= self.most:
+                return
+            size -= loan.item.size
+            self.recalled += len(loan.peers)
+            for peer in loan.peers:
+                self._ground.recall(peer)
+                self._errands[peer].lent = None
+
+    def _held(self) -> list[_Loan]:
+        loans: dict[int, _Loan] = {}
+        for peer, errands in self._errands.items():
+            if errands.lent is None:
+                continue
+            series, item = errands.lent
+            share = self._ground.lends(peer)
+            if share is None:
+                errands.lent = None
+            elif series.kept.get(item.seq) is not item and item.seq != series.head:
+                loan = loans.setdefault(id(item), _Loan(item))
+                loan.share = max(loan.share, share)
+                loan.peers.append(peer)
+        return list(loans.values())
