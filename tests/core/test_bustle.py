@@ -37,7 +37,7 @@ def test_the_same_seed_is_the_same_run_in_every_process() -> None:
 @pytest.mark.timeout(900)
 def test_who_was_parted_meets_again_without_discovery() -> None:
     parted = ["--set", "refresh=0"]
-    hold(SCENARIO, (5_000, 120, parted), (6_000, 120, [*parted, "--set", "thrift=1"]))
+    hold(SCENARIO, (5_000, 80, parted), (6_000, 80, [*parted, "--set", "thrift=1"]))
 
 
 def test_jobs_of_one_pusher_come_to_one_worker_in_order() -> None:
@@ -52,7 +52,7 @@ def test_jobs_of_one_pusher_come_to_one_worker_in_order() -> None:
 
 @pytest.mark.timeout(900)
 def test_one_that_nobody_can_dial_is_one_of_them() -> None:
-    count = scale(test=5, stress=300)
+    count = scale(test=5, stress=100)
     hold(SCENARIO, (7_000, count, ["--set", "hidden=4"]), (8_000, count, ["--set", "hidden=1"]))
 
 

@@ -150,7 +150,7 @@ def test_many_are_all_found(nodes: list[Node], mesh_name: str) -> None:
     nodes += [Node(mesh_name).start() for _ in range(scale(40, 200))]
     for node in (nodes[0], nodes[-1]):
         wanted = {other.id for other in nodes} - {node.id}
-        assert node.ear.wait_for(lambda rumours, wanted=wanted: wanted <= {each.node_id for each in rumours})  # type: ignore[misc]  # mypy sees no default here
+        assert node.ear.wait_for(lambda rumours, wanted=wanted: wanted <= {each.node_id for each in rumours}, 60)  # type: ignore[misc]  # mypy sees no default here
 
 
 def _expect(seen: queue.Queue[tuple[str, str]], wanted: tuple[str, str]) -> None:

@@ -15,7 +15,7 @@ import pytest
 import meshmq
 from tests.scale import STRESS
 
-SECONDS: Final = 10.0 if STRESS else 0.4
+SECONDS: Final = 5.0 if STRESS else 0.4
 
 
 @pytest.fixture(params=["asyncio", "uvloop", "portable"])

@@ -232,7 +232,7 @@ def test_fuzz_at_the_ports_reaches_nobody_and_harms_nobody(stack: ExitStack, key
     dice = random.Random(7)
     here, there = opened(stack, keys=keys, guarded=guarded), opened(stack, keys=keys, guarded=guarded)
     greeting = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01" + (b"CURVE" if keys else b"NULL")
-    for _ in range(scale(100, 3000)):
+    for _ in range(scale(100, 1500)):
         address = dice.choice(there.links.bound.control + there.links.bound.topics + there.links.bound.direct)
         with suppress(ConnectionError), socket.create_connection(("127.0.0.1", port_of(address))) as stranger:
             start = dice.choice([b"", b"\xff", greeting[:11], greeting.ljust(64, b"\0")])

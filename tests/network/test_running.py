@@ -22,7 +22,7 @@ PROGRAM: Final = Path(__file__).parent / "programs" / "running.py"
 FACES: Final = ["blocking", "aio"]
 JOBS: Final = scale(200, 2_000)
 BLOCKED: Final = scale(2, 20)
-ROUNDS: Final = scale(5, 100)
+ROUNDS: Final = scale(5, 50)
 HELD: Final = scale(2, 5)
 
 

@@ -18,7 +18,7 @@ from tests.scale import scale
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 STRIKES: Final = scale(100, 2_000)
-RETURNS: Final = scale(5, 600)
+RETURNS: Final = scale(5, 300)
 #: Jobs on their way around; enough that every strike finds the target at work.
 AROUND: Final = 50
 

@@ -16,7 +16,7 @@ from tests.network.detour import DetouredNode
 from tests.scale import STRESS, scale
 
 RATE: Final = scale(2_000, 10_000)
-COUNT: Final = RATE * scale(3, 18)
+COUNT: Final = RATE * scale(3, 10)
 #: Longer than a session lives without a connection.
 CUT: Final = 5.0 if STRESS else 1.5
 #: A young publisher keeps everything for a while, history or not.
