@@ -18,15 +18,7 @@ from meshmq.names import counted
 from meshmq.settings import Settings
 from meshmq.wire.batches import unpack_batch
 from meshmq.wire.card import Card, read_card, unpack_body
-from meshmq.wire.frames import (
-    Kind,
-    Verdict,
-    pack_offer,
-    unpack_acks,
-    unpack_grant,
-    unpack_offer,
-    unpack_settle,
-)
+from meshmq.wire.frames import Kind, Verdict, pack_offer, unpack_acks, unpack_grant, unpack_offer, unpack_settle
 
 QUEUE_SHIFT: Final = 40
 
@@ -82,7 +74,9 @@ class Exchange(Meeting):
 
     def _read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
         if kind is Kind.JOBS:
-            batch = unpack_batch(frames)
+            batch, session = unpack_batch(frames), self.sessions.get(peer)
+            if session is not None:
+                batch = session.aged(batch)
             inbox = self._inbox(batch.queue)
             if inbox is None:
                 raise ProtocolError(f"jobs of {batch.queue!r}, which nobody asked for")

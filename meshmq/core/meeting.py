@@ -78,7 +78,7 @@ class Meeting:
                 if kind is Kind.CHUNK:
                     if not self._awaits(session.peer):  # only jobs are large, and they need credit
                         raise ProtocolError("a part of a large message, and it was granted nothing")
-                    whole = session.assemble(memoryview(body), self.settings.message_bytes)
+                    whole = session.assemble(memoryview(body), self.settings.message_bytes, now)
                     if whole is not None:
                         self._read(session.peer, *whole, now)
                 else:

@@ -50,7 +50,8 @@ class Stream:
         self._transfers: deque[Transfer] = deque()
         self._transfer_number = 0
         self._chunk_turn = False
-        self._arriving: dict[int, bytearray] = {}
+        #: Since when each large message comes, and what has come of it.
+        self._arriving: dict[int, tuple[float, bytearray]] = {}
         self._unsaid_frames = self._unsaid_bytes = 0
         self.cover_at: float | None = None
         self.uncovered_since: float | None = None
@@ -195,8 +196,8 @@ class Stream:
             self.cover_at = now + COVER_AFTER
         return "new"
 
-    def assemble(self, body: memoryview, limit: int) -> tuple[Kind, list[bytes]] | None:
-        """Add a chunk; returns the message it completes.
+    def assemble(self, body: memoryview, limit: int, now: float) -> tuple[Kind, list[bytes], float] | None:
+        """Add a chunk; returns the message it completes, and for how long that came.
 
         Raises:
             ProtocolError: it does not continue what came, or is larger than a message may be.
@@ -208,14 +209,15 @@ class Stream:
         if total > limit + TRANSFER_EXTRA:
             raise ProtocolError(f"a message of {total:,} bytes, and one may have {limit:,}")
         if offset == 0 and transfer not in self._arriving and len(self._arriving) < TRANSFERS:
-            self._arriving[transfer] = bytearray()
-        whole = self._arriving.get(transfer)
+            self._arriving[transfer] = now, bytearray()
+        began, whole = self._arriving.get(transfer, (now, None))
         if whole is None or len(whole) != offset:
             raise ProtocolError("a chunk that does not continue what came before")
         whole += data
         if len(whole) < total:
             return None
-        return split_message(self._arriving.pop(transfer))
+        del self._arriving[transfer]
+        return *split_message(whole), now - began
 
 
 def _is_small(frames: Sequence[bytes]) -> bool:

@@ -58,8 +58,8 @@ def received(frames: Sequence[Message]) -> list[Message]:
     whole: list[Message] = []
     for kind, parts in frames:
         if kind is Kind.CHUNK:
-            message = stream.assemble(memoryview(parts[0]), LIMIT)
-            whole += [message] if message is not None else []
+            message = stream.assemble(memoryview(parts[0]), LIMIT, 0.0)
+            whole += [message[:2]] if message is not None else []
         else:
             whole.append((kind, list(parts)))
     return whole
@@ -175,17 +175,17 @@ def test_more_answers_than_anybody_takes_are_a_crowd() -> None:
 
 def test_a_transfer_beyond_the_limit_is_refused_at_its_first_chunk() -> None:
     stream = Stream()
-    stream.assemble(memoryview(pack_chunk(1, 0, LIMIT + TRANSFER_EXTRA) + b"x"), LIMIT)
+    stream.assemble(memoryview(pack_chunk(1, 0, LIMIT + TRANSFER_EXTRA) + b"x"), LIMIT, 0.0)
     with pytest.raises(ProtocolError, match="one may have"):
-        stream.assemble(memoryview(pack_chunk(2, 0, LIMIT + TRANSFER_EXTRA + 1) + b"x"), LIMIT)
+        stream.assemble(memoryview(pack_chunk(2, 0, LIMIT + TRANSFER_EXTRA + 1) + b"x"), LIMIT, 0.0)
 
 
 def test_a_chunk_that_does_not_continue_is_refused() -> None:
     stream = Stream()
-    stream.assemble(memoryview(pack_chunk(1, 0, 100) + b"x" * 10), LIMIT)
+    stream.assemble(memoryview(pack_chunk(1, 0, 100) + b"x" * 10), LIMIT, 0.0)
     for offset in (0, 5, 11):
         with pytest.raises(ProtocolError, match="does not continue"):
-            stream.assemble(memoryview(pack_chunk(1, offset, 100) + b"x" * 10), LIMIT)
+            stream.assemble(memoryview(pack_chunk(1, offset, 100) + b"x" * 10), LIMIT, 0.0)
 
 
 def test_a_large_message_that_is_given_up_frees_its_place_and_is_forgotten_by_the_peer() -> None:

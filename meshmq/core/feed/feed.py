@@ -163,6 +163,9 @@ class Feed:
                 return
             if kind is Kind.NEWS:
                 number, news = unpack_direct(frames)
+                session = self._ground.sessions.get(peer)
+                if session is not None:
+                    news = session.aged(news)
                 if news.publisher == peer and not news.elsewhere:
                     self.subscriber.direct(tap, number, news, now)
             elif kind is Kind.HEADS:
