@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from meshmq.history import History
 from tests.core.feed.square import Square, numbers
 from tests.core.village import numbered
@@ -196,3 +198,18 @@ def test_what_was_lost_is_fetched_where_there_is_history() -> None:
     assert numbers(heard) == list(range(1, 302))
     assert not any(one.gap for one in heard)
     assert subscription.missed == 0
+
+
+def test_what_comes_in_chunks_is_as_old_as_its_first() -> None:
+    square = Square(2)
+    subscription = square.subscribe(1, "a")
+    square.run(5)
+    published = square.sim.now
+    square.publish(0, "a", b"x" * 10_000_000)
+    while not subscription.waiting:
+        square.run(0.001)
+    came = square.sim.now - published
+    leaf = square.do(1, lambda node, now: node.feed.take(subscription, "me", now))
+    assert leaf is not None
+    assert came > 0.05
+    assert leaf.span.news.held == pytest.approx(came, abs=0.025)  # it was asked for first, and one way is not seen
