@@ -248,3 +248,24 @@ class GroupJobs(Jobs):
     def ready(self, taker: Taker[Message]) -> Wish[Any]:
         """Wish that all publishers who are here know of the group."""
         return _known(self._opened()[1], self._subscription, taker, self.title)
+
+
+def listen(
+    codec: Codec, patterns: Sequence[object], *, group: object = None, overflow: object = "drop_oldest", **own: Any
+) -> Heard | GroupJobs:
+    """Return what a receiver of topics takes from.
+
+    Raises:
+        NameInvalid: a pattern, or ``group``, is none.
+        ConfigError: an option that cannot be, or not together with ``group``.
+    """
+    if group is None:
+        return Heard(codec, patterns, overflow=overflow, **own)
+    given = [name for name, value in own.items() if value is not None and value is not False]
+    given += ["overflow"] * (overflow != "drop_oldest")
+    if given:
+        raise ConfigError(
+            f"subscribe(group={group!r}, {given[0]}=...): its messages wait at their publishers, as jobs do, "
+            f"and go to one of the group; leave out {' and '.join(given)}"
+        )
+    return GroupJobs(codec, patterns, group)

@@ -11,7 +11,7 @@ from meshmq.faces.aio_calling import AsyncCallingNode
 from meshmq.faces.aio_receiving import AsyncReceiver
 from meshmq.faces.tasks import TURN_AFTER
 from meshmq.history import History, check_history
-from meshmq.listening import GroupJobs, Heard
+from meshmq.listening import Heard, listen
 from meshmq.message import Message
 from meshmq.names import check_pattern
 from meshmq.wire.batches import Headers
@@ -22,12 +22,10 @@ Since = Literal["first", "last"] | int | float
 class AsyncSubscription(AsyncReceiver[Message]):
     """Messages of topics: iterate, or ``receive``; ``missed`` counts what was published and did not come."""
 
-    _heard: Heard | None = None
-
     @property
     def missed(self) -> int:
         """How many messages were published for it, and it did not get: lost, or dropped here. 0 for a group."""
-        return self._heard.missed if self._heard is not None else 0
+        return self._supply.missed if isinstance(self._supply, Heard) else 0
 
     def latest(self, topic: str) -> Message | None:
         """Return the newest message of a topic, taken or not; ``None`` where there is none. Never waits.
@@ -36,9 +34,9 @@ class AsyncSubscription(AsyncReceiver[Message]):
             ConfigError: the subscription is not to the latest alone (``latest=True``).
             ClosedError: the node is closed.
         """
-        if self._heard is None:
+        if not isinstance(self._supply, Heard):
             raise ConfigError("latest() is of a subscription with latest=True")
-        return self._heard.latest(topic)
+        return self._supply.latest(topic)
 
 
 class AsyncPublishingNode(AsyncCallingNode):
@@ -92,18 +90,16 @@ class AsyncPublishingNode(AsyncCallingNode):
             ConfigError: an option that cannot be, or not together with ``group``.
             ClosedError: the node is closed.
         """
-        given = (pattern, *patterns)
-        seconds, places = check_timeout(idle), check_concurrency(concurrency, 1)
-        if group is not None:
-            if since is not None or latest or capacity is not None or overflow != "drop_oldest":
-                raise ConfigError(
-                    "subscribe(group=...) has no since, latest, overflow or capacity: its publishers keep it"
-                )
-            return AsyncSubscription(self, GroupJobs(self._codec, given, group), seconds, places)
-        heard = Heard(self._codec, given, since=since, latest=latest, overflow=overflow, capacity=capacity)
-        subscription = AsyncSubscription(self, heard, seconds, places)
-        subscription._heard = heard
-        return subscription
+        supply = listen(
+            self._codec,
+            (pattern, *patterns),
+            since=since,
+            latest=latest,
+            overflow=overflow,
+            capacity=capacity,
+            group=group,
+        )
+        return AsyncSubscription(self, supply, check_timeout(idle), check_concurrency(concurrency, 1))
 
     def topic(self, topic: str, *, history: int | History | None = None) -> AsyncTopic:
         """Return the handle of a topic, or of the topics a pattern matches.

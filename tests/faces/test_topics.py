@@ -171,7 +171,10 @@ async def test_what_cannot_be_is_refused_at_the_call(stage: Stage) -> None:
         {"overflow": "block"},
         {"capacity": 0},
         {"group": "g", "since": "first"},
+        {"group": "g", "since": 0},
         {"group": "g", "latest": True},
+        {"group": "g", "overflow": "drop_newest"},
+        {"group": "g", "capacity": 5},
     ):
         with pytest.raises(ConfigError):
             await node.subscribe("a", **options)

@@ -243,7 +243,7 @@ class Feed:
     def _work_off(self, now: float) -> None:
         publisher = self.publisher
         while publisher.local:
-            frames = publisher.local.pop(0)
+            frames = publisher.local.popleft()
             tap = self.subscriber.taps.get(self._ground.node_id)
             if tap is not None:
                 self.subscriber.news(tap, unpack_news(frames), now)

@@ -8,6 +8,7 @@ A value too large for the topics link is announced there by a notice, and fetche
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -55,7 +56,7 @@ class Publisher:
         #: Until when everything is kept; ``None`` before the first message.
         self.young_until: float | None = None
         self._young_most = 0.0
-        self.local: list[Sequence[bytes]] = []
+        self.local: deque[Sequence[bytes]] = deque()
         self.published = self.bytes = self.forgotten = self._turn = 0
         self._rules: list[tuple[str, History | None]] = []
         self._epoch = 1

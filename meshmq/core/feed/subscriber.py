@@ -185,9 +185,8 @@ class Subscriber:
         self._connect(tap, before)
         for subscription in self.subscriptions.values():
             for flow in subscription.flows.get(publisher, {}).values():
-                self.sorter.coming(
-                    flow, subscription, 0
-                )  # also one that is behind no more may have asked for something
+                # Also one that is behind no more may have asked for something.
+                self.sorter.coming(flow, subscription, 0)
                 flow.doubted = -1
         tap.restart(self.subscriptions.values())
 

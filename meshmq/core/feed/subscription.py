@@ -263,11 +263,6 @@ class Subscription:
         self.waiting += span.end - span.start
         self.size += span.size
 
-    def leave(self, consumer: Hashable) -> None:
-        """Take back what a consumer has not begun."""
-        for leaf in [leaf for leaf in self._leaves if leaf.consumer == consumer]:
-            self.finish(leaf)
-
     def close(self) -> None:
         """Forget everything."""
         self.closed = True
