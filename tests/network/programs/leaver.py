@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import select
 import sys
 from collections.abc import Callable, Coroutine
 
@@ -31,6 +32,8 @@ def tell_left(left: meshmq.Undelivered) -> None:
 def wait_for_word() -> None:
     """Return at the next line on stdin; signals strike here."""
     tell("waiting")
+    while not select.select([sys.stdin], [], [], 0.1)[0]:
+        pass  # Python runs no handler of a signal that strikes on the way into a read: not before the read ends
     sys.stdin.readline()
     tell("leaving")
 
