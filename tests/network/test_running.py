@@ -21,9 +21,9 @@ from tests.scale import scale
 PROGRAM: Final = Path(__file__).parent / "programs" / "running.py"
 FACES: Final = ["blocking", "aio"]
 JOBS: Final = scale(200, 2_000)
-BLOCKED: Final = scale(2, 20)
+BLOCKED: Final = 20
 ROUNDS: Final = scale(5, 50)
-HELD: Final = scale(2, 5)
+HELD: Final = 5
 
 
 def run(spawn: Spawn, mesh: str, face: str, drain: float = 5.0) -> Child:

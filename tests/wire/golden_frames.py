@@ -186,6 +186,10 @@ FRAMES: Final[dict[str, Frame]] = {
         + pack("!QQQ", 1, 4, 23)
         + (bytes([19]) + pack("!I", 11) + b"first frame" + pack("!I", 3) + b"two")[4:10],
     ),
+    "chunk_given_up": Frame(
+        pack_head(Kind.CHUNK, 10, 4) + pack_chunk(1, 0, 0),
+        head(22, 10, 4) + pack("!QQQ", 1, 0, 0),
+    ),
     "subscribe": Frame(
         pack_head(Kind.SUBSCRIBE, 11, 4) + pack_subscribe(WANTED)[0],
         head(23, 11, 4) + msgpack([5, ["weather.*", "a.**"], "first", 2.5, "latest", 7, "billing", False]),

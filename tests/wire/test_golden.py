@@ -139,6 +139,7 @@ def test_a_golden_chunk_is_read() -> None:
     whole = join_message(Kind.JOBS, [b"first frame", b"two"])
     assert (transfer, offset, total, bytes(data)) == (1, 4, 23, whole[4:10])
     assert (len(whole), split_message(whole)) == (23, (Kind.JOBS, [b"first frame", b"two"]))
+    assert unpack_chunk(memoryview(body("chunk_given_up")))[:3] == (1, 0, 0)
 
 
 def test_golden_words_are_read() -> None:
