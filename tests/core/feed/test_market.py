@@ -57,7 +57,7 @@ def test_one_that_nobody_can_dial_hears_and_is_heard() -> None:
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_where_nothing_is_lost_on_the_way_nothing_is_told_as_missed(*, kept: bool) -> None:
-    for seed in range(scale(test=2, stress=100)):
+    for seed in range(scale(test=2, stress=40)):
         market = Market(kept=kept)
         simulate(seed, scenario=market, faults=Faults.none(until=15))
         for listener in market.listeners:
