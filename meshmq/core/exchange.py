@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 
 from meshmq.core.inbox import Inbox
 from meshmq.core.meeting import Meeting
@@ -16,11 +17,13 @@ from meshmq.core.session import Session
 from meshmq.errors import ProtocolError
 from meshmq.names import counted
 from meshmq.settings import Settings
-from meshmq.wire.batches import unpack_batch
+from meshmq.wire.batches import Batch, unpack_batch
 from meshmq.wire.card import Card, read_card, unpack_body
 from meshmq.wire.frames import Kind, Verdict, pack_offer, unpack_acks, unpack_grant, unpack_offer, unpack_settle
+from meshmq.wire.news import News
 
 QUEUE_SHIFT: Final = 40
+Aging = TypeVar("Aging", Batch, News)
 
 
 class Exchange(Meeting):
@@ -72,11 +75,14 @@ class Exchange(Meeting):
             inbox.forget_done()
         super().session_ended(session, reason, now)
 
+    def aged(self, peer: bytes, one: Aging) -> Aging:
+        """Return what a peer sent with the time added for which its chunks came."""
+        session = self.sessions.get(peer)
+        return replace(one, held=one.held + session.took) if session is not None and session.took else one
+
     def _read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
         if kind is Kind.JOBS:
-            batch, session = unpack_batch(frames), self.sessions.get(peer)
-            if session is not None:
-                batch = session.aged(batch)
+            batch = self.aged(peer, unpack_batch(frames))
             inbox = self._inbox(batch.queue)
             if inbox is None:
                 raise ProtocolError(f"jobs of {batch.queue!r}, which nobody asked for")

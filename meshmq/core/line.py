@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from meshmq.core.pulse import Pulse
 from meshmq.core.stream import Lane, Source, Stream
 from meshmq.errors import ProtocolError
-from meshmq.wire.batches import Batch
 from meshmq.wire.frames import Kind, pack_bye, pack_head
-from meshmq.wire.news import News
 
 if TYPE_CHECKING:
     from meshmq.core.session import Session
-
-
-Aging = TypeVar("Aging", Batch, News)
 
 
 class Host(Protocol):
@@ -53,7 +47,7 @@ class Line:
         self.replayed = 0
         self._host, self._grace = host, grace
         #: For how long what is being read came.
-        self._took = 0.0
+        self.took = 0.0
         self._reset()
 
     @property
@@ -127,7 +121,7 @@ class Line:
         if received > self._stream.sent:
             raise ProtocolError("it covers frames that were never sent")
         self._pulse.heard(now)
-        self._took = 0.0
+        self.took = 0.0
         self._cover(received, now, answered=kind is Kind.COVER)
         if kind is Kind.PING:
             self._send(Kind.COVER)
@@ -147,12 +141,8 @@ class Line:
         whole = self._stream.assemble(body, limit, now)
         if whole is None:
             return None
-        kind, frames, self._took = whole
+        kind, frames, self.took = whole
         return kind, frames
-
-    def aged(self, one: Aging) -> Aging:
-        """Return a batch, or news, with the time added for which its chunks came."""
-        return replace(one, held=one.held + self._took) if self._took else one
 
     def _cover(self, received: int, now: float, *, answered: bool) -> None:
         progress = self._stream.cover(received, now)

@@ -13,6 +13,7 @@ from meshmq.core.stream import Source
 from meshmq.settings import Settings
 from meshmq.wire.batches import Headers
 from meshmq.wire.frames import Kind
+from meshmq.wire.news import News
 
 
 class Ground(Protocol):
@@ -54,6 +55,9 @@ class Ground(Protocol):
 
     def pump(self, peer: bytes, source: Source, now: float) -> None:
         """Send news to a peer, or to ourselves, as long as ``source`` gives some and there is room."""
+
+    def aged(self, peer: bytes, one: News) -> News:
+        """Return news that a peer sent with the time added for which their chunks came."""
 
     def lends(self, peer: bytes) -> float | None:
         """Return which part of a large message of news has left to a peer, ``None`` where none is under way."""

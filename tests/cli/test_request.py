@@ -131,5 +131,6 @@ def test_node_is_drained_by_its_name(meshmq: Meshmq, mesh_name: str, capsys: pyt
         assert main(["drain", "server", "--mesh", mesh_name]) == 0
         # It answers first, and then takes no new work.
         kinds = (event.kind for event in witness.events(timeout=LIMIT) if event.name == "server")
-        assert next(kind for kind in kinds if kind != "joined") in {"changed", "left"}
+        assert next(kind for kind in kinds if kind != "joined") == "changed"
+        assert node.stats()["state"] == "draining"
     assert capsys.readouterr().err == "meshmq: server drains\n"

@@ -10,7 +10,6 @@ from typing import Final
 from meshmq.core.feed.series import Item, Series
 from meshmq.errors import ProtocolError
 from meshmq.wire.batches import headers_bytes
-from meshmq.wire.chunks import CHUNK_BYTES
 from meshmq.wire.frames import Kind
 from meshmq.wire.news import pack_direct, pack_news
 from meshmq.wire.subscribing import Fetch, pack_fetched
@@ -26,8 +25,6 @@ _EXTRAS_BYTES: Final = 128 * 1024
 FETCHES_MOST: Final = 100_000
 #: So many bytes wait for one peer as the latest of all topics; beyond that it gets the next of a topic.
 LATEST_BYTES: Final = 64 * 1024 * 1024
-#: What is smaller may go in one piece, and is not worth the count.
-LENT_FROM: Final = CHUNK_BYTES // 2
 
 
 @dataclass(slots=True)
@@ -52,8 +49,8 @@ class Errands:
         self._latest_bytes = 0
         #: How many were passed over though they were the newest, for too much waited.
         self.dropped = 0
-        #: What was handed over last that goes in chunks: it is held until the last of them has left.
-        self.lent: tuple[Series, Item] | None = None
+        #: Series, number and size of the large value that was handed over last: it may still be under way.
+        self.lent: tuple[Series, int, int] | None = None
 
     def __bool__(self) -> bool:
         return bool(self._fetches or self._latest)
@@ -140,8 +137,8 @@ class Errands:
 
     def _news(self, number: int, series: Series, items: Sequence[Item], now: float) -> tuple[Kind, Sequence[bytes]]:
         first = items[0]
-        if first.size > LENT_FROM:
-            self.lent = series, first
+        if first.size > BATCH_BYTES:
+            self.lent = series, first.seq, first.size
         frames = pack_news(
             series.topic,
             self._publisher,

@@ -163,11 +163,8 @@ class Feed:
                 return
             if kind is Kind.NEWS:
                 number, news = unpack_direct(frames)
-                session = self._ground.sessions.get(peer)
-                if session is not None:
-                    news = session.aged(news)
                 if news.publisher == peer and not news.elsewhere:
-                    self.subscriber.direct(tap, number, news, now)
+                    self.subscriber.direct(tap, number, self._ground.aged(peer, news), now)
             elif kind is Kind.HEADS:
                 self.subscriber.heads(tap, unpack_heads(body), now)
             elif kind is Kind.FETCHED:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from meshmq.core.feed.errands import Errands
-from meshmq.core.feed.series import Item
+from meshmq.core.feed.series import Series
 from meshmq.core.part import Ground
 
 #: Slow subscribers, each with another value of its own under way, would hold as many values as they are.
@@ -15,7 +15,7 @@ LENT_BYTES: Final = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class _Loan:
-    item: Item
+    size: int
     share: float = 0.0
     peers: list[bytes] = field(default_factory=list)
 
@@ -32,27 +32,27 @@ class Loans:
     def bound(self) -> None:
         """Give up transfers as long as they hold too much; one value may always go on, and the newest of a topic."""
         loans = sorted(self._held(), key=lambda loan: loan.share)
-        size = sum(loan.item.size for loan in loans)
+        size = sum(loan.size for loan in loans)
         for loan in loans[:-1]:
             if size <= self.most:
                 return
-            size -= loan.item.size
+            size -= loan.size
             self.recalled += len(loan.peers)
             for peer in loan.peers:
                 self._ground.recall(peer)
                 self._errands[peer].lent = None
 
     def _held(self) -> list[_Loan]:
-        loans: dict[int, _Loan] = {}
+        loans: dict[tuple[Series, int], _Loan] = {}
         for peer, errands in self._errands.items():
             if errands.lent is None:
                 continue
-            series, item = errands.lent
+            series, seq, size = errands.lent
             share = self._ground.lends(peer)
             if share is None:
                 errands.lent = None
-            elif series.kept.get(item.seq) is not item and item.seq != series.head:
-                loan = loans.setdefault(id(item), _Loan(item))
+            elif seq not in series.kept and seq != series.head:
+                loan = loans.setdefault((series, seq), _Loan(size))
                 loan.share = max(loan.share, share)
                 loan.peers.append(peer)
         return list(loans.values())

@@ -76,7 +76,7 @@ class Publisher:
                 series.trim(now)
                 if history is None:
                     for item in list(series.kept.values()):
-                        (self.large if item.size > TOPICS_BYTES else self.small).put(series, item, now)
+                        self._shelf(item).put(series, item, now)
 
     def publish(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> Series:
         """Take a message; it leaves at once where the line is quiet, else with its batch. Returns its series."""
@@ -84,12 +84,11 @@ class Publisher:
         if size <= TOPICS_BYTES and not buffers:
             return self.publish_row(topic, [body], headers, now)
         series = self._note(topic, 1, size, now)
-        self._keep(series, Item(series.head, body, buffers, headers, now, size), now, large=True)
+        self._keep(series, Item(series.head, body, buffers, headers, now, size), now)
         self.loans.bound()
         self.flush(now)
         self._turn += 1
-        notice = [pack_notice(topic, self._ground.node_id, series.epoch, series.head, 1, turn=self._turn)]
-        self._spread(series, notice)
+        self._spread(series, [pack_notice(topic, self._ground.node_id, series.epoch, series.head, 1, turn=self._turn)])
         return series
 
     def publish_row(self, topic: str, bodies: Sequence[bytes], headers: Headers | None, now: float) -> Series:
@@ -98,7 +97,7 @@ class Publisher:
         start, first = 0, series.head + 1 - len(bodies)
         if series.history is not None or series.direct or self.young_until is not None or series.latest:
             for seq, body in enumerate(bodies, first):
-                self._keep(series, Item(seq, body, (), headers, now, len(body)), now, large=False)
+                self._keep(series, Item(seq, body, (), headers, now, len(body)), now)
         while start < len(bodies):
             if self._batch is not None and (self._batch.series is not series or self._batch.full):
                 self.flush(now)
@@ -121,15 +120,17 @@ class Publisher:
             self._match(series)
         return series
 
-    def _keep(self, series: Series, item: Item, now: float, *, large: bool) -> None:
+    def _keep(self, series: Series, item: Item, now: float) -> None:
         for follower in series.latest:
             self.errands_of(follower.peer).latest(follower.number, series, item)
+        shelf = self._shelf(item)
         if series.history is not None:
             series.keep(item, now)
-        elif large:
-            self.large.put(series, item, now)
-        elif series.direct or self.young_until is not None:
-            self.small.put(series, item, now)
+        elif shelf is self.large or series.direct or self.young_until is not None:
+            shelf.put(series, item, now)
+
+    def _shelf(self, item: Item) -> Shelf:
+        return self.large if item.size > TOPICS_BYTES or item.buffers else self.small
 
     def _begin(self, topic: str, now: float) -> Series:
         if self.young_until is None and not self.published:
@@ -267,8 +268,7 @@ class Publisher:
                 self._match(series)
             for peer in dict.fromkeys(follower.peer for follower in series.followers if follower.answered):
                 if peers is None or peer in heads:
-                    head = Head(series.topic, series.epoch, 0, series.head, series.oldest)
-                    heads.setdefault(peer, []).append(head)
+                    heads.setdefault(peer, []).append(Head(series.topic, series.epoch, 0, series.head, series.oldest))
         for peer, rows in heads.items():
             for body in pack_heads(0, rows, turn=self._turn, stamp=stamp):
                 self._ground.put(peer, Kind.HEADS, body)

@@ -35,12 +35,10 @@ def series() -> Series:
     return series
 
 
-def lend(loans: Loans, series: Series, **seqs: int) -> dict[int, Item]:
-    items = {seq: Item(seq, b"", (), None, 0.0, SIZE) for seq in seqs.values()}
+def lend(loans: Loans, series: Series, **seqs: int) -> None:
     for peer, seq in seqs.items():
         errands = loans._errands[peer.encode()] = Errands(b"p" * 16)
-        errands.lent = series, items[seq]
-    return items
+        errands.lent = series, seq, SIZE
 
 
 def test_who_is_least_far_is_given_up_first_and_one_goes_on(series: Series) -> None:
@@ -72,8 +70,8 @@ def test_those_who_share_a_value_count_once_and_are_as_far_as_their_first(series
 def test_what_is_kept_anyway_and_the_newest_of_a_topic_are_not_counted(series: Series) -> None:
     transfers = Transfers(a=0.1, b=0.2, c=0.3, d=None)
     loans = Loans(transfers, {})  # type: ignore[arg-type]  # all that it asks of its ground
-    items = lend(loans, series, a=1, b=100, c=2, d=3)
-    series.kept[1] = items[1]
+    lend(loans, series, a=1, b=100, c=2, d=3)
+    series.kept[1] = Item(1, b"", (), None, 0.0, SIZE)
     loans.most = 0
     loans.bound()
     assert not transfers.recalled
@@ -94,7 +92,7 @@ def test_slow_subscribers_hold_no_more_than_the_bound_and_are_told_what_they_mis
             square.sim.stall(square.sim.nodes[2 + number // 8])
         square.publish(0, "a", b"%d" % number + bytes(SIZE))
         square.run(0.02)
-        lent = {id(errands.lent[1]) for errands in publisher.errands.values() if errands.lent}
+        lent = {errands.lent[1] for errands in publisher.errands.values() if errands.lent}
         most = max(most, len(lent))
     assert publisher.loans.recalled > 0
     assert most <= 6  # two are kept, two are under way beside them, one is new
