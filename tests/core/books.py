@@ -75,13 +75,14 @@ def audit_inbox(inbox: Inbox) -> None:
 def audit_session(session: Session) -> None:
     """Check that what is kept is what is not covered, within its bounds."""
     stream = session._stream
-    kept = [number for number, *_ in stream.kept]
-    assert kept == list(range(stream.sent - len(kept) + 1, stream.sent + 1)), "a hole in what is kept"
-    size = sum(item[3] for item in stream.kept)
-    largest = max((item[3] for item in stream.kept), default=0)
+    size = 0
+    if stream.kept:  # mostly nothing is, and this is asked after every event
+        kept = [number for number, *_ in stream.kept]
+        assert kept == list(range(stream.sent - len(kept) + 1, stream.sent + 1)), "a hole in what is kept"
+        size = sum(item[3] for item in stream.kept)
+        assert size <= WINDOW + max(item[3] for item in stream.kept), f"{size} bytes are kept"
+        assert session.live, "kept without a session"
     assert size == stream._kept_bytes
-    assert size <= WINDOW + largest, f"{size} bytes are kept"
-    assert session.live or not stream.kept, "kept without a session"
     assert session.connection is None or session.live, "a connection without a session"
     assert session.connection is None or session.connection != session.dialling
 

@@ -29,7 +29,7 @@ def hold_both(first: int, count: int, *more: str) -> None:
 
 @pytest.mark.timeout(scale(test=120, stress=1_800))
 def test_every_message_is_heard_or_told_as_missed_in_order_once() -> None:
-    hold_both(0, scale(test=4, stress=200))
+    hold_both(0, scale(test=4, stress=150))
 
 
 @pytest.mark.stress
