@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -16,6 +17,7 @@ from meshmq.errors import LinkError
 _SOCKET_PATH_BYTES: Final = 107 if sys.platform == "linux" else 103
 # "/<8 hex of the mesh>/<16 hex of the id>-99.c"
 _BELOW_RUNTIME_BYTES: Final = 1 + 8 + 1 + 16 + 3 + 2
+_ATTEMPTS: Final = 99
 
 
 def runtime_directory() -> Path:
@@ -59,8 +61,7 @@ def make_private(directory: Path) -> None:
     user = os.geteuid()
     repair = "remove it, or set MESHMQ_RUNTIME_DIR to a directory of your own"
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = directory.lstat()
+        status = _made(directory)
         above = directory.parent.stat()
     except OSError as error:
         raise LinkError(
@@ -75,3 +76,17 @@ def make_private(directory: Path) -> None:
         raise LinkError(f"the directory for sockets {directory} is open to other users: chmod 700 {directory}")
     if above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX:
         raise LinkError(f"anybody can replace what is in {directory.parent}: chmod +t {directory.parent}, or {repair}")
+
+
+def _made(directory: Path) -> os.stat_result:
+    """Make the directory where it is missing, and return what it is.
+
+    The last node of a mesh to leave takes the empty directory with it, and may do so between any two steps
+    here: pathlib's ``exist_ok`` looks again too, and raises ``FileExistsError`` for what went meanwhile.
+    """
+    for _ in range(_ATTEMPTS):
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return directory.lstat()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory.lstat()

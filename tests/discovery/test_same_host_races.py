@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from meshmq.discovery.directory import make_private
 from tests.discovery.neighbours import LIMIT, files
 from tests.discovery.neighbours import HostNode as Node
 from tests.scale import scale
@@ -137,3 +139,25 @@ def test_a_hundred_neighbours_cost_no_descriptors(nodes: list[Node], mesh_name: 
     assert len(nodes[0].ear.ids) == 99
     after = len(list(Path("/proc/self/fd").iterdir())) if before else 0
     assert after == before
+
+
+def test_a_directory_that_others_remove_as_fast_is_made(runtime_directory: Path) -> None:
+    """The last to leave a mesh takes its empty directory with it, between any two steps of who comes."""
+    directory = runtime_directory / "0123abcd"
+    over = threading.Event()
+
+    def leave() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                directory.rmdir()
+
+    others = [threading.Thread(target=leave) for _ in range(2)]
+    for other in others:
+        other.start()
+    try:
+        for _ in range(scale(1_000, 3_000)):
+            make_private(directory)
+    finally:
+        over.set()
+        for other in others:
+            other.join(LIMIT)
