@@ -39,7 +39,7 @@ LAYERS: Final = (
     {"node"},
     {"device"},
     {"faces"},
-    {"pipeline", "supervisor", "testing"},
+    {"pipeline", "routing", "supervisor", "testing"},
     {"patterns"},
     {"cli"},
     {"", "__main__"},
