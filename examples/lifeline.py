@@ -1,0 +1,32 @@
+"""What ends a program of an example: the end of its input, where that is a pipe."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import meshmq
+
+
+@contextmanager
+def lifeline(node: meshmq.Node) -> Iterator[None]:
+    """Open the node, and close it when stdin ends: we are told to, or whoever started us is gone, however he went.
+
+    What the node then does raises ``ClosedError``, which ends the ``with`` quietly.
+    """
+
+    def watch() -> None:
+        # Not sys.stdin: a thread that waits in it holds its lock when the interpreter exits.
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+        with suppress(meshmq.Undelivered):
+            node.close(timeout=0)
+
+    with suppress(meshmq.ClosedError, KeyboardInterrupt), node:
+        if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):  # nobody stands behind a terminal or /dev/null
+            threading.Thread(target=watch, name="end of input", daemon=True).start()
+        yield
