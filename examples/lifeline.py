@@ -19,14 +19,21 @@ def lifeline(node: meshmq.Node) -> Iterator[None]:
     What the node then does raises ``ClosedError``, which ends the ``with`` quietly.
     """
 
+    ended = threading.Event()
+
     def watch() -> None:
         # Not sys.stdin: a thread that waits in it holds its lock when the interpreter exits.
         while os.read(sys.stdin.fileno(), 1024):
             pass
+        ended.set()
         with suppress(meshmq.Undelivered):
             node.close(timeout=0)
 
-    with suppress(meshmq.ClosedError, KeyboardInterrupt), node:
-        if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):  # nobody stands behind a terminal or /dev/null
-            threading.Thread(target=watch, name="end of input", daemon=True).start()
-        yield
+    try:
+        with suppress(meshmq.ClosedError, KeyboardInterrupt), node:
+            if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):  # nobody stands behind a terminal or /dev/null
+                threading.Thread(target=watch, name="end of input", daemon=True).start()
+            yield
+    except meshmq.Undelivered:
+        if not ended.is_set():  # else whoever was to take it is gone
+            raise
