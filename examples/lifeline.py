@@ -13,12 +13,12 @@ import meshmq
 
 
 @contextmanager
-def lifeline(node: meshmq.Node) -> Iterator[None]:
+def lifeline(node: meshmq.Node) -> Iterator[threading.Event]:
     """Open the node, and close it when stdin ends: we are told to, or whoever started us is gone, however he went.
 
-    What the node then does raises ``ClosedError``, which ends the ``with`` quietly.
+    What the node then does raises ``ClosedError``, which ends the ``with`` quietly. Who waits for nothing of the node
+    waits for the event that is given.
     """
-
     ended = threading.Event()
 
     def watch() -> None:
@@ -33,7 +33,7 @@ def lifeline(node: meshmq.Node) -> Iterator[None]:
         with suppress(meshmq.ClosedError, KeyboardInterrupt), node:
             if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):  # nobody stands behind a terminal or /dev/null
                 threading.Thread(target=watch, name="end of input", daemon=True).start()
-            yield
+            yield ended
     except meshmq.Undelivered:
         if not ended.is_set():  # else whoever was to take it is gone
             raise

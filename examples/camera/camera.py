@@ -6,7 +6,6 @@ Usage: python camera.py PICTURES
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from typing import Final
 
@@ -21,12 +20,11 @@ VIEWERS: Final = 2
 def main(pictures: int) -> None:
     node = meshmq.Node()
     node.topic("camera.*", history=1)  # the last picture, for whoever comes later
-    shutter = threading.Event()  # nobody sets it: it is there to wait
-    with lifeline(node):
+    with lifeline(node) as over:
         node.wait_for(subscribe="camera.front", count=VIEWERS)
         began, longest = time.monotonic(), 0.0
         for number in range(1, pictures + 1):
-            shutter.wait(max(0.0, began + number / RATE - time.monotonic()))
+            over.wait(max(0.0, began + number / RATE - time.monotonic()))
             picture, at = draw(number), time.monotonic()
             node.publish("camera.front", {"number": number, "of": pictures, "picture": picture})
             longest = max(longest, time.monotonic() - at)

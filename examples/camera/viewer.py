@@ -6,7 +6,6 @@ Usage: python viewer.py SECONDS
 from __future__ import annotations
 
 import sys
-import threading
 
 import meshmq
 from examples.camera.picture import BAR, WIDTH, find_bar
@@ -17,8 +16,7 @@ def main(seconds: float) -> None:
     node = meshmq.Node()
     # One place for each topic and no queue: what is newer takes it, and what had it is skipped.
     pictures = node.subscribe("camera.front", latest=True)
-    looking = threading.Event()  # nobody sets it: it is there to wait
-    with lifeline(node):
+    with lifeline(node) as over:
         for message in pictures:
             age, number = message.age, message.data["number"]
             if find_bar(message.data["picture"]) != number % (WIDTH // BAR):
@@ -27,7 +25,7 @@ def main(seconds: float) -> None:
             node.push("looks", {"by": node.name, "number": number, "age": age, "skipped": message.gap, "last": last})
             if last:
                 break
-            looking.wait(seconds)
+            over.wait(seconds)
 
 
 if __name__ == "__main__":
