@@ -69,6 +69,8 @@ def test_who_left_is_told_from_who_died(start: Start, mesh_name: str) -> None:
         assert board.rows["agent"].figures["process"] > 1
         first = board.rows["agent"].at
         until(lambda: board.rows["agent"].at > first)
+        with node.subscribe("figures.agent", since="first") as kept:
+            assert kept.receive(LIMIT).seq > 1  # the last figures alone are kept for who comes late
         agent.signal(signal.SIGTERM)
         assert agent.wait() == 0, agent.stderr
         until(lambda: not board.rows)
