@@ -88,6 +88,14 @@ def test_viewer_shows_what_was_said_before_it_came(start: Start, mesh_name: str)
         node.publish("figures.late", {"every": 3600, "figures": {"disk": 99.0}})
         viewer = run(start, "viewer", mesh_name)
         assert viewer.line() == "ALARM  late: disk 99 %, more than 98 %"
+        shown = time.monotonic()
+        with meshmq.Node("later", mesh=mesh_name) as later:
+            board = Board()
+            for _ in watch(later, board):
+                assert time.monotonic() < shown + LIMIT
+                if board.rows:
+                    break
+            assert board.rows["late"].at < shown  # when it was measured, not when it was heard
         viewer.signal(signal.SIGINT)
         assert viewer.wait() == 0, viewer.stderr
 
