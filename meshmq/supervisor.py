@@ -13,7 +13,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -31,44 +31,91 @@ VARIABLE: Final = "MESHMQ_SUPERVISOR_PIPE"
 _logger: Final = logging.getLogger("meshmq.supervisor")
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What one process is to run, and what its lines have in front."""
+
+    label: str
+    command: Sequence[str]
+    leads: bool = False
+    """Whether the others are there for it: a signal ends it first, and they are ended when all that lead are done."""
+
+
+def several(name: str, command: Sequence[str], count: int) -> list[Program]:
+    """Return ``count`` programs of one command, called by ``name`` and their number."""
+    return [Program(f"{name}-{number}", command) for number in range(1, count + 1)]
+
+
 @dataclass(slots=True, eq=False)
 class _Worker:
-    label: str
+    program: Program
     process: Popen[bytes] | None = None
     reader: threading.Thread = field(default_factory=threading.Thread)
     began: float = 0.0
     failures: int = 0
-    #: When it is started next, and killed; whether it was told to end so that it begins anew.
+    #: When it is started next, and killed; whether it was told to end so that it begins anew, or for good.
     due: float | None = 0.0
     kill_at: float | None = None
     anew: bool = False
+    told: bool = False
+    starts: int = 0
+
+    @property
+    def label(self) -> str:
+        return self.program.label
+
+    @property
+    def done(self) -> bool:
+        return self.process is None and self.due is None
+
+
+def write_out(line: bytes) -> None:
+    """Write a worker's line to stdout."""
+    with suppress(OSError):  # where nobody reads it, the work goes on
+        while line:
+            line = line[os.write(1, line) :]
 
 
 class Supervisor:
-    """``count`` workers of one ``command``; their lines come out with ``name`` and their number in front.
+    """Workers, a process for each program; their lines come out, by ``write``, with their labels in front.
 
     A worker that ends with 0 is done; one that ends otherwise is started again, soon at first and ever later while it
     dies soon. One that ends with a status in ``hopeless`` ends them all. SIGTERM or SIGINT drains: each gets SIGTERM,
     and SIGKILL after ``limit`` seconds; a second signal ends them at once. They are in process groups of their own, so
     that Ctrl-C is the supervisor's. When ``changed``, asked twice a second, is true, all are ended and started anew.
+
+    Where some lead, the others are there for them: a signal drains those that lead, and when these are done, however
+    that came, the others are drained.
     """
 
     def __init__(
         self,
-        command: Sequence[str],
+        programs: Sequence[Program],
         *,
-        name: str,
-        count: int = 1,
         limit: float = LIMIT,
         hopeless: Collection[int] = (),
         changed: Callable[[], bool] | None = None,
+        write: Callable[[bytes], None] = write_out,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._command, self._limit, self._hopeless = list(command), limit, hopeless
-        self._workers = [_Worker(f"{name}-{number}") for number in range(1, count + 1)]
+        self._limit, self._hopeless, self._write, self._environment = limit, hopeless, write, environment
+        self._workers = [_Worker(program) for program in programs]
         self._changed = changed or bool
         self._look_at: float | None = time.monotonic() if changed is not None else None
         self._random, self._writing = Random(), threading.Lock()
         self._noted, self._status, self._ending = list[int](), 0, False
+        #: Whether a signal ended it.
+        self.struck = False
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """The process ids of the workers that run, by their labels; from any thread."""
+        return {worker.label: process.pid for worker in self._workers if (process := worker.process) is not None}
+
+    @property
+    def restarts(self) -> dict[str, int]:
+        """How often each worker was started again, by their labels; from any thread."""
+        return {worker.label: max(0, worker.starts - 1) for worker in self._workers}
 
     def run(self) -> int:
         """Run until all workers are done, in the main thread; returns the exit status of it all.
@@ -76,7 +123,7 @@ class Supervisor:
         That is 0 if all ended well, 1 if one did not or had to be killed, 128 and its number after a second signal.
         """
         with self._alert() as (bell, pipe):
-            while any(worker.process is not None or worker.due is not None for worker in self._workers):
+            while not all(worker.done for worker in self._workers):
                 for worker in self._workers:
                     if worker.due is not None and time.monotonic() >= worker.due:
                         self._start(worker, pipe)
@@ -84,6 +131,7 @@ class Supervisor:
                     os.read(bell, 4096)
                 while self._noted:
                     if (number := self._noted.pop(0)) != signal.SIGCHLD:
+                        self.struck = True
                         self._end(number)
                 for worker in self._workers:
                     self._look_after(worker)
@@ -116,11 +164,12 @@ class Supervisor:
         return max(0.0, min((at for at in moments if at is not None), default=now + LIVED) - now)
 
     def _start(self, worker: _Worker, pipe: int) -> None:
-        worker.due, worker.began, worker.anew = None, time.monotonic(), False
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", VARIABLE: f"{pipe} {self._limit}"}
+        worker.due, worker.began, worker.anew, worker.starts = None, time.monotonic(), False, worker.starts + 1
+        given = os.environ if self._environment is None else self._environment
+        environment = {**given, "PYTHONUNBUFFERED": "1", VARIABLE: f"{pipe} {self._limit}"}
         options: dict[str, Any] = {"stdin": DEVNULL, "stdout": PIPE, "stderr": STDOUT, "process_group": 0}
         try:
-            worker.process = Popen(self._command, env=environment, pass_fds=(pipe,), **options)
+            worker.process = Popen(worker.program.command, env=environment, pass_fds=(pipe,), **options)
         except OSError as error:  # of a machine that has no room for it, say
             self._start_later(worker, f"cannot be started ({error})")
             return
@@ -131,10 +180,8 @@ class Supervisor:
     def _pass_on(self, label: str, source: IO[bytes]) -> None:
         with source:
             while line := source.readline(65_536):
-                rest = f"{label}: ".encode() + line.removesuffix(b"\n") + b"\n"
-                with self._writing, suppress(OSError):  # where nobody reads it, the work goes on
-                    while rest:
-                        rest = rest[os.write(1, rest) :]
+                with self._writing:
+                    self._write(f"{label}: ".encode() + line.removesuffix(b"\n") + b"\n")
 
     def _look_after(self, worker: _Worker) -> None:
         status, now = worker.process.poll() if worker.process is not None else None, time.monotonic()
@@ -146,28 +193,37 @@ class Supervisor:
             return
         worker.reader.join(1.0)  # its last words; what it has started itself may keep them open
         worker.process = worker.kill_at = None
-        if self._ending:
+        if worker.told:
             self._status = self._status or int(status not in (0, -signal.SIGTERM, 128 + signal.SIGTERM))
         elif worker.anew:
             worker.due, worker.failures = now, 0
         elif status in self._hopeless:
             self._status = status
-            self._end()
+            self._end_all(signal.SIGTERM)
         elif status:
             worker.failures *= now - worker.began < LIVED
             self._start_later(worker, f"has ended with {status}")
+        if worker.program.leads and worker.done and not any(map(_leads, self._workers)):
+            self._end_all(signal.SIGTERM)
 
     def _start_later(self, worker: _Worker, why: str) -> None:
         pause = min(MOST, FIRST * 2.0 ** min(worker.failures, 30)) * self._random.uniform(0.5, 1.0)
         worker.due, worker.failures = time.monotonic() + pause, worker.failures + 1
         _logger.warning("%s %s; it is started again in %.1f s", worker.label, why, pause)
 
-    def _end(self, signum: int = 0) -> None:
+    def _end(self, signum: int) -> None:
         force = signal.SIGKILL if self._ending else signal.SIGTERM
-        self._status, self._ending, self._look_at = 128 + signum if self._ending else self._status, True, None
-        for worker in self._workers:
-            worker.due = None
-            self._send(worker, force)
+        self._status = 128 + signum if self._ending else self._status
+        if force == signal.SIGTERM:
+            self._end_all(force, [worker for worker in self._workers if worker.program.leads])
+        if force == signal.SIGKILL or not any(map(_leads, self._workers)):
+            self._end_all(force)
+
+    def _end_all(self, number: int, workers: Sequence[_Worker] | None = None) -> None:
+        self._ending, self._look_at = True, None
+        for worker in self._workers if workers is None else workers:
+            worker.due, worker.told = None, True
+            self._send(worker, number)
 
     def _look(self) -> None:
         self._look_at = time.monotonic() + 0.5
@@ -184,6 +240,10 @@ class Supervisor:
         elif worker.kill_at is None:  # a second signal would end it at once
             worker.kill_at = time.monotonic() + self._limit
             worker.process.terminate()
+
+
+def _leads(worker: _Worker) -> bool:
+    return worker.program.leads and not worker.done
 
 
 def end_with_supervisor() -> None:

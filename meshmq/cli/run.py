@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from meshmq.cli.options import UsageError, add_shared, count, seconds, split_target, target
-from meshmq.supervisor import LIMIT, Supervisor
+from meshmq.supervisor import LIMIT, Supervisor, several
 
 #: How a worker ends that cannot do what was typed; EX_CONFIG of sysexits.h.
 HOPELESS: Final = 78
@@ -74,9 +74,11 @@ def run(arguments: argparse.Namespace) -> int:
         os.environ.pop("MESHMQ_SECRET", None)  # of the two the file was asked for
     module, _ = split_target(arguments.target)
     status = Supervisor(
-        [sys.executable, "-m", "meshmq.cli.worker", arguments.target, str(arguments.loud)],
-        name=module.rpartition(".")[2],
-        count=arguments.workers,
+        several(
+            module.rpartition(".")[2],
+            [sys.executable, "-m", "meshmq.cli.worker", arguments.target, str(arguments.loud)],
+            arguments.workers,
+        ),
         limit=arguments.limit,
         hopeless=() if arguments.reload else (HOPELESS,),
         changed=changes(files_of(module)) if arguments.reload else None,

@@ -19,10 +19,12 @@ SUPERVISOR: Final = """
 import logging, sys
 from meshmq import supervisor
 logging.basicConfig(level=logging.INFO, format="%(message)s")
-worker, count, limit, lived = sys.argv[1:]
+worker, count, limit, lived, *leader = sys.argv[1:]
 supervisor.LIVED = float(lived)
 command = [sys.executable, "-c", worker]
-sys.exit(supervisor.Supervisor(command, name="w", count=int(count), limit=float(limit), hopeless=(78,)).run())
+programs = supervisor.several("w", command, int(count))
+programs += [supervisor.Program("leader", [sys.executable, "-c", code], leads=True) for code in leader]
+sys.exit(supervisor.Supervisor(programs, limit=float(limit), hopeless=(78,)).run())
 """
 #: Says its process id and waits to be told to end.
 PATIENT: Final = """
@@ -38,8 +40,10 @@ STUBBORN: Final = PATIENT.format(first="signal.signal(signal.SIGTERM, signal.SIG
 GENTLE: Final = PATIENT.format(first="signal.signal(signal.SIGTERM, lambda *_: (print('drained'), sys.exit()))")
 
 
-def supervise(spawn: Spawn, worker: str, *, count: int = 1, limit: float = LIMIT, lived: float = 60.0) -> Child:
-    return spawn(SUPERVISOR, worker, count, limit, lived)
+def supervise(
+    spawn: Spawn, worker: str, *, count: int = 1, limit: float = LIMIT, lived: float = 60.0, leader: str | None = None
+) -> Child:
+    return spawn(SUPERVISOR, worker, count, limit, lived, *([leader] if leader is not None else []))
 
 
 def born(child: Child, count: int = 1) -> dict[str, int]:
@@ -130,6 +134,31 @@ def test_killed_supervisor_leaves_nobody(spawn: Spawn, worker: str) -> None:
     workers = born(child, 3)
     child.kill()
     assert all(map(gone, workers.values()))
+
+
+def test_when_who_leads_is_done_the_others_are_drained(spawn: Spawn) -> None:
+    leader = PATIENT.format(first="signal.signal(signal.SIGUSR1, lambda *_: (print('done'), sys.exit()))")
+    child = supervise(spawn, GENTLE, count=2, leader=leader)
+    os.kill(born(child, 3)["leader"], signal.SIGUSR1)
+    assert sorted(child.rest()) == ["leader: done", "w-1: drained", "w-2: drained"]
+    assert child.wait() == 0
+
+
+def test_signal_ends_who_leads_first_and_the_others_after_it(spawn: Spawn) -> None:
+    child = supervise(spawn, GENTLE, count=1, leader=GENTLE.replace("drained", "gone"))
+    born(child, 2)
+    child.signal(signal.SIGTERM)
+    assert child.rest() == ["leader: gone", "w-1: drained"]
+    assert child.wait() == 0
+
+
+def test_signal_ends_the_others_where_who_leads_is_not_there(spawn: Spawn) -> None:
+    child = supervise(spawn, GENTLE, count=1, leader="raise SystemExit(3)")
+    born(child)
+    until_said(child, "leader has ended with 3; it is started again", times=4)
+    child.signal(signal.SIGTERM)
+    assert child.rest() == ["w-1: drained"]
+    assert child.wait() in (0, 1)  # between two lives of who leads, or in one
 
 
 def test_worker_that_cannot_be_started_is_tried_again(spawn: Spawn) -> None:
