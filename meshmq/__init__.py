@@ -47,7 +47,8 @@ from meshmq.faces.calling import Service, Stream
 from meshmq.faces.publishing import Subscription, Topic
 from meshmq.faces.receiving import Receiver
 from meshmq.history import History
-from meshmq.message import Message
+from meshmq.message import AsyncMessage, Message
+from meshmq.pipeline import Pipeline
 from meshmq.request import Request
 from meshmq.seeing import PeerView
 from meshmq.settings import Settings
@@ -57,6 +58,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AmbiguousPeer",
     "Answer",
+    "AsyncMessage",
     "AsyncNode",
     "AsyncQueue",
     "AsyncReceiver",
@@ -82,6 +84,7 @@ __all__ = [
     "Overflowed",
     "PeerLost",
     "PeerView",
+    "Pipeline",
     "ProtocolError",
     "Queue",
     "Receiver",

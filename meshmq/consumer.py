@@ -14,7 +14,7 @@ from meshmq.core.participant import Participant
 from meshmq.delivery import HandDelivery
 from meshmq.errors import ClosedError, DecodeError
 from meshmq.links.engine import Engine
-from meshmq.message import Message
+from meshmq.message import Message, Outlet
 from meshmq.reading import UNREADABLE, read_values
 from meshmq.wire.frames import Verdict
 
@@ -34,12 +34,14 @@ class Consumer:
         participant: Participant,
         codec: Codec,
         queue: str,
+        outlet: Outlet,
         *,
         receipt: bool = False,
         owner: object = None,
     ) -> None:
         self.engine, self.queue = engine, queue
         self.participant, self._codec = participant, codec
+        self.outlet, self._new = outlet, outlet._messages
         self._delivery: HandDelivery | None = None
         #: The hand that ``next_nowait`` goes through without the lock.
         self.quick: HandDelivery | None = None
@@ -78,7 +80,7 @@ class Consumer:
         if (delivery := self.quick) is None or self.left:
             return
         hand, values, receipt = delivery.hand, delivery.values, self.receipt
-        start, new = hand.start, Message
+        start, new = hand.start, self._new
         for index in hand.ahead:
             hand.position = hand.floor = index
             value = values[index - start]
@@ -118,7 +120,7 @@ class Consumer:
         return None if value is UNREADABLE else self._message(value, delivery, index)
 
     def _message(self, value: object, delivery: HandDelivery, index: int) -> Message:
-        message = Message()
+        message = self._new()
         message.data, message._delivery, message._index = value, delivery, index
         if self.receipt:
             message.ack()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
 from meshmq.checks import check_delay
 from meshmq.core.exchange import QUEUE_SHIFT
 from meshmq.core.feed.groups import GROUP, SEQ_HEADER, TOPIC_HEADER
 from meshmq.core.hands import Hand
 from meshmq.core.participant import Participant
+from meshmq.errors import ConfigError
 from meshmq.links.engine import Engine
+from meshmq.message import Message, Outlet
 from meshmq.wire.frames import Verdict
 
 QUEUE_MASK: Final = (1 << QUEUE_SHIFT) - 1
@@ -20,6 +23,7 @@ class Teller(Protocol):
 
     engine: Engine
     participant: Participant
+    outlet: Outlet
 
     def tell(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
         """Have the pusher told of an explicit ack or nack, in the next step."""
@@ -78,9 +82,40 @@ class HandDelivery:
         """Take an ack or nack; a second one is ignored."""
         check_delay(delay)
         hand = self.hand
-        if index < hand.floor or index in hand.said:
+        if index in hand.said or (index < hand.floor and index not in hand.kept):
             return
         # Noted at once, so that asking for the next message cannot ack it first; told in the next step.
         verdict = None if acked else Verdict.REFUSED
         hand.said[index] = verdict
         self._consumer.tell(hand, index, verdict, delay)
+
+    def keep(self, index: int) -> None:
+        """Have the job confirmed by word alone.
+
+        Raises:
+            ConfigError: it was confirmed or given back before.
+        """
+        consumer, hand = self._consumer, self.hand
+        with consumer.engine.gate:
+            consumer.engine.check()
+            if not hand.holds(hand.batch.origin, hand.batch.first + index) or index < hand.floor:
+                raise ConfigError("hold(): this job was confirmed or given back before: hold it while it is in hand")
+            hand.kept.add(index)
+            consumer.participant.keep(hand, index)
+
+    def push(self, messages: Sequence[Message], queue: str, data: object, **options: Any) -> Any:
+        """Push what was made of jobs of this node.
+
+        Raises:
+            ConfigError: one is none.
+        """
+        made_of = []
+        for message in messages:
+            delivery = message._delivery
+            if (
+                not isinstance(delivery, HandDelivery)
+                or delivery._consumer.participant is not self._consumer.participant
+            ):
+                raise ConfigError(f"push(also=...): {message!r} is no job that this node pulled, and cannot be joined")
+            made_of.append((delivery.hand, message._index))
+        return self._consumer.outlet._push_made(made_of, queue, data, **options)

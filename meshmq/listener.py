@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from itertools import islice
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from meshmq.core.feed.subscription import Leaf, Subscription
 from meshmq.core.participant import Participant
-from meshmq.errors import ClosedError, Overflowed, WouldBlock
+from meshmq.errors import ClosedError, ConfigError, Overflowed, WouldBlock
 from meshmq.links.engine import Engine
 from meshmq.message import Message
 from meshmq.reading import UNREADABLE
@@ -18,6 +18,8 @@ class Hearing(Protocol):
     """What a listener takes from: a subscription that is open, and how its messages are read."""
 
     subscription: Subscription | None
+    #: What it makes of what comes.
+    messages: type[Message]
 
     @property
     def key(self) -> Hashable:
@@ -32,6 +34,9 @@ class Hearing(Protocol):
 
     def message(self, delivery: LeafDelivery, index: int) -> Message | None:
         """Return the message at an index; ``None`` where it cannot be decoded."""
+
+
+_NO_JOB: Final = "what is published has no ack that could wait; subscribe with group=, and it comes as a job"
 
 
 class LeafDelivery:
@@ -77,6 +82,22 @@ class LeafDelivery:
     def say(self, index: int, *, acked: bool, delay: float | None = None) -> None:
         """Take an ack or nack: nobody waits for it."""
 
+    def keep(self, index: int) -> None:
+        """Refuse: there is no ack to wait for.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(f"hold(): {_NO_JOB}")
+
+    def push(self, messages: Sequence[Message], queue: str, data: object, **options: Any) -> Any:
+        """Refuse: there is no ack that could wait for what is pushed.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(f"push(): {_NO_JOB}; or push with node.push")
+
 
 class Listener:
     """One user of a subscription; a ``Taker``."""
@@ -116,7 +137,7 @@ class Listener:
         delivery = self._delivery
         if delivery is None:
             return
-        values, start, new = delivery.values, delivery.leaf.span.start, Message
+        values, start, new = delivery.values, delivery.leaf.span.start, self._heard.messages
         for index in delivery.leaf.ahead:
             value = values[index - start]
             if value is UNREADABLE:

@@ -15,7 +15,7 @@ from meshmq.core.participant import Participant
 from meshmq.errors import ClosedError, ConfigError, DecodeError, WouldBlock
 from meshmq.links.engine import Engine
 from meshmq.listener import LeafDelivery, Listener
-from meshmq.message import Message
+from meshmq.message import Message, Outlet
 from meshmq.names import check_name, check_pattern, counted
 from meshmq.pulling import Jobs
 from meshmq.reading import UNREADABLE, read_values
@@ -75,6 +75,7 @@ class Heard:
     def __init__(
         self,
         codec: Codec,
+        messages: type[Message],
         patterns: Sequence[object],
         *,
         since: object = None,
@@ -84,7 +85,7 @@ class Heard:
     ) -> None:
         if overflow not in OVERFLOWS:
             raise ConfigError(f"subscribe(overflow={overflow!r}): it is one of {', '.join(map(repr, OVERFLOWS))}")
-        self._codec, self.patterns = codec, check_patterns(patterns)
+        self._codec, self.messages, self.patterns = codec, messages, check_patterns(patterns)
         self._since, self._latest, self._overflow = check_since(since), bool(latest), overflow
         self._capacity = None if capacity is None else check_limit(capacity)
         self._engine: Engine | None = None
@@ -197,7 +198,7 @@ class Heard:
         value = values[index - delivery.leaf.span.start]
         if value is UNREADABLE:
             return None
-        message = Message()
+        message = self.messages()
         message.data, message._delivery, message._index = value, delivery, index
         return message
 
@@ -216,10 +217,10 @@ class Heard:
 class GroupJobs(Jobs):
     """The messages that one of a group gets, which are jobs; a ``Supply``."""
 
-    def __init__(self, codec: Codec, patterns: Sequence[object], group: object, *, prefetch: int | None = None) -> None:
+    def __init__(self, codec: Codec, outlet: Outlet, patterns: Sequence[object], group: object) -> None:
         self.patterns = check_patterns(patterns)
         self.group = check_name("group", group)
-        super().__init__(codec, group_queue(self.group, self.patterns), prefetch=prefetch, receipt=False)
+        super().__init__(codec, outlet, group_queue(self.group, self.patterns), prefetch=None, receipt=False)
 
     @property
     def title(self) -> str:
@@ -251,7 +252,13 @@ class GroupJobs(Jobs):
 
 
 def listen(
-    codec: Codec, patterns: Sequence[object], *, group: object = None, overflow: object = "drop_oldest", **own: Any
+    codec: Codec,
+    outlet: Outlet,
+    patterns: Sequence[object],
+    *,
+    group: object = None,
+    overflow: object = "drop_oldest",
+    **own: Any,
 ) -> Heard | GroupJobs:
     """Return what a receiver of topics takes from.
 
@@ -260,7 +267,7 @@ def listen(
         ConfigError: an option that cannot be, or not together with ``group``.
     """
     if group is None:
-        return Heard(codec, patterns, overflow=overflow, **own)
+        return Heard(codec, outlet._messages, patterns, overflow=overflow, **own)
     given = [name for name, value in own.items() if value is not None and value is not False]
     given += ["overflow"] * (overflow != "drop_oldest")
     if given:
@@ -268,4 +275,4 @@ def listen(
             f"subscribe(group={group!r}, {given[0]}=...): its messages wait at their publishers, as jobs do, "
             f"and go to one of the group; leave out {' and '.join(given)}"
         )
-    return GroupJobs(codec, patterns, group)
+    return GroupJobs(codec, outlet, patterns, group)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -35,6 +36,12 @@ class Delivery(Protocol):
 
     def say(self, index: int, *, acked: bool, delay: float | None = None) -> None:
         """Take an ack or nack; a second one is ignored."""
+
+    def keep(self, index: int) -> None:
+        """Have the message at ``index`` confirmed by word alone."""
+
+    def push(self, messages: Sequence[Message], queue: str, data: object, **options: Any) -> Any:
+        """Push what was made of messages, as the node's face does."""
 
 
 class Message:
@@ -116,6 +123,45 @@ class Message:
         """
         self._delivery.say(self._index, acked=False, delay=delay)
 
+    def push(
+        self,
+        queue: str,
+        data: object,
+        *,
+        headers: Mapping[str, str] | None = None,
+        also: Sequence[Message] = (),
+        timeout: float | None = None,
+        to: str | None = None,
+    ) -> None:
+        """Push what was made of this job, and join the two: this one is confirmed when that one is safe.
+
+        Go on as always: by asking for the next, by ``ack``, by returning from a handler. The job then leaves the
+        worker's hands, and stays with its pusher, until all that was made of it is confirmed. At most
+        ``settings.custody`` jobs of a queue are in that state; no more are taken then. Should this node be lost
+        before, the job comes again elsewhere, and what is made of it then bears the same ids: whoever
+        remembers them drops the repeats. So what a worker makes should depend on the job alone.
+
+        ``also`` are further jobs of this node that it was made of: all of them wait. Waits, like ``Node.push``,
+        only while the outbox of ``queue`` is full. A job that was given back before is not joined any more.
+
+        Raises:
+            ConfigError: this one, or one of ``also``, is no job that the same node pulled.
+            EncodeError, TimedOut, NoPeersError, AmbiguousPeer, ClosedError: as ``Node.push``.
+        """
+        options = {"headers": headers, "timeout": timeout, "to": to}
+        self._delivery.push((self, *also), queue, data, **options)
+
+    def hold(self) -> None:
+        """Keep the job when the next is asked for: it is in custody until ``ack`` or ``nack``. Never waits.
+
+        For what needs several jobs before it can do anything: a batch, a join. What is held counts for
+        ``settings.custody``, and goes back when its receiver, or its loop, is left.
+
+        Raises:
+            ConfigError: it is no job, or was confirmed or given back before.
+        """
+        self._delivery.keep(self._index)
+
     def extend(self) -> None:
         """Renew the lease on the job; a job without a lease needs none. Never waits."""
 
@@ -129,3 +175,46 @@ class Message:
             self.ack()
         else:
             self.nack()
+
+
+class AsyncMessage(Message):
+    """A ``Message`` of an ``AsyncNode``."""
+
+    __slots__ = ()
+
+    async def push(  # type: ignore[override]  # awaited, as every call of this face is that may wait
+        self,
+        queue: str,
+        data: object,
+        *,
+        headers: Mapping[str, str] | None = None,
+        also: Sequence[Message] = (),
+        timeout: float | None = None,
+        to: str | None = None,
+    ) -> None:
+        """Push what was made of this job, and join the two; see ``Message.push``. Cancelled, it has pushed nothing.
+
+        Raises:
+            ConfigError: this one, or one of ``also``, is no job that the same node pulled.
+            EncodeError, TimedOut, NoPeersError, AmbiguousPeer, ClosedError: as ``AsyncNode.push``.
+        """
+        options = {"headers": headers, "timeout": timeout, "to": to}
+        await self._delivery.push((self, *also), queue, data, **options)
+
+
+class Outlet(Protocol):
+    """The face of a node: what its messages are, and how it pushes what was made of them."""
+
+    @property
+    def _messages(self) -> type[Message]: ...
+
+    def _push_made(
+        self,
+        made_of: Any,
+        queue: str,
+        data: object,
+        *,
+        headers: Mapping[str, str] | None,
+        timeout: float | None,
+        to: str | None,
+    ) -> Any: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import inf
 from threading import get_ident
 from typing import Any, Final
@@ -12,24 +12,24 @@ from meshmq.calling import Timeout, check_asking
 from meshmq.codecs.base import Codec
 from meshmq.core.calls.call import Asking
 from meshmq.core.participant import Participant
-from meshmq.core.tray import TRAY_BYTES, ItemT, Tray
-from meshmq.errors import ClosedError, ConfigError, EncodeError, Undelivered
+from meshmq.core.tray import TRAY_BYTES
+from meshmq.errors import ConfigError, Undelivered
 from meshmq.history import History
-from meshmq.holding import Holder
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import release_signals, shield
 from meshmq.names import check_name
+from meshmq.pushing import Pusher
 from meshmq.request import Request
 from meshmq.seeing import PeerView, peer_views, statistics
 from meshmq.waiting import Wish
-from meshmq.wire.batches import Headers, check_headers
+from meshmq.wire.batches import Headers
 from meshmq.wire.calls import Value
 
 #: The most seconds that closing takes once nothing is waited for any more.
 CLOSING: Final = 5.0
 
 
-class BaseNode(Holder):
+class BaseNode(Pusher):
     """One participant of a mesh: what ``Node`` and ``AsyncNode`` have in common.
 
     Every argument is optional; what is not given comes from the environment (``MESHMQ_NAME``,
@@ -138,8 +138,8 @@ class BaseNode(Holder):
 
         ``queues`` has for each queue what this node pushed (``pushed``, ``acked``, ``depth``,
         ``bytes``, ``in_flight``, ``redelivered``, ``returned``, ``refused``, ``dropped``) and what it
-        pulled (``received``, ``done``, ``waiting``, ``repeats``, ...), each with what was measured since
-        the node opened: λ (arrivals per second), μ (how many one second of work does), ρ (utilisation:
+        pulled (``received``, ``done``, ``waiting``, ``in_custody``, ``repeats``, ...), each with what was
+        measured since the node opened: λ (arrivals per second), μ (how many one second of work does), ρ (utilisation:
         the share of the time at work), L (how many are in the system, mean) and W (seconds one spends
         there, mean). L and W are of jobs that are done. At work is, for what was pulled, when a consumer
         here had a job in hand: from when it got it until it asked for the next. For what was pushed it
@@ -170,15 +170,6 @@ class BaseNode(Holder):
     def _tell_statistics(self, request: Request) -> None:
         request.reply(self.stats())
 
-    def _encode(self, data: object, headers: Headers | None) -> tuple[bytes, tuple[bytes, ...], Headers | None]:
-        body, buffers = self._codec.encode(data)
-        if headers is not None:
-            try:
-                headers = check_headers(headers)
-            except ValueError as error:
-                raise EncodeError(str(error), "headers") from error
-        return body, buffers, headers
-
     def _asking(
         self, service: str, data: object, headers: Headers | None, timeout: Timeout, **options: Any
     ) -> tuple[Engine, Participant, Codec, Asking]:
@@ -187,49 +178,6 @@ class BaseNode(Holder):
         body, buffers, headers = self._encode(data, headers)
         asking = check_asking(self.settings, service, Value(body, buffers), headers, timeout=timeout, **options)
         return *self._opened(), self._codec, asking
-
-    def _push_nowait(
-        self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, to: str | None
-    ) -> int:
-        engine, participant = self._engine, self._participant
-        if engine is None or participant is None:
-            engine, participant = self._opened()
-        with engine.gate:
-            if engine.closed or self._leaving:
-                self._refuse_push(engine)
-            number = participant.push(queue, body, buffers, headers, engine.now(), to)
-            engine.flush()
-        self._quick[queue] = participant.outboxes[queue]
-        return number
-
-    def _look_for(self, tray: Tray[ItemT], laid: ItemT) -> None:
-        """Have that taken in which was laid on a tray when there was no more room; refuse it on a closed node."""
-        engine, participant = self._opened()
-        with engine.gate:
-            closed = engine.closed or self._leaving
-            withdrawn = closed and tray.withdraw(laid)
-            if not closed:
-                participant.clear_trays(engine.now())
-                participant.work(engine.now())
-                engine.flush()
-        if withdrawn:
-            raise ClosedError(f"node {self.name!r} is closed")
-
-    def _push_wish(
-        self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, to: str | None
-    ) -> Wish[int]:
-        engine, participant = self._opened()
-
-        def push(now: float) -> int:
-            if self._leaving:
-                self._refuse_push(engine)
-            return participant.push(queue, body, buffers, headers, now, to)
-
-        return wishes.pushed(participant, queue, push, self.settings.patience)
-
-    def _refuse_push(self, engine: Engine) -> None:
-        engine.check()
-        raise ClosedError(f"node {self.name!r} is being closed: nothing more can be pushed")
 
     def _settled_wish(self) -> Wish[None]:
         return wishes.settled(self._participating())

@@ -13,7 +13,7 @@ from meshmq.consumer import Consumer
 from meshmq.core.participant import Participant
 from meshmq.errors import ClosedError
 from meshmq.links.engine import Engine
-from meshmq.message import Message
+from meshmq.message import Message, Outlet
 from meshmq.names import counted
 from meshmq.supply import Taker
 from meshmq.waiting import Wish
@@ -22,9 +22,10 @@ from meshmq.waiting import Wish
 class Jobs:
     """The jobs of one queue; a ``Supply``."""
 
-    def __init__(self, codec: Codec, queue: str, *, prefetch: int | None, receipt: bool) -> None:
+    def __init__(self, codec: Codec, outlet: Outlet, queue: str, *, prefetch: int | None, receipt: bool) -> None:
         check_prefetch(prefetch)
         self.queue, self._codec, self._prefetch, self._receipt = queue, codec, prefetch, receipt
+        self._outlet = outlet
         self._engine: Engine | None = None
         self._participant: Participant | None = None
 
@@ -60,7 +61,8 @@ class Jobs:
     def taker(self, owner: object) -> Consumer:
         """Return a new consumer."""
         engine, participant = self._opened()
-        return Consumer(engine, participant, self._codec, self.queue, receipt=self._receipt, owner=owner)
+        codec, outlet = self._codec, self._outlet
+        return Consumer(engine, participant, codec, self.queue, outlet, receipt=self._receipt, owner=owner)
 
     def waiting(self) -> int:
         """Return how many jobs are here that no consumer was given."""
@@ -79,7 +81,12 @@ class Jobs:
 
     def words(self) -> str:
         """Say what who waits for a job waits for."""
-        here = len(self._participant.roster) if self._participant is not None else 0
+        participant = self._participant
+        inbox = participant.inboxes.get(self.queue) if participant is not None else None
+        if participant is not None and inbox is not None and inbox.keeping.handled >= participant.settings.custody:
+            done = counted(inbox.keeping.handled, "job")
+            return f"what was made of {done} of {self.queue!r} to be confirmed; no more are taken before"
+        here = len(participant.roster) if participant is not None else 0
         return f"a job of {self.queue!r}; {counted(here, 'peer')} here"
 
     def began(self, item: Message, leave_off: Callable[[], object] | None) -> None:

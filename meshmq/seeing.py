@@ -258,6 +258,7 @@ def _pulling(inbox: Inbox, elapsed: float, now: float) -> dict[str, Any]:
         "received": inbox.received,
         "done": inbox.done,
         "waiting": inbox.waiting,
+        "in_custody": inbox.keeping.handled,
         "repeats": inbox.repeats,
         "returned": inbox.returned,
         "refused": inbox.refused,

@@ -78,6 +78,9 @@ class Settings:
     prefetch_bytes: int = 16 * _MIB
     """The most bytes a worker asks for ahead; one larger job is let in when alone."""
 
+    custody: int = 10_000
+    """Jobs of one queue that were handled here while what was made of them is not yet safe; no more are taken then."""
+
     heartbeat: float = 1.0
     """Seconds between heartbeats on the control link; grows with the roster, at most 10."""
 

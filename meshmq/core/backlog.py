@@ -39,13 +39,13 @@ class Backlog:
         """How many jobs no worker has had in its hands, as far as is known."""
         return count_jobs(run for run in self.runs if not run.attempts and not run.failures)
 
-    def add(self, number: int, bodies: list[bytes], now: float, to: str | None = None) -> None:
-        """Take fresh jobs with consecutive numbers."""
+    def add(self, number: int, bodies: list[bytes], now: float, to: str | None = None, attempts: int = 0) -> None:
+        """Take fresh jobs with consecutive numbers; what they are made of was delivered ``attempts`` times before."""
         if to is None:
-            lengthen(self.ready, number, bodies, now)
+            lengthen(self.ready, number, bodies, now, None, attempts)
             self.waiting += len(bodies)
         else:
-            self.directed.add(number, bodies, to, now)
+            self.directed.add(number, bodies, to, now, attempts)
 
     def to_front(self, runs: Iterable[Run]) -> None:
         """Put back what a worker had, where its numbers belong."""

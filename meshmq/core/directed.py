@@ -28,9 +28,9 @@ class Directed:
         """All that wait."""
         return [run for runs in self._runs.values() for run in runs]
 
-    def add(self, number: int, bodies: list[bytes], to: str, now: float) -> None:
+    def add(self, number: int, bodies: list[bytes], to: str, now: float, attempts: int = 0) -> None:
         """Take fresh jobs."""
-        lengthen(self._runs.setdefault(to, deque()), number, bodies, now, to)
+        lengthen(self._runs.setdefault(to, deque()), number, bodies, now, to, attempts)
 
     def put_back(self, back: Iterable[Run]) -> list[Run]:
         """Put those that are for one node where their numbers belong; returns the others."""

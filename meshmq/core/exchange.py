@@ -96,10 +96,7 @@ class Exchange(Meeting):
             outbox = self.outboxes.get(acks.queue)
             if outbox is not None:
                 outbox.grant(peer, acks.jobs, acks.size)
-                ours = [(begun, ranges) for origin, begun, ranges in acks.done if origin == self._origin]
-                if ours:  # all in one go: what is in flight is looked at once, however many groups there are
-                    done = [pair for _, ranges in ours for pair in ranges]
-                    self._freed(outbox, outbox.settle(peer, ours[-1][0], done, now), now)
+                self._freed(outbox, outbox.acks(peer, acks.done, now), now)
                 self._busy_outboxes[acks.queue] = None
         elif kind is Kind.GRANT:
             queue, jobs, size = unpack_grant(body)
@@ -116,9 +113,9 @@ class Exchange(Meeting):
         elif kind is Kind.SETTLE:
             queue, verdict, origin, ranges, delay = unpack_settle(body)
             outbox = self.outboxes.get(queue)
-            if outbox is not None and origin == self._origin:
+            if outbox is not None:
                 depth = outbox.depth
-                outbox.give_back(peer, verdict, ranges, delay, now)
+                outbox.give_back(peer, verdict, origin, ranges, delay, now)
                 if verdict is Verdict.UNREADABLE and outbox.depth < depth:
                     what = "a job; it is" if outbox.depth + 1 == depth else f"{depth - outbox.depth:,} jobs; they are"
                     self.say(logging.ERROR, "meshmq.jobs", f"a worker of {queue!r} cannot decode {what} dropped")
@@ -146,6 +143,10 @@ class Exchange(Meeting):
             if outbox.depth <= self.settings.outbox_jobs * 3 // 4:
                 self.woken.append((("outbox", outbox.queue), 1_000))
             self.woken.append((("progress",), 1_000))
+        while outbox.free:
+            one = outbox.free.pop()
+            (self.inboxes.get(one.queue) or self.shut[one.queue]).release(one)
+            self._busy_inboxes[one.queue] = None
 
     # -- what goes to them -------------------------------------------------------------------------
 
@@ -220,6 +221,9 @@ class Exchange(Meeting):
     def _answer(self, inbox: Inbox, now: float) -> None:
         for peer, kind, body in inbox.answers(now):
             self.put(peer, kind, body)
+        if inbox.reopened:
+            inbox.reopened = False
+            self.woken.append((("inbox", inbox.queue), inbox.waiting))
         moment = inbox.deadline
         if moment is not None:
             self._soon(moment)
@@ -261,26 +265,6 @@ class Exchange(Meeting):
 
     def _pump_directed(self, outbox: Outbox, to: str, now: float) -> None:
         """Send jobs to the one node that is to do them, if it is here and has room."""
-        peer, directed = self._bearer(to), outbox.backlog.directed
-        route = outbox.routes.get(peer) if peer is not None else None
-        if peer is None or route is None:
-            return
-
-        def source() -> tuple[Kind, Sequence[bytes]] | None:
-            if not directed.waiting(to) or route.free <= 0 or route.alone or not self._has_room(outbox.queue, peer):
-                return None
-            return Kind.JOBS, outbox.next_directed(route, to, now)
-
-        if peer == self.node_id:
-            self._local.extend(iter(source, None))
-        else:
-            self.sessions[peer].pump(now, source, outbox.queue)
-            self._soon_of(self.sessions[peer])
-        if directed.waiting(to) and route.free <= 0 and not route.told_backlog:
-            route.told_backlog = directed.waiting(to)
-            self.put(peer, Kind.OFFER, pack_offer(outbox.queue, route.told_backlog))
-
-    def _bearer(self, to: str) -> bytes | None:
         raise NotImplementedError
 
     def _next_jobs(self, outbox: Outbox, peer: bytes, now: float) -> tuple[Kind, Sequence[bytes]] | None:

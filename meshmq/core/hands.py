@@ -29,6 +29,8 @@ class Hand:
     position: int = -1
     told: int = 0
     said: dict[int, Verdict | None] = field(default_factory=dict)
+    #: Those that are confirmed by word alone, though the consumer goes on.
+    kept: set[int] = field(default_factory=set)
     ahead: Iterator[int] = field(default_factory=lambda: iter(()))
 
     def step(self) -> int:

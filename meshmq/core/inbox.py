@@ -13,10 +13,10 @@ from typing import Final
 
 from meshmq.core.askers import Askers
 from meshmq.core.credit import Pace
+from meshmq.core.custody import Input
 from meshmq.core.hands import Hand
-from meshmq.core.receipts import Receipts
-from meshmq.core.returns import Returns
-from meshmq.core.sources import Source, Sources
+from meshmq.core.settling import Settling
+from meshmq.core.sources import Source
 from meshmq.errors import ProtocolError, WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.batches import Batch
@@ -27,22 +27,18 @@ COLLECT_AFTER: Final = 0.01
 IDLE_AFTER: Final = 1.0
 
 
-class Inbox:
+class Inbox(Settling):
     """All jobs of one queue that are here, and the credit this node grants for more."""
 
     def __init__(self, queue: str, settings: Settings, prefetch: int | None = None) -> None:
-        self.queue = queue
-        self._settings = settings
+        super().__init__(queue, settings)
         self.pace = Pace(settings, prefetch)
         self._waiting: deque[tuple[Batch, Source, float, int, int]] = deque()
         self._hands: dict[Hand, None] = {}
-        self.sources = Sources()
-        self._receipts = Receipts()
         self._askers = Askers()
-        self._returns = Returns(queue)
         self._collect_at: float | None = None
         self.stayed = 0.0
-        self.waiting = self.received = self.done = self.repeats = self.refused = self.returned = self.unreadable = 0
+        self.waiting = self.received = self.repeats = 0
 
     def __repr__(self) -> str:
         return f"<Inbox {self.queue!r} {self.waiting} waiting, {len(self._hands)} in hand>"
@@ -85,7 +81,10 @@ class Inbox:
             number = batch.first + index
             if self._receipts.knows(batch.origin, number):
                 self._note(source, batch.origin, number, number)
-            elif not any(hand.holds(batch.origin, number) for hand in self._hands):
+            elif (begun := self._begun(batch.origin, number)) is not None:
+                if begun.source.peer != source.peer:
+                    self._others.setdefault((batch.origin, number), []).append(source)
+            else:
                 if spans and spans[-1][1] == index:
                     spans[-1] = (spans[-1][0], index + 1)
                 else:
@@ -95,6 +94,13 @@ class Inbox:
             source.finish(batch, index, index + 1)
         return spans
 
+    def _begun(self, origin: bytes, number: int) -> Hand | Input | None:
+        """Return a job that is in hand, or in custody."""
+        kept = self.keeping.find(origin, number)
+        if kept is not None and kept.handled:
+            return kept
+        return next((hand for hand in self._hands if hand.holds(origin, number)), None)
+
     def lost(self, peer: bytes) -> None:
         """Forget what a pusher sent and nobody has begun: it sends it elsewhere."""
         source = self.sources.pop(peer, None)
@@ -103,11 +109,14 @@ class Inbox:
         source.gone = True
         self._receipts.forget(peer)
         self._returns.forget(peer)
+        dropped = [(item[0], *item[3:]) for item in self._waiting if item[1] is source]
         kept = [item for item in self._waiting if item[1] is not source]
         self.waiting = sum(end - start for *_, start, end in kept)
         self._waiting = deque(kept)
         for hand in [hand for hand in self._hands if hand.source is source]:
-            hand.recall()
+            dropped += [(hand.batch, start, end) for start, end in hand.recall()]
+        for batch, start, end in dropped:
+            self._give_up(batch.origin, batch.first + start, batch.first + end - 1)
 
     # -- consumers ---------------------------------------------------------------------------------
 
@@ -119,12 +128,14 @@ class Inbox:
         """
         if self._askers.ask(consumer):
             self.sources.touch()
-        if not self._waiting:
+        room = self._settings.custody - self.keeping.handled
+        if not self._waiting or room <= 0:
             raise WouldBlock
         batch, source, arrived, start, end = self._waiting.popleft()
         most = limit if limit is not None else self.pace.handful(len(self._askers))
         if self._askers.leave(self):  # who only looked is no consumer more: it looks again if it still waits
             self.sources.touch()
+        most = min(most, room)
         if end - start > most:
             self._waiting.appendleft((batch, source, arrived, start + most, end))
             end = start + most
@@ -168,6 +179,8 @@ class Inbox:
             self._give_back(hand, hand.unsaid(hand.floor, hand.end), Verdict.LEFT)
             self._give_back(hand, unbegun, Verdict.RETURNED)
             hand.told = hand.floor = hand.end
+        for one in self.keeping.of(consumer):
+            self.release(one, Verdict.LEFT)
         self._no_more(consumer)
 
     def end(self, consumer: Hashable) -> None:
@@ -188,6 +201,8 @@ class Inbox:
 
     def say(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None = None) -> None:
         """Tell the pusher of an explicit ack (``None``) or nack, which the consumer noted in ``said``."""
+        if self._say_of_kept(hand, index, verdict, delay):
+            return
         if verdict is None:
             self._done_now(hand, index, index + 1)
         else:
@@ -204,33 +219,13 @@ class Inbox:
         for first, end in hand.unsaid(start, up_to):
             self._done_now(hand, first, end)
 
-    def _done_now(self, hand: Hand, start: int, end: int) -> None:
-        first, last = hand.batch.first + start, hand.batch.first + end - 1
-        self._receipts.remember(hand.batch.origin, first, last)
-        self.done += end - start
-        self._note(hand.source, hand.batch.origin, first, last)
-        hand.source.finish(hand.batch, start, end)
-
-    def _note(self, source: Source, origin: bytes, first: int, last: int) -> None:
-        # When its session is over nobody is told; should it send the job again, it is confirmed then.
-        if not source.gone or source.peer in self.sources:
-            self._receipts.confirm(source.peer, origin, first, last)
-
     def _give_back(
         self, hand: Hand, spans: list[tuple[int, int]], verdict: Verdict, delay: float | None = None
     ) -> None:
         for start, end in spans:
+            if self.keeping:
+                self.keeping.forget(hand, start, end)
             self._send_back(hand.batch, hand.source, start, end, verdict, delay)
-
-    def _send_back(
-        self, batch: Batch, source: Source, start: int, end: int, verdict: Verdict, delay: float | None = None
-    ) -> None:
-        self.refused += end - start if verdict is Verdict.REFUSED else 0
-        self.unreadable += end - start if verdict is Verdict.UNREADABLE else 0
-        self.returned += end - start if verdict in (Verdict.RETURNED, Verdict.LEFT) else 0
-        source.finish(batch, start, end)
-        if source.peer in self.sources:  # else its session is over, and it knows
-            self._returns.add(source.peer, verdict, batch.origin, batch.first + start, batch.first + end - 1, delay)
 
     def _return_waiting(self) -> None:
         while self._waiting:
@@ -239,11 +234,6 @@ class Inbox:
             self._send_back(batch, source, start, end, Verdict.RETURNED)
 
     # -- credit and time ---------------------------------------------------------------------------
-
-    def forget_done(self) -> None:
-        """Forget what was done, unless a session stands in which it may come again."""
-        if not self.sources:
-            self._receipts = Receipts()
 
     @property
     def deadline(self) -> float | None:
@@ -292,6 +282,9 @@ class Inbox:
         if self._receipts.held and self._askers:
             return frames
         window = self.pace.window(len(self._askers)) if self._askers else 0
+        room = self._settings.custody - self.keeping.handled
+        self._narrowed = room < window
+        window = max(0, min(window, room))
         for peer, limits in self.sources.news(due := self._receipts.due(), window, self._settings.prefetch_bytes):
             if peer in due:
                 frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, *limits, due[peer]))

@@ -8,43 +8,39 @@ speaks against the job itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
-from typing import Final
 
 from meshmq.core.backlog import Backlog
 from meshmq.core.busy import BusyTime
-from meshmq.core.cargo import Cargo, weight
-from meshmq.core.routes import Route, choose
+from meshmq.core.cargo import weight
+from meshmq.core.custody import Input, output_id
+from meshmq.core.dispatch import Dispatch
+from meshmq.core.routes import Route
 from meshmq.core.runs import Run, count_jobs, merged, suspects
 from meshmq.core.tray import TRAY_BYTES, TRAY_JOBS, Tray
 from meshmq.errors import WouldBlock
 from meshmq.names import counted
 from meshmq.settings import Settings
-from meshmq.wire.batches import Headers, pack_batch
+from meshmq.wire.batches import Headers
 from meshmq.wire.fields import Ranges
 from meshmq.wire.frames import Verdict
 
-#: A worker's window is about 100 ms of its work; so many pieces of it are 5 ms.
-WINDOW_PIECES: Final = 20
 
-
-class Outbox:
+class Outbox(Dispatch):
     """All jobs of one queue that this node pushed and nobody has confirmed."""
 
     def __init__(self, queue: str, origin: bytes, base: int, settings: Settings, random: Random) -> None:
-        self.queue, self.origin = queue, origin
+        super().__init__(queue, origin, Backlog(settings, random))
         self._settings = settings
         self._next = base
         self._base = base
-        self.backlog = Backlog(settings, random)
-        self._cargo = Cargo()
+        #: Inputs whose last output was settled, for whoever confirms them.
+        self.free: list[Input] = []
         self.tray: Tray[bytes] = Tray()
-        self.routes: dict[bytes, Route] = {}
         self.depth = self.size = 0
-        self._turn = 0
         self._moved = False
-        self.acked = self.redelivered = self.returned = self.refused = self.unreadable = 0
+        self.acked = self.returned = self.refused = self.unreadable = 0
         self.waited = 0.0
         #: When workers had jobs of ours.
         self.busy = BusyTime()
@@ -60,9 +56,17 @@ class Outbox:
         return self._next - self._base
 
     def add(
-        self, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float, to: str | None = None
+        self,
+        body: bytes,
+        buffers: Sequence[bytes],
+        headers: Headers | None,
+        now: float,
+        to: str | None = None,
+        inputs: Sequence[Input] = (),
     ) -> int:
         """Take a job, for one node alone where ``to`` names it; returns its number.
+
+        One that was made of ``inputs`` takes its id from them. If it is here still, made once before, it stays.
 
         Raises:
             WouldBlock: the outbox is full.
@@ -75,8 +79,17 @@ class Outbox:
         settings = self._settings
         if self.depth and (self.depth >= settings.outbox_jobs or self.size + size > settings.outbox_bytes):
             raise WouldBlock
+        attempts = 0
+        if inputs:
+            identity = output_id(inputs, self.queue)
+            attempts = max(one.attempt for one in inputs) - 1
+            if (known := self._outputs.find(*identity)) is not None:
+                self._outputs.join(known, inputs)
+                return known
+            self._outputs.add(self._next, *identity)
+            self._outputs.join(self._next, inputs)
         number, self._next = self._next, self._next + 1
-        self.backlog.add(number, [body], now, to)
+        self.backlog.add(number, [body], now, to, attempts)
         if buffers or headers:
             self._cargo.load(number, buffers, headers)
         self.depth += 1
@@ -104,83 +117,9 @@ class Outbox:
         return now if self.clear_tray(now) else None  # laid there while there still was room
 
     @property
-    def waiting(self) -> int:
-        """How many jobs wait that may go to anybody."""
-        return self.backlog.waiting
-
-    @property
     def working(self) -> list[bytes]:
         """The workers that have jobs of ours."""
-        return [route.peer for route in self.routes.values() if route.in_flight]
-
-    # -- out ---------------------------------------------------------------------------------------
-
-    def best(self, room: Callable[[bytes], bool]) -> Route | None:
-        """Return the route to use next: most free credit, then least recently used."""
-        backlog = self.backlog
-        if not backlog.waiting or not self.routes:
-            return None
-        return choose(self.routes.values(), room, ready=bool(backlog.ready), alone=bool(backlog.alone))
-
-    def next_batch(self, route: Route, now: float) -> list[bytes]:
-        """Take the next jobs for a route that ``best`` returned; returns the frames of a batch."""
-        self._turn += 1
-        route.used = self._turn
-        backlog = self.backlog
-        if backlog.alone and route.in_flight == 0:
-            run = backlog.next_alone()
-            route.alone = True
-        else:
-            run = self._take(route, now)
-        frames = self._send(route, run, backlog.waiting - len(run.bodies), now)
-        backlog.waiting -= len(run.bodies)
-        return frames
-
-    def next_directed(self, route: Route, to: str, now: float) -> list[bytes]:
-        """Take the next jobs that the node of a route alone is to do; returns the frames of a batch."""
-        self._turn += 1
-        route.used = self._turn
-        directed = self.backlog.directed
-        run = directed.take(to, max(1, route.free))
-        most = self._cargo.fitting(run, len(run.bodies))
-        if most < len(run.bodies):
-            directed.give_back(run.cut(most, len(run.bodies)))
-            run = run.cut(0, most)
-        return self._send(route, run, self.waiting + directed.waiting(to), now)
-
-    def _send(self, route: Route, run: Run, backlog: int, now: float) -> list[bytes]:
-        buffers, headers = self._cargo.of(run)
-        count = len(run.bodies)
-        frames = pack_batch(
-            self.queue,
-            self.origin,
-            run.first,
-            run.bodies,
-            attempt=run.attempts + 1,
-            backlog=backlog,
-            held=max(0.0, now - run.since),
-            headers=headers,
-            buffers=buffers,
-        )
-        route.depart(run, self._cargo.size(run))
-        self.redelivered += count if run.attempts else 0
-        route.told_backlog = backlog
-        return frames
-
-    def _take(self, route: Route, now: float) -> Run:
-        ready = self.backlog.ready
-        run = ready.popleft()
-        sharing = sum(1 for other in self.routes.values() if other.free > 0) or 1
-        # Small backlogs are shared out, but not in pieces below 5 ms of a worker's time: each costs two frames.
-        share = max(1, -(-self.waiting // sharing), (route.free + route.in_flight) // WINDOW_PIECES)
-        most = min(route.free, share)
-        while ready and len(run.bodies) < most and run.join(ready[0], now):
-            ready.popleft()
-        most = self._cargo.fitting(run, min(len(run.bodies), most))
-        if most < len(run.bodies):
-            ready.appendleft(run.cut(most, len(run.bodies)))
-            run = run.cut(0, most)
-        return run
+        return [route.peer for route in self.routes.values() if route.in_flight or route.held]
 
     # -- answers -----------------------------------------------------------------------------------
 
@@ -189,6 +128,19 @@ class Outbox:
         route = self.routes.get(peer)
         if route is not None:
             route.jobs_limit, route.bytes_limit = jobs, size
+
+    def acks(self, peer: bytes, done: Iterable[tuple[bytes, int, Ranges]], now: float) -> int:
+        """Take acks as they come: origin, the last job begun, ranges. Returns how many were new."""
+        begun, spans = -1, list[tuple[int, int]]()
+        for origin, last, ranges in done:
+            spans += self._own(origin, ranges)
+            begun = next((own for own, _ in self._own(origin, [(last, last)])), begun) if last >= 0 else begun
+        # All in one go: what is in flight is looked at once, however many groups there are.
+        return self.settle(peer, begun, spans, now) if spans or begun >= 0 else 0
+
+    def _own(self, origin: bytes, ranges: Ranges) -> Ranges:
+        """Return the ranges of an origin by this outbox's numbers; none where the origin is none of its."""
+        return ranges if origin == self.origin else list(self._outputs.own(origin, ranges))
 
     def settle(self, peer: bytes, begun: int, ranges: Ranges, now: float) -> int:
         """Take acks; an ack of any delivery settles the job. Returns how many were new."""
@@ -215,10 +167,15 @@ class Outbox:
             self.waited += (now - run.since) * len(run.bodies)
             self._forget(run)
 
-    def give_back(self, peer: bytes, verdict: Verdict, ranges: Ranges, delay: float | None, now: float) -> None:
+    def give_back(
+        self, peer: bytes, verdict: Verdict, origin: bytes, ranges: Ranges, delay: float | None, now: float
+    ) -> None:
         """Take back jobs that a living worker did not do."""
-        route = self.routes.get(peer)
-        if route is None:
+        route, ranges = self.routes.get(peer), self._own(origin, ranges)
+        if route is None or not ranges:
+            return
+        if verdict is Verdict.HELD:
+            route.hold(merged(ranges))
             return
         alone = route.alone
         back = route.land(merged(ranges))
@@ -265,23 +222,24 @@ class Outbox:
         ``begun`` is only a lower bound, for what a dying process said last may be lost with it. So
         everything that was with it goes out again *alone*: the job that killed it is found at its
         second delivery, and no neighbour is delivered a third time because of it. Only the job known
-        to be begun is blamed. After a clean goodbye nobody is.
+        to be begun is blamed. After a clean goodbye nobody is, and never one that was handled.
         """
         route = self.routes.pop(peer, None)
-        if route is None or not route.flights:
+        if route is None or not (route.flights or route.held):
             return 0
         self._moved = True
-        back = list(route.flights)
-        count = count_jobs(back)
-        for run in back:
+        back, held = list(route.flights), list(route.held)
+        for run in back + held:
             run.attempts += 1
         if clean:
-            self.backlog.to_front(back)
+            self.backlog.to_front(back + held)
         else:
+            self.backlog.to_front(held)
             self.backlog.suspect(suspects(back, route.begun))
-        return count
+        return count_jobs(back) + count_jobs(held)
 
     def _forget(self, run: Run) -> None:
         self.depth -= len(run.bodies)
         self.size -= self._cargo.weight(run)
         self._cargo.drop(run)
+        self.free += self._outputs.drop(run)

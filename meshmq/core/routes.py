@@ -20,6 +20,8 @@ class Route:
     jobs_sent: int = 0
     bytes_sent: int = 0
     flights: deque[Run] = field(default_factory=deque)
+    #: What it has handled, and keeps in custody until what was made of it is safe.
+    held: deque[Run] = field(default_factory=deque)
     in_flight: int = 0
     begun: int = -1
     used: int = 0
@@ -39,13 +41,19 @@ class Route:
         self.bytes_sent += size
 
     def land(self, spans: Ranges) -> list[Run]:
-        """Take the numbers of all ``spans``, which are sorted and apart, out of what is in flight."""
+        """Take the numbers of all ``spans``, which are sorted and apart, out of what is with the worker."""
         landed = sift(self.flights, spans)
         if landed:
             self.in_flight -= count_jobs(landed)
             if not self.in_flight:
                 self.alone = False
+        if self.held and count_jobs(landed) < sum(last - first + 1 for first, last in spans):
+            landed += sift(self.held, spans)
         return landed
+
+    def hold(self, spans: Ranges) -> None:
+        """Note that the worker has handled jobs: none of them can be what kills it."""
+        self.held.extend(self.land(spans))
 
 
 def choose(routes: Iterable[Route], room: Callable[[bytes], bool], *, ready: bool, alone: bool) -> Route | None:

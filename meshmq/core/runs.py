@@ -53,26 +53,27 @@ class Run:
         self.since = min(self.since, other.since)
         return True
 
-    @property
-    def untried(self) -> bool:
-        """Whether nothing is held against it, so that fresh jobs may join it."""
-        return not self.attempts and not self.failures
-
 
 def count_jobs(runs: Iterable[Run]) -> int:
     """Return how many jobs runs hold together."""
     return sum(len(run.bodies) for run in runs)
 
 
-def lengthen(runs: deque[Run], number: int, bodies: list[bytes], now: float, to: str | None = None) -> None:
-    """Append fresh jobs, to the last run where they continue it and are about as old."""
+def lengthen(
+    runs: deque[Run], number: int, bodies: list[bytes], now: float, to: str | None = None, attempts: int = 0
+) -> None:
+    """Append fresh jobs, to the last run where they continue it and are about as old.
+
+    Some are fresh here, and yet not delivered for the first time: what is made of a job that comes again.
+    """
     tail = runs[-1] if runs else None
-    if tail is not None and tail.last + 1 == number and tail.untried and now - tail.since < RUN_SPAN:
+    alike = tail is not None and tail.attempts == attempts and not tail.failures
+    if tail is not None and alike and tail.last + 1 == number and now - tail.since < RUN_SPAN:
         joined = bodies[: RUN_JOBS - len(tail.bodies)]
         tail.bodies += joined
         number, bodies = number + len(joined), bodies[len(joined) :]
     for start in range(0, len(bodies), RUN_JOBS):
-        runs.append(Run(number + start, bodies[start : start + RUN_JOBS], now))
+        runs.append(Run(number + start, bodies[start : start + RUN_JOBS], now, attempts))
         runs[-1].to = to
 
 

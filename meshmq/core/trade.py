@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 
+from meshmq.core.custody import Input
 from meshmq.core.exchange import Exchange
 from meshmq.core.hands import Hand
 from meshmq.core.inbox import Inbox
+from meshmq.core.outbox import Outbox
 from meshmq.errors import AmbiguousPeer, ConfigError
 from meshmq.wire.batches import Headers
 from meshmq.wire.card import NAMES_LIMIT
-from meshmq.wire.frames import Verdict
+from meshmq.wire.frames import Kind, Verdict, pack_offer
+
+#: Jobs in hand, by hand and index.
+MadeOf = Sequence[tuple[Hand, int]]
 
 
 class Trade(Exchange):
@@ -24,8 +29,11 @@ class Trade(Exchange):
         headers: Headers | None,
         now: float,
         to: str | None = None,
+        made_of: MadeOf = (),
     ) -> int:
         """Put a job into a queue's outbox, for one node alone where ``to`` names it; returns its number.
+
+        What it is ``made_of``, jobs in hand or kept, is confirmed when it is safe.
 
         Raises:
             WouldBlock: the outbox is full.
@@ -37,7 +45,8 @@ class Trade(Exchange):
         if outbox is None:
             outbox = self._open_outbox(queue)
         outbox.clear_tray(now)
-        number = outbox.add(body, buffers, headers, now, to)
+        inputs = [self._input(hand, index) for hand, index in made_of]
+        number = outbox.add(body, buffers, headers, now, to, inputs)
         self._busy_outboxes[queue] = None
         self.work(now)
         due = outbox.set_tray(now)
@@ -115,6 +124,36 @@ class Trade(Exchange):
         """Take an explicit ack (``None``) or nack of one job in hand."""
         # Another thread may have shut the inbox since the word was given.
         self._with_inbox(self._inbox(queue), now, lambda inbox: inbox.say(hand, index, verdict, delay))
+
+    def keep(self, hand: Hand, index: int) -> None:
+        """Note that a consumer goes on, and confirms a job by word later."""
+        self._input(hand, index).kept = True
+
+    def _input(self, hand: Hand, index: int) -> Input:
+        inbox = self._inbox(hand.batch.queue)
+        assert inbox is not None
+        return inbox.keeping.input(hand, index)
+
+    def _pump_directed(self, outbox: Outbox, to: str, now: float) -> None:
+        """Send jobs to the one node that is to do them, if it is here and has room."""
+        peer, directed = self._bearer(to), outbox.backlog.directed
+        route = outbox.routes.get(peer) if peer is not None else None
+        if peer is None or route is None:
+            return
+
+        def source() -> tuple[Kind, Sequence[bytes]] | None:
+            if not directed.waiting(to) or route.free <= 0 or route.alone or not self._has_room(outbox.queue, peer):
+                return None
+            return Kind.JOBS, outbox.next_directed(route, to, now)
+
+        if peer == self.node_id:
+            self._local.extend(iter(source, None))
+        else:
+            self.sessions[peer].pump(now, source, outbox.queue)
+            self._soon_of(self.sessions[peer])
+        if directed.waiting(to) and route.free <= 0 and not route.told_backlog:
+            route.told_backlog = directed.waiting(to)
+            self.put(peer, Kind.OFFER, pack_offer(outbox.queue, route.told_backlog))
 
     def _with_inbox(self, inbox: Inbox | None, now: float, act: Callable[[Inbox], object]) -> None:
         if inbox is not None:

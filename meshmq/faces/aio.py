@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from meshmq import wishes
 from meshmq.checks import Ack, check_ack, check_concurrency, check_timeout
 from meshmq.core.roster import Event
-from meshmq.core.tray import TRAY_BYTES
-from meshmq.errors import ClosedError, TimedOut, WouldBlock
+from meshmq.errors import ClosedError, TimedOut
 from meshmq.faces.aio_publishing import AsyncPublishingNode
 from meshmq.faces.aio_receiving import AsyncReceiver
-from meshmq.faces.tasks import TURN_AFTER
 from meshmq.faces.threads import tell_left
-from meshmq.message import Message
+from meshmq.message import AsyncMessage
 from meshmq.names import check_name
 from meshmq.pulling import Jobs
 from meshmq.seeing import PeerView
+from meshmq.supply import Supply
 from meshmq.waiting import ends_quietly
 from meshmq.wire.batches import Headers
 
@@ -69,51 +67,6 @@ class AsyncNode(AsyncPublishingNode):
 
     # -- the verbs -------------------------------------------------------------------------------
 
-    async def push(
-        self,
-        queue: str,
-        data: object,
-        *,
-        headers: Headers | None = None,
-        timeout: float | None = None,
-        to: str | None = None,
-    ) -> None:
-        """Give a job to exactly one worker of ``queue``; it is kept here until a worker has confirmed it.
-
-        Waits only while the queue's outbox is full; ``timeout=0`` never waits. ``data`` is copied
-        before the call returns. ``to`` names the only node that is to do it (or gives its id in hex); it waits
-        here until that one pulls the queue. Cancelled, it has pushed nothing.
-
-        Raises:
-            EncodeError: ``data`` would not come back equal; nothing was pushed.
-            TimedOut: the outbox stayed full; nothing was pushed.
-            NoPeersError: it is full and nobody has pulled it for ``settings.patience``.
-            AmbiguousPeer: several nodes are named ``to``; nothing was pushed.
-            ClosedError: the node is closed.
-        """
-        if timeout is not None:
-            timeout = check_timeout(timeout)
-        self._turn += 1
-        if self._turn >= TURN_AFTER:
-            await self._take_turn()
-        engine = self._engine
-        outbox = self._quick.get(queue) if type(queue) is str else None  # what else it is the check below tells
-        if engine is not None and outbox is not None and headers is None and to is None:
-            body, buffers = self._codec.encode(data)
-            tray = outbox.tray
-            if len(tray.jobs) < tray.room and len(body) <= TRAY_BYTES and not (buffers or engine.closed):
-                tray.jobs.append(body)
-                if not tray.room:
-                    self._look_for(tray, body)
-                return
-        else:
-            queue = check_name("queue", queue)
-            body, buffers, headers = self._encode(data, headers)
-        with suppress(WouldBlock):
-            self._push_nowait(queue, body, buffers, headers, to)
-            return
-        await self._wait(self._push_wish(queue, body, buffers, headers, to), timeout)
-
     def pull(
         self,
         queue: str,
@@ -122,7 +75,7 @@ class AsyncNode(AsyncPublishingNode):
         ack: Ack = "done",
         idle: float | None = None,
         concurrency: int | None = None,
-    ) -> AsyncReceiver[Message]:
+    ) -> AsyncReceiver[AsyncMessage]:
         """Take jobs of ``queue``, from now on or from when the node opens.
 
         Iterate over what is returned, or await its ``receive``, or decorate a handler with it: one that returns
@@ -138,7 +91,9 @@ class AsyncNode(AsyncPublishingNode):
         Raises:
             ClosedError: the node is closed.
         """
-        jobs = Jobs(self._codec, check_name("queue", queue), prefetch=prefetch, receipt=check_ack(ack))
+        jobs: Supply[Any] = Jobs(
+            self._codec, self, check_name("queue", queue), prefetch=prefetch, receipt=check_ack(ack)
+        )
         return AsyncReceiver(self, jobs, check_timeout(idle), check_concurrency(concurrency, 1))
 
     def queue(self, queue: str) -> AsyncQueue:
@@ -245,7 +200,7 @@ class AsyncQueue:
         ack: Ack = "done",
         idle: float | None = None,
         concurrency: int | None = None,
-    ) -> AsyncReceiver[Message]:
+    ) -> AsyncReceiver[AsyncMessage]:
         """Take jobs; see ``AsyncNode.pull``.
 
         Raises:

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, cast
 
 from meshmq.checks import check_concurrency, check_timeout
 from meshmq.core.feed.subscription import Overflow
 from meshmq.errors import ConfigError
-from meshmq.faces.aio_calling import AsyncCallingNode
+from meshmq.faces.aio_pushing import AsyncPushingNode
 from meshmq.faces.aio_receiving import AsyncReceiver
 from meshmq.faces.tasks import TURN_AFTER
 from meshmq.history import History, check_history
 from meshmq.listening import Heard, listen
-from meshmq.message import Message
+from meshmq.message import AsyncMessage
 from meshmq.names import check_pattern
+from meshmq.supply import Supply
 from meshmq.wire.batches import Headers
 
 Since = Literal["first", "last"] | int | float
 
 
-class AsyncSubscription(AsyncReceiver[Message]):
+class AsyncSubscription(AsyncReceiver[AsyncMessage]):
     """Messages of topics: iterate, or ``receive``; ``missed`` counts what was published and did not come."""
+
+    _supply: Supply[Any]
 
     @property
     def missed(self) -> int:
         """How many messages were published for it, and it did not get: lost, or dropped here. 0 for a group."""
         return self._supply.missed if isinstance(self._supply, Heard) else 0
 
-    def latest(self, topic: str) -> Message | None:
+    def latest(self, topic: str) -> AsyncMessage | None:
         """Return the newest message of a topic, taken or not; ``None`` where there is none. Never waits.
 
         Raises:
@@ -36,10 +39,10 @@ class AsyncSubscription(AsyncReceiver[Message]):
         """
         if not isinstance(self._supply, Heard):
             raise ConfigError("latest() is of a subscription with latest=True")
-        return self._supply.latest(topic)
+        return cast(AsyncMessage | None, self._supply.latest(topic))
 
 
-class AsyncPublishingNode(AsyncCallingNode):
+class AsyncPublishingNode(AsyncPushingNode):
     """The verbs of a node with which it publishes and subscribes."""
 
     async def publish(self, topic: str, data: object, *, headers: Headers | None = None) -> None:
@@ -90,8 +93,9 @@ class AsyncPublishingNode(AsyncCallingNode):
             ConfigError: an option that cannot be, or not together with ``group``.
             ClosedError: the node is closed.
         """
-        supply = listen(
+        supply: Supply[Any] = listen(
             self._codec,
+            self,
             (pattern, *patterns),
             since=since,
             latest=latest,

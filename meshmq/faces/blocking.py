@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
 from meshmq import wishes
 from meshmq.checks import Ack, check_ack, check_concurrency, check_timeout
 from meshmq.core.roster import Event
-from meshmq.core.tray import TRAY_BYTES
 from meshmq.drivers.keeper import KeeperDriver
 from meshmq.drivers.leaving import at_exit
-from meshmq.errors import ClosedError, TimedOut, WouldBlock
+from meshmq.errors import ClosedError, TimedOut
 from meshmq.faces.publishing import PublishingNode
 from meshmq.faces.receiving import Receiver
 from meshmq.faces.threads import leave, tell_left, wait
@@ -81,48 +79,6 @@ class Node(PublishingNode):
 
     # -- the verbs -------------------------------------------------------------------------------
 
-    def push(
-        self,
-        queue: str,
-        data: object,
-        *,
-        headers: Headers | None = None,
-        timeout: float | None = None,
-        to: str | None = None,
-    ) -> None:
-        """Give a job to exactly one worker of ``queue``; it is kept here until a worker has confirmed it.
-
-        Waits only while the queue's outbox is full; ``timeout=0`` never waits. ``data`` is copied
-        before the call returns. ``to`` names the only node that is to do it (or gives its id in hex); it waits
-        here until that one pulls the queue.
-
-        Raises:
-            EncodeError: ``data`` would not come back equal; nothing was pushed.
-            TimedOut: the outbox stayed full; nothing was pushed.
-            NoPeersError: it is full and nobody has pulled it for ``settings.patience``.
-            AmbiguousPeer: several nodes are named ``to``; nothing was pushed.
-            ClosedError: the node is closed.
-        """
-        if timeout is not None:
-            timeout = check_timeout(timeout)
-        engine = self._engine
-        outbox = self._quick.get(queue) if type(queue) is str else None  # what else it is the check below tells
-        if engine is not None and outbox is not None and headers is None and to is None:
-            body, buffers = self._codec.encode(data)
-            tray = outbox.tray
-            if len(tray.jobs) < tray.room and len(body) <= TRAY_BYTES and not (buffers or engine.closed):
-                tray.jobs.append(body)
-                if not tray.room:
-                    self._look_for(tray, body)
-                return
-        else:
-            queue = check_name("queue", queue)
-            body, buffers, headers = self._encode(data, headers)
-        with suppress(WouldBlock):
-            self._push_nowait(queue, body, buffers, headers, to)
-            return
-        self._wait(self._push_wish(queue, body, buffers, headers, to), timeout)
-
     def pull(
         self,
         queue: str,
@@ -147,7 +103,7 @@ class Node(PublishingNode):
         Raises:
             ClosedError: the node is closed.
         """
-        jobs = Jobs(self._codec, check_name("queue", queue), prefetch=prefetch, receipt=check_ack(ack))
+        jobs = Jobs(self._codec, self, check_name("queue", queue), prefetch=prefetch, receipt=check_ack(ack))
         return Receiver(self, jobs, check_timeout(idle), check_concurrency(concurrency, 1))
 
     def queue(self, queue: str) -> Queue:

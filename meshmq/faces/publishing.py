@@ -7,7 +7,7 @@ from typing import Literal
 from meshmq.checks import check_concurrency, check_timeout
 from meshmq.core.feed.subscription import Overflow
 from meshmq.errors import ConfigError
-from meshmq.faces.calling import CallingNode
+from meshmq.faces.pushing import PushingNode
 from meshmq.faces.receiving import Receiver
 from meshmq.history import History, check_history
 from meshmq.listening import Heard, listen
@@ -38,7 +38,7 @@ class Subscription(Receiver[Message]):
         return self._supply.latest(topic)
 
 
-class PublishingNode(CallingNode):
+class PublishingNode(PushingNode):
     """The verbs of a node with which it publishes and subscribes."""
 
     def publish(self, topic: str, data: object, *, headers: Headers | None = None) -> None:
@@ -88,6 +88,7 @@ class PublishingNode(CallingNode):
         """
         supply = listen(
             self._codec,
+            self,
             (pattern, *patterns),
             since=since,
             latest=latest,

@@ -39,15 +39,15 @@ class Job:
 class Worker:
     """One user of the queue on one incarnation: works on a job, asks for the next, sometimes fails."""
 
-    def __init__(self, scenario: Jobs, sim: Simulation, node: SimulatedNode) -> None:
-        self.scenario, self.sim, self.node = scenario, sim, node
+    def __init__(self, scenario: Jobs, sim: Simulation, node: SimulatedNode, queue: str = QUEUE) -> None:
+        self.scenario, self.sim, self.node, self.queue = scenario, sim, node, queue
         self.participant = participant(node)
         self.hand: Hand | None = None
         self.busy = False
 
     def open(self) -> None:
         """Pull the queue and ask for a first job."""
-        self.sim.call(self.node, "pull", lambda _, now: self.participant.open_queue(QUEUE, None, now))
+        self.sim.call(self.node, "pull", lambda _, now: self.participant.open_queue(self.queue, None, now))
         self.ask()
 
     def ask(self) -> None:
@@ -63,9 +63,9 @@ class Worker:
             return
         if hand is not None:
             self.hand = None
-            self.participant.finish(QUEUE, hand, now)
+            self.participant.finish(self.queue, hand, now)
         try:
-            self.hand = self.participant.take(QUEUE, self, now)
+            self.hand = self.participant.take(self.queue, self, now)
         except WouldBlock:
             self.busy = False
             return
@@ -81,6 +81,9 @@ class Worker:
         assert job.unflagged <= 1, f"{name} was executed twice without a flag"
         self.sim.after(self.sim.random.uniform(0.001, 0.05), lambda: self._end(hand, hand.position, job, name))
 
+    def did(self, hand: Hand, index: int, name: str, now: float) -> None:
+        """Do what is to be done with a job that is in hand still, and has been worked on."""
+
     def _end(self, hand: Hand, index: int, job: Job, name: str) -> None:
         fails = self.sim.random.random() < self.scenario.failures
 
@@ -89,9 +92,10 @@ class Worker:
             if fails:
                 job.refused += 1
                 hand.said[index] = Verdict.REFUSED
-                self.participant.judge(QUEUE, hand, index, Verdict.REFUSED, None, now)
+                self.participant.judge(self.queue, hand, index, Verdict.REFUSED, None, now)
             else:
                 job.finished += 1
+                self.did(hand, index, name, now)
             self._advance(_, now)
 
         self.sim.call(self.node, f"ends {name}", end)

@@ -241,6 +241,7 @@ class Verdict(IntEnum):
     LEFT = 1  # begun, and left without a word
     REFUSED = 2  # nack, or the handler raised
     UNREADABLE = 3  # the data cannot be decoded here
+    HELD = 4  # handled: it is confirmed when what was made of it is safe
 
 
 def pack_settle(queue: str, verdict: Verdict, origin: bytes, ranges: Ranges, delay: float | None = None) -> bytes:

@@ -15,7 +15,7 @@ def runs(outbox: Outbox) -> list[Run]:
     """Return all runs an outbox holds, wherever they stand."""
     return [
         *outbox.backlog.runs,
-        *(run for route in outbox.routes.values() for run in route.flights),
+        *(run for route in outbox.routes.values() for run in (*route.flights, *route.held)),
     ]
 
 
@@ -52,6 +52,8 @@ def audit_outbox(outbox: Outbox) -> None:
         assert route.in_flight == sum(len(run.bodies) for run in route.flights), "in flight"
         assert route.in_flight <= route.jobs_sent, "sent"
         assert not route.alone or route.in_flight == 1, "alone, and not one"
+    assert set(outbox._outputs._ids) <= numbers, "an output that is gone"
+    assert not outbox.free, "inputs whose outputs are safe wait"
     pushed = outbox.acked + outbox.unreadable + outbox.depth
     assert outbox.pushed == pushed, f"{outbox.pushed} pushed, {pushed} accounted for"
 
@@ -68,6 +70,9 @@ def audit_inbox(inbox: Inbox) -> None:
         owed = source.received - source.finished
         assert owed == here, f"{owed} jobs are not answered and {here} are here"
         assert source.finished_bytes <= source.received_bytes
+    kept = inbox.keeping._inputs.values()
+    assert inbox.keeping.handled == sum(one.handled for one in kept), "in custody"
+    assert all(one.held or not one.handled for one in kept), "in custody, and nothing holds it"
     for of in inbox._waiting:
         assert not of[1].gone, "a job of a session that is over waits"
 

@@ -63,7 +63,7 @@ class Pusher:
         return count
 
     def back(self, worker: str, verdict: Verdict, *ranges: tuple[int, int], delay: float | None = None) -> None:
-        self.box.give_back(worker.encode(), verdict, ranges, delay, self.now)
+        self.box.give_back(worker.encode(), verdict, self.box.origin, ranges, delay, self.now)
         audit_outbox(self.box)
 
     def lose(self, worker: str, *, clean: bool = False) -> int:

@@ -13,6 +13,7 @@ import meshmq
 
 TWINS = [
     (meshmq.Node, meshmq.AsyncNode),
+    (meshmq.Message, meshmq.AsyncMessage),
     (meshmq.Queue, meshmq.AsyncQueue),
     (meshmq.Receiver, meshmq.AsyncReceiver),
     (meshmq.Service, meshmq.AsyncService),
@@ -20,6 +21,7 @@ TWINS = [
 ]
 #: What never waits is a plain call on both faces.
 PLAIN = {"peers", "stats", "pull", "subscribe", "reply", "queue", "topic", "service", "stream", "close of Receiver"}
+PLAIN |= {"ack", "nack", "hold", "extend"}
 
 
 @pytest.mark.parametrize(("blocking", "aio"), TWINS)

@@ -1,0 +1,105 @@
+"""Dispatch: which jobs of an outbox go to which worker next, and the batches in which they go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from meshmq.core.backlog import Backlog
+from meshmq.core.cargo import Cargo
+from meshmq.core.custody import Outputs
+from meshmq.core.routes import Route, choose
+from meshmq.core.runs import Run
+from meshmq.wire.batches import pack_batch
+
+#: A worker's window is about 100 ms of its work; so many pieces of it are 5 ms.
+WINDOW_PIECES: Final = 20
+
+
+class Dispatch:
+    """The way out of an outbox."""
+
+    def __init__(self, queue: str, origin: bytes, backlog: Backlog) -> None:
+        self.queue, self.origin, self.backlog = queue, origin, backlog
+        self._cargo = Cargo()
+        self._outputs = Outputs()
+        self.routes: dict[bytes, Route] = {}
+        self.redelivered = 0
+        self._turn = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait that may go to anybody."""
+        return self.backlog.waiting
+
+    def best(self, room: Callable[[bytes], bool]) -> Route | None:
+        """Return the route to use next: most free credit, then least recently used."""
+        backlog = self.backlog
+        if not backlog.waiting or not self.routes:
+            return None
+        return choose(self.routes.values(), room, ready=bool(backlog.ready), alone=bool(backlog.alone))
+
+    def next_batch(self, route: Route, now: float) -> list[bytes]:
+        """Take the next jobs for a route that ``best`` returned; returns the frames of a batch."""
+        self._turn += 1
+        route.used = self._turn
+        backlog = self.backlog
+        if backlog.alone and route.in_flight == 0:
+            run = backlog.next_alone()
+            route.alone = True
+        else:
+            run = self._take(route, now)
+        frames = self._send(route, run, backlog.waiting - len(run.bodies), now)
+        backlog.waiting -= len(run.bodies)
+        return frames
+
+    def next_directed(self, route: Route, to: str, now: float) -> list[bytes]:
+        """Take the next jobs that the node of a route alone is to do; returns the frames of a batch."""
+        self._turn += 1
+        route.used = self._turn
+        directed = self.backlog.directed
+        run = directed.take(to, max(1, route.free))
+        most = self._fitting(run, len(run.bodies))
+        if most < len(run.bodies):
+            directed.give_back(run.cut(most, len(run.bodies)))
+            run = run.cut(0, most)
+        return self._send(route, run, self.waiting + directed.waiting(to), now)
+
+    def _fitting(self, run: Run, most: int) -> int:
+        """Return how many jobs of a run go into one batch."""
+        return self._cargo.fitting(run, self._outputs.fitting(run, most))
+
+    def _send(self, route: Route, run: Run, backlog: int, now: float) -> list[bytes]:
+        buffers, headers = self._cargo.of(run)
+        count = len(run.bodies)
+        origin, first = self._outputs.id_of(run) or (self.origin, run.first)
+        frames = pack_batch(
+            self.queue,
+            origin,
+            first,
+            run.bodies,
+            attempt=run.attempts + 1,
+            backlog=backlog,
+            held=max(0.0, now - run.since),
+            headers=headers,
+            buffers=buffers,
+        )
+        route.depart(run, self._cargo.size(run))
+        self.redelivered += count if run.attempts else 0
+        route.told_backlog = backlog
+        return frames
+
+    def _take(self, route: Route, now: float) -> Run:
+        ready = self.backlog.ready
+        run = ready.popleft()
+        sharing = sum(1 for other in self.routes.values() if other.free > 0) or 1
+        # Small backlogs are shared out, but not in pieces below 5 ms of a worker's time: each costs two frames.
+        share = max(1, -(-self.waiting // sharing), (route.free + route.in_flight) // WINDOW_PIECES)
+        most = min(route.free, share)
+        while ready and len(run.bodies) < most and run.join(ready[0], now):
+            ready.popleft()
+        most = self._fitting(run, min(len(run.bodies), most))
+        if most < len(run.bodies):
+            ready.appendleft(run.cut(most, len(run.bodies)))
+            run = run.cut(0, most)
+        return run
