@@ -1,8 +1,8 @@
 """The command line: ``meshmq COMMAND``, one module per command.
 
 Data goes to stdout, words to stderr. Exit codes: 0 fine; 1 what MeshMQ could not do, in one sentence;
-2 what was typed or read cannot be used; 130 Ctrl-C; 143 SIGTERM. ``meshmq run`` is meant to be ended by a signal:
-0 when its workers have drained.
+2 what was typed or read cannot be used; 130 Ctrl-C; 143 SIGTERM. ``meshmq run`` and ``meshmq route`` are meant to be
+ended by a signal: 0 when they have drained.
 """
 
 from __future__ import annotations
@@ -12,14 +12,44 @@ from collections.abc import Sequence
 from typing import Final
 
 import meshmq
-from meshmq.cli import drain, keys, offers, peers, publish, pull, push, recipe, reply, request, run, stats, subscribe
+from meshmq.cli import (
+    drain,
+    keys,
+    offers,
+    peers,
+    publish,
+    pull,
+    push,
+    recipe,
+    reply,
+    request,
+    route,
+    run,
+    stats,
+    subscribe,
+)
 from meshmq.cli.options import Parser, UsageError, add_shared, complete
 from meshmq.cli.silence import no_more_output
 from meshmq.cli.terminal import start_logging, stop_logging, words
 from meshmq.errors import MeshError
 from meshmq.links.interrupts import install_signals
 
-COMMANDS: Final = (peers, push, pull, publish, subscribe, request, reply, offers, stats, run, drain, keys, recipe)
+COMMANDS: Final = (
+    peers,
+    push,
+    pull,
+    publish,
+    subscribe,
+    request,
+    reply,
+    offers,
+    stats,
+    run,
+    route,
+    drain,
+    keys,
+    recipe,
+)
 INTERRUPTED: Final = 130
 
 _EPILOG: Final = """\

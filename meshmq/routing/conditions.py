@@ -1,7 +1,8 @@
 """What may be asked of the content of a message: ``field op value``, and whether it holds.
 
-The field is a dotted key, as TOML has them (``customer."first name"``): each segment is a key of a dict, or the index
-of a list; ``.`` is the data itself. The value is one of TOML: ``5``, ``1.5``, ``"DE"``, ``true``, ``2026-01-31``.
+The field is a dotted key, as TOML has them (``customer."first name"``): each segment is a key of a dict, the index of
+a list, or a field of a registered dataclass or named tuple; ``.`` is the data itself. The value is one of TOML: ``5``,
+``1.5``, ``"DE"``, ``true``, ``2026-01-31``.
 
 ==================  =================================================================================
 ``==  !=``          of any value; ``!=`` holds where the field is there, and not equal
@@ -139,6 +140,8 @@ def _find(data: object, path: tuple[str, ...]) -> object:
             data = data.get(key, _MISSING)
         elif isinstance(data, list | tuple) and key.isascii() and key.isdecimal() and len(key) < 10:
             data = data[int(key)] if int(key) < len(data) else _MISSING
+        elif key in getattr(type(data), "_fields" if isinstance(data, tuple) else "__dataclass_fields__", ()):
+            data = getattr(data, key, _MISSING)
         else:
             return _MISSING
     return data

@@ -46,8 +46,8 @@ def test_example_of_a_help_text_can_be_typed(example: str) -> None:
 
 
 COMMANDS = (
-    "drain", "keys", "peers", "publish", "pull", "push", "queues", "recipe", "reply", "request", "run", "services",
-    "stats", "subscribe", "topics",
+    "drain", "keys", "peers", "publish", "pull", "push", "queues", "recipe", "reply", "request", "route", "run",
+    "services", "stats", "subscribe", "topics",
 )  # fmt: skip
 
 
@@ -102,6 +102,9 @@ def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         "run module.:node",
         "run module:node --workers 0",
         "drain",
+        "route",
+        "route /nonesuch.toml",
+        "route /nonesuch.toml --check",
     ],
 )
 def test_what_cannot_be_meant_ends_with_two(words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import pytest
 
+from meshmq.routing import file
 from meshmq.routing.conditions import read_condition
 from meshmq.routing.file import SIZE_LIMIT, RulesInvalid, parse_rules, read_rules
 from meshmq.routing.rules import Place, Rule, Rules
@@ -61,6 +63,12 @@ to_queues = "all"
         ),
         every=True,
     )
+
+
+def test_file_of_the_docstring_can_be_used() -> None:
+    shown = textwrap.dedent(str(file.__doc__).partition("::\n")[2].partition("\nOne name")[0])
+    (rule,) = parse_rules(shown, "docstring").rules
+    assert (rule.name, len(rule.sources), len(rule.headers_any), len(rule.where), len(rule.to)) == ("large", 2, 2, 2, 2)
 
 
 def test_first_match_is_the_default() -> None:
@@ -168,9 +176,9 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
         ("bytes.toml", b"# a\n# \xff", ":2: it is not UTF-8, as TOML is: save it so"),
         ("large.toml", b"#" * (SIZE_LIMIT + 1), ": it is larger than 1,048,576 bytes: part it by what it takes"),
     ):
-        file = tmp_path / name
+        path = tmp_path / name
         if content is not None:
-            file.write_bytes(content)
+            path.write_bytes(content)
         with pytest.raises(RulesInvalid) as error:
-            read_rules(file)
-        assert error.value.mistakes == [f"{file}{said}"]
+            read_rules(path)
+        assert error.value.mistakes == [f"{path}{said}"]
