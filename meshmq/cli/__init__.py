@@ -27,6 +27,7 @@ from meshmq.cli import (
     run,
     stats,
     subscribe,
+    up,
 )
 from meshmq.cli.options import Parser, UsageError, add_shared, complete
 from meshmq.cli.silence import no_more_output
@@ -46,6 +47,7 @@ COMMANDS: Final = (
     stats,
     run,
     route,
+    up,
     drain,
     keys,
     recipe,
