@@ -10,14 +10,14 @@ before or behind them, or how many they are::
                 parse                     square
                 parse
 
-A worker takes what is there, up to ``batch`` items, pushes the results, waits until the next stage has
-confirmed them, and only then confirms its own: an item is always in the hands of somebody who lives,
-or with somebody before him who still has it.
+What a worker makes of an item is joined to it (``message.push``): the item is confirmed when its result is, so
+confirming goes from the last stage to the first. An item is always in the hands of somebody who lives, or
+with somebody before him who still has it; the worker does not wait for that, and takes the next.
 
-*Limits*: when a worker goes, the items in its hands run again, and their results may come twice: carry a
-key from the first queue to the last, as ``demo`` does, and take each key once. As confirming goes from
-the last stage to the first, a worker waits at the end of each batch: larger batches wait less often,
-and repeat more. ``do`` that raises ends its worker; catch in it what an item can do to it.
+*Limits*: when a worker goes, the items in its hands run again, and their results may come twice. They bear the
+same ids, so a worker that has done one already drops it; else it comes flagged (``message.redelivered``). Carry
+a key from the first queue to the last, as ``demo`` does, where taking it twice would matter. ``do`` that raises
+ends its worker; catch in it what an item can do to it. For stages as processes, see ``meshmq.Pipeline``.
 
 *Run*::
 
@@ -38,27 +38,20 @@ from typing import Any
 import meshmq
 
 
-def stage(node: meshmq.Node, source: str, do: Callable[[Any], Any], target: str, *, batch: int = 50) -> None:
+def stage(node: meshmq.Node, source: str, do: Callable[[Any], Any], target: str) -> None:
     """Push ``do(data)`` to ``target`` for each job of ``source``, until the node is closed.
 
-    A result of ``None`` is not pushed: so a stage filters. The items in hand go back when the node
+    A result of ``None`` is not pushed: so a stage filters. The item in hand goes back when the node
     closes, and also when ``do`` raises, which it lets through.
 
     Raises:
         EncodeError: a result cannot be sent.
     """
-    output = node.queue(target)
     with suppress(meshmq.ClosedError):
-        jobs = node.pull(source)
-        try:
-            while True:
-                for job in jobs.receive_many(batch):  # confirms those before
-                    result = do(job.data)
-                    if result is not None:
-                        output.push(result)
-                output.flush()
-        finally:
-            jobs.close()
+        for job in node.pull(source):
+            result = do(job.data)
+            if result is not None:
+                job.push(target, result)
 
 
 def demo() -> None:
