@@ -69,6 +69,7 @@ def end(child: Child) -> None:
 
 def test_every_block_is_run_or_says_why_not() -> None:
     known = {"shell: pull", "shell: push", "shell: output", "program", "program: output", "two machines", *NOT_RUN}
+    known |= {"rules", "shell: route"}
     known |= {block.mark for block in FILES}
     assert [block.text for block in BLOCKS if block.mark not in known and DRAWING not in block.text] == []
     assert all(
@@ -116,6 +117,31 @@ def test_python_says_hello(spawn: Spawn, mesh_name: str, tmp_path: Path, face: s
     assert subscribe.line() == "hello.world {'n': 1}"
     assert publish.wait() == 0, publish.stderr
     end(subscribe)
+
+
+def test_rules_route(start: Start, mesh_name: str, tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text(marked("rules"))
+    check, route = marked("shell: route").splitlines()
+    table = start(shell(check), cwd=tmp_path)
+    router = start(shell(f"exec {route}"), env={"MESHMQ_MESH": mesh_name}, cwd=tmp_path)
+    assert [row.split()[-1] for row in table.rest()] == ["TO", "audit", "alarm.frost", "unrouted"]
+    assert table.wait() == 0
+    with meshmq.Node("here", mesh=mesh_name) as node:
+        orders = [{"total": total, "customer": {"country": "AT"}} for total in (899, 900)]
+        for order in orders:
+            node.push("orders", order, headers={"kind": "new"})
+        node.wait_for(subscribe="weather.garden.outside", timeout=20)
+        node.publish("weather.garden.outside", -0.5)
+        for queue, data, origin in (
+            ("unrouted", orders[0], {"kind": "new", "from-queue": "orders"}),
+            ("large-orders", orders[1], {"kind": "new", "from-queue": "orders"}),
+            ("audit", orders[1], {"kind": "new", "from-queue": "orders"}),
+            ("frost", -0.5, {"from-topic": "weather.garden.outside"}),
+        ):
+            with node.pull(queue) as jobs:
+                job = jobs.receive(20)
+                assert (job.data, job.headers) == (data, {**origin, "from-sender": "here"})
+    end(router)
 
 
 @pytest.mark.parametrize("block", FILES, ids=lambda block: block.mark)
