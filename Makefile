@@ -51,7 +51,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet --no-input install
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo    the main job on real input: five processes that know only names, one is killed"
+	@echo "make demo    the main job on real input: a pipeline of five processes, one is killed"
 	@echo "make test    the tests: no root, no multicast, no compiler needed"
 	@echo "make stress  the tests with all repetitions and sizes (up to 30 minutes)"
 	@echo "make check   format, lint, types, architecture"

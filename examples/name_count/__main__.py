@@ -1,26 +1,31 @@
-"""The main job: five processes that know only names count the names in Python's standard library.
+"""The main job: a pipeline of five processes counts the names in Python's standard library.
 
-One reader, three counters, one totaller. Half way one counter is killed and a new one started. Then
-one plain process counts the same, and any difference between the two is a failure.
+One reads, three count, one adds up. Half way one counter is killed, and started again. Then one plain process
+counts the same, and any difference between the two is a failure.
 
 Usage: python examples/name_count [DIRECTORY]
 """
 
 from __future__ import annotations
 
+import json
+import os
 import platform
+import secrets
 import signal
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from examples.name_count.counting import sources
-from examples.name_count.crew import Crew, CrewError
+import meshmq
+from examples.name_count.counting import Totals, names_in, sources
+from examples.name_count.job import pipeline
 from examples.name_count.report import Progress, Result, differences, report
+from meshmq.pipeline import Report
 
-COUNTERS: Final = ("counter-1", "counter-2", "counter-3")
-KILLED, NEW = "counter-2", "counter-4"
+KILLED: Final = "count-2"
 
 
 def main(arguments: list[str]) -> int:
@@ -31,87 +36,59 @@ def main(arguments: list[str]) -> int:
         return 2
     whose = top if arguments else f"the standard library of Python {platform.python_version()}"
     print(f"The names in {total:,} files of {whose}")
-    print("counted by one reader, three counters and one totaller, who know each other's work by name:")
+    print("counted by a pipeline of five processes:", flush=True)
     try:
         mesh = count_in_a_mesh(top, total)
-        print("and by one plain process:")
-        plain = count_plainly(top, total)
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return 130
-    except CrewError as error:
+        if mesh is not None:
+            print("and by one plain process:")
+            plain = count_plainly(top, total)
+    except meshmq.MeshError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        mesh = None
+    if mesh is None:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
     print("", *report(mesh, plain), sep="\n")
     wrong = differences(mesh, plain)
     print(*wrong, sep="\n", end="\n" if wrong else "", file=sys.stderr)
     return 1 if wrong else 0
 
 
-def count_in_a_mesh(top: Path, total: int) -> Result:
-    """Have it counted by five processes, one of which is killed half way."""
-    progress = Progress("mesh ", total)
-    with Crew(progress.note) as crew:
-        crew.start("totaller", "totaller")
-        for name in COUNTERS:
-            crew.start("counter", name)
-        crew.start("reader", "reader", top)
-        reader = until_the_reader_leaves(crew, progress)
-        seconds = progress.seconds
-        last = last_words(crew, [name for name in (*COUNTERS, NEW) if name != KILLED])
-    return Result(
-        seconds,
-        reader["totals"],
-        shares=reader["shares"],
-        repeats=reader["repeats"],
-        reader=reader["stats"],
-        peers=reader["peers"],
-        counters={name: words["stats"] for name, words in last.items()},
-        killed=KILLED,
-    )
+def count_in_a_mesh(top: Path, total: int) -> Result | None:
+    """Have it counted by the pipeline, of which a process is killed half way; ``None`` where it was ended."""
+    progress, counters = Progress("mesh ", total), dict[str, str]()
+    for variable in [name for name in os.environ if name.startswith("MESHMQ_") and name != "MESHMQ_RUNTIME_DIR"]:
+        del os.environ[variable]
+    os.environ["MESHMQ_MESH"] = f"name-count-{secrets.token_hex(4)}"  # that nobody else is in
 
-
-def until_the_reader_leaves(crew: Crew, progress: Progress) -> dict[str, Any]:
-    """Show progress and do the killing; returns the reader's last words, told when all it pushed was confirmed."""
-    killed = False
-    while True:
-        _, words = crew.hear()
-        done = words.get("done", progress.total)
+    def look(now: Report) -> None:
+        processes = {label: process for label, process in now.processes.items() if label.startswith("count-")}
+        counters.update((str(process), label) for label, process in processes.items() if str(process) not in counters)
+        done = min(total, now.stages["total"].done)
         progress.show(done)
-        if not killed and done >= progress.total / 2:
-            killed = True
-            crew.kill(KILLED)
-            crew.start("counter", NEW)
-            progress.note(f"killed {KILLED} with SIGKILL, started {NEW}")
-        if "totals" in words:
-            return words
+        if done >= total / 2 and f"{KILLED} (killed)" not in counters.values() and KILLED in processes:
+            os.kill(processes[KILLED], signal.SIGKILL)
+            counters[str(processes[KILLED])] = f"{KILLED} (killed)"
+            progress.note(f"killed {KILLED} with SIGKILL")
 
-
-def last_words(crew: Crew, names: list[str]) -> dict[str, dict[str, Any]]:
-    """Tell programs to finish; returns what each of them told last."""
-    for name in names:
-        crew.end(name)
-    last: dict[str, dict[str, Any]] = {}
-    while len(last) < len(names):
-        name, words = crew.hear()
-        if name in names:
-            last[name] = words
-    return last
+    with tempfile.TemporaryDirectory() as directory:
+        totals = Path(directory) / "totals.json"
+        sys.argv[1:] = [str(top), str(totals)]  # which are the arguments of all processes
+        done = pipeline.run(show=look)
+        look(done)
+        return Result(done.seconds, json.loads(totals.read_text()), done, counters) if done.complete else None
 
 
 def count_plainly(top: Path, total: int) -> Result:
-    """Have it counted by one process."""
-    progress = Progress("plain", total)
-    with Crew(progress.note) as crew:
-        crew.start("plain", "plain", top)
-        while True:
-            _, words = crew.hear()
-            if "totals" in words:
-                return Result(progress.seconds, words["totals"])
-            progress.show(words["done"])
+    """Count it in this process, without a mesh."""
+    progress, totals = Progress("plain", total), Totals()
+    for path in sources(top):
+        totals.add(str(path.relative_to(top)), names_in(path.read_bytes()), "plain")
+        progress.show(len(totals.files))
+    return Result(progress.seconds, totals.as_words())
 
 
 if __name__ == "__main__":
-    # So that SIGTERM, too, leaves no process behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main(sys.argv[1:]))

@@ -11,7 +11,7 @@ import keyword
 import tokenize
 from collections import Counter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 #: Installed packages are no part of the standard library.
 FOREIGN: Final = {"site-packages", "dist-packages"}
@@ -39,18 +39,27 @@ class Totals:
         self.names: Counter[str] = Counter()
         self.files: set[str] = set()
         self.unreadable: set[str] = set()
+        self.shares: Counter[str] = Counter()
+        self.repeats = 0
 
-    def add(self, path: str, names: dict[str, int] | None) -> bool:
-        """Add the names of one file; whether it was not there before."""
+    def add(self, path: str, names: dict[str, int] | None, by: str) -> None:
+        """Add the names of one file, counted by somebody, if it was not there before."""
         if path in self.files:
-            return False
+            self.repeats += 1
+            return
         self.files.add(path)
+        self.shares[by] += 1
         if names is None:
             self.unreadable.add(path)
         else:
             self.names.update(names)
-        return True
 
-    def as_words(self) -> dict[str, object]:
+    def as_words(self) -> dict[str, Any]:
         """Return a copy of the totals, as values that JSON has."""
-        return {"names": dict(self.names), "files": sorted(self.files), "unreadable": sorted(self.unreadable)}
+        return {
+            "names": dict(self.names),
+            "files": sorted(self.files),
+            "unreadable": sorted(self.unreadable),
+            "shares": dict(self.shares),
+            "repeats": self.repeats,
+        }

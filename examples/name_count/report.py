@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from meshmq.pipeline import Report
+
 #: Where lines cannot be rewritten, one is written each time so much more of the work is done.
 STEP: Final = 0.25
 REWRITTEN_EVERY: Final = 0.1
@@ -52,13 +54,9 @@ class Result:
 
     seconds: float
     totals: dict[str, Any]
-    #: The rest only the mesh has.
-    shares: dict[str, int] = field(default_factory=dict)
-    repeats: int = 0
-    reader: dict[str, Any] = field(default_factory=dict)
-    peers: list[dict[str, Any]] = field(default_factory=list)
-    counters: dict[str, dict[str, Any]] = field(default_factory=dict)
-    killed: str = ""
+    #: The rest only the mesh has: what its run tells, and which processes counted, by their ids.
+    run: Report | None = None
+    counters: dict[str, str] = field(default_factory=dict)
 
     @property
     def files(self) -> int:
@@ -89,24 +87,25 @@ def lost(mesh: Result, plain: Result) -> int:
 
 def report(mesh: Result, plain: Result) -> list[str]:
     """Return the lines that say what became of the work."""
-    queue = mesh.reader["queues"]["files"]["push"]
-    pulled = [stats["queues"]["files"]["pull"] for stats in mesh.counters.values()]
-    rate = mean([pull["μ"] for pull in pulled])
-    load = mean([pull["ρ"] for pull in pulled])
+    assert mesh.run is not None
+    queue = mesh.run.nodes["names.files-1"]["queues"]["names.count"]["push"]
+    stage = mesh.run.stages["count"]
+    counters = [mesh.run.nodes[f"names.count-{number}"] for number in (1, 2, 3)]
+    rate = mean([node["stage"]["done"] / node["stage"]["seconds"] for node in counters if node["stage"]["done"]])
+    load = mean([node["stage"]["seconds"] / node["uptime"] for node in counters])
     names = Counter(plain.totals["names"])
     most = ", ".join(f"{name} {times:,}" for name, times in names.most_common(5))
     same = "no difference" if not differences(mesh, plain) else "THEY DIFFER"
     rows = [
-        ("found", found(mesh)),
-        ("time", f"{mesh.seconds:.1f} s, {mesh.files / mesh.seconds:,.0f} files/s, {len(pulled)} counters at a time"),
+        ("time", f"{mesh.seconds:.1f} s, {mesh.files / mesh.seconds:,.0f} files/s, three counters at a time"),
         ("plain", f"{plain.seconds:.1f} s, {plain.files / plain.seconds:,.0f} files/s, one process without MeshMQ"),
         ("shares", shares(mesh)),
-        ("redelivered", f"{jobs(queue['redelivered'])}; {mesh.repeats:,} counted twice and added once"),
+        ("redelivered", f"{jobs(stage.repeats)}; {mesh.totals['repeats']:,} counted twice and added once"),
         ("lost", jobs(lost(mesh, plain))),
         ("λ", f"{queue['λ']:,.0f} files/s come into the queue"),
         ("μ", f"{rate:,.0f} files per second of work, each counter"),
         ("ρ", f"{load:.0%} of its time a counter is at work"),
-        ("L", f"{queue['L']:,.1f} files are in the queue or in work, on average"),
+        ("L", f"{queue['L']:,.1f} files are on their way, on average"),
         ("W", f"{queue['W']:.2f} s from pushed to confirmed, on average"),
         ("totals", f"{names.total():,} names, {len(names):,} different; most often {most}"),
         ("", f"{len(plain.totals['unreadable']):,} of {plain.files:,} files cannot be tokenized"),
@@ -123,14 +122,7 @@ def mean(numbers: list[float]) -> float:
     return sum(numbers) / len(numbers) if numbers else 0.0
 
 
-def found(mesh: Result) -> str:
-    peers = ", ".join(f"{peer['name']} ({peer['found_by']})" for peer in mesh.peers)
-    return f"the reader met {peers}"
-
-
 def shares(mesh: Result) -> str:
-    parts = []
-    for name in sorted({*mesh.shares, *mesh.counters}):
-        killed = " (killed)" if name == mesh.killed else ""
-        parts.append(f"{name} {mesh.shares.get(name, 0) / mesh.files:.0%}{killed}")
-    return " · ".join(parts)
+    found = mesh.totals["shares"].items()
+    parts = [f"{mesh.counters.get(process, process)} {files / mesh.files:.0%}" for process, files in found]
+    return " · ".join(sorted(parts))

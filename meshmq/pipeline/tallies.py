@@ -58,6 +58,7 @@ class Tallies:
         #: What each node that is here last said, by its id; and all that others have ever said.
         self._told: dict[str, dict[str, Any]] = {}
         self._gone = Tally(0.0)
+        self._by_name: dict[str, dict[str, Any]] = {}
         self._lately: deque[Tally] = deque([Tally(self._began)])
 
     def stage_of(self, node: str) -> Stage | None:
@@ -72,6 +73,7 @@ class Tallies:
     def look(self, told: Mapping[str, dict[str, Any]], here: set[str]) -> None:
         """Note what nodes said, by id, and which are ``here``; who is here and said nothing counts as before."""
         self._told.update(told)
+        self._by_name.update((str(_part(answer, "name")), answer) for answer in told.values())
         for gone in self._told.keys() - here:
             self._add(self._gone, self._told.pop(gone), here=False)
         tally = self._gone.copy(time.monotonic())
@@ -87,7 +89,7 @@ class Tallies:
         span = max(last.at - first.at, 1e-9)
         report = Report(self._definition.name, time.monotonic() - self._began, processes=processes)
         report.after = {stage.name: stage.after for stage in self._definition.stages.values()}
-        report.nodes = {str(_part(told, "name")): told for told in self._told.values()}
+        report.nodes = dict(self._by_name)
         for name, stage in self._definition.stages.items():
             moved = "given" if stage.kind == "source" else "done"
             work = last.seconds.get(name, 0.0) - first.seconds.get(name, 0.0)

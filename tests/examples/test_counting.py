@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from examples.name_count.counting import Totals, names_in, sources
 from examples.name_count.report import Progress, Result, differences, lost, report
+from meshmq.pipeline import Report, StageReport
 
 
 def test_names_are_counted_and_keywords_are_not() -> None:
@@ -38,14 +40,21 @@ def test_installed_packages_are_no_sources(tmp_path: Path) -> None:
 
 def test_file_that_comes_twice_is_added_once() -> None:
     totals = Totals()
-    assert totals.add("a.py", {"x": 2})
-    assert not totals.add("a.py", {"x": 2})
-    assert totals.add("b.py", None)
-    assert totals.as_words() == {"names": {"x": 2}, "files": ["a.py", "b.py"], "unreadable": ["b.py"]}
+    totals.add("a.py", {"x": 2}, "1")
+    totals.add("a.py", {"x": 2}, "2")
+    totals.add("b.py", None, "2")
+    assert totals.as_words() == {
+        "names": {"x": 2},
+        "files": ["a.py", "b.py"],
+        "unreadable": ["b.py"],
+        "shares": {"1": 1, "2": 1},
+        "repeats": 1,
+    }
 
 
 def result(names: dict[str, int], files: list[str], unreadable: list[str]) -> Result:
-    return Result(2.0, {"names": names, "files": files, "unreadable": unreadable})
+    words = {"names": names, "files": files, "unreadable": unreadable}
+    return Result(2.0, {**words, "shares": {"7": len(files)}, "repeats": 0})
 
 
 def test_equal_totals_have_no_difference() -> None:
@@ -66,12 +75,19 @@ def test_every_difference_is_told() -> None:
     assert lost(mesh, plain) == 1
 
 
-def test_report_tells_that_totals_differ() -> None:
+def test_report_tells_what_the_run_told_and_that_totals_differ() -> None:
     mesh = result({"x": 1}, ["a.py"], [])
-    mesh.reader = {"queues": {"files": {"push": {"redelivered": 3, "λ": 1.0, "L": 2.0, "W": 2.0}}}}
+    counter = {"stage": {"done": 4, "seconds": 2.0}, "uptime": 4.0}
+    source = {"queues": {"names.count": {"push": {"λ": 1.0, "L": 2.0, "W": 2.0}}}}
+    stages = {"count": StageReport("count", repeats=3)}
+    nodes: dict[str, Any] = {"names.files-1": source, **{f"names.count-{number}": counter for number in (1, 2, 3)}}
+    mesh.run, mesh.counters = Report("names", stages=stages, nodes=nodes), {"7": "count-2"}
     lines = report(mesh, result({"x": 2}, ["a.py"], []))
     assert any("DIFFER" in line for line in lines)
-    assert any(line.startswith("redelivered  3 jobs") for line in lines)
+    assert "redelivered  3 jobs; 0 counted twice and added once" in lines
+    assert "shares       count-2 100%" in lines
+    assert "μ            2 files per second of work, each counter" in lines
+    assert "ρ            50% of its time a counter is at work" in lines
 
 
 def test_progress_is_a_few_lines_where_none_can_be_rewritten(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,12 +8,13 @@ import os
 import select
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import meshmq
+from examples.name_count.job import files, pipeline
 from tests.architecture import ROOT
 from tests.network.children import LIMIT
 from tests.network.conftest import Spawn
@@ -23,37 +24,25 @@ JOB = ROOT / "examples" / "name_count"
 PIECE = Path(json.__file__).parents[1] / "asyncio"
 
 
-def test_totals_are_right_though_a_counter_was_killed(spawn: Spawn) -> None:
-    job = spawn(JOB, PIECE)
+def test_totals_are_right_though_a_counter_was_killed(spawn: Spawn, tmp_path: Path) -> None:
+    job = spawn(JOB, copies(tmp_path, 5))
     status = job.wait(60)
     lines = job.rest()
     assert status == 0, "\n".join([*lines, job.stderr])
     told = {line[:12].strip(): line[13:] for line in lines}
     assert told["lost"] == "0 jobs"
     assert told["compared"].endswith("no difference")
-    assert "counter-2" in told["shares"]
-    assert "(killed)" in told["shares"]
-    assert "killed counter-2 with SIGKILL, started counter-4" in lines
+    assert "count-2 (killed)" in told["shares"]
+    assert "killed count-2 with SIGKILL" in lines
 
 
-def test_totaller_publishes_progress_and_answers_for_its_totals(spawn: Spawn, mesh_name: str) -> None:
-    totaller = spawn(JOB / "totaller.py", env={"MESHMQ_MESH": mesh_name, "PYTHONPATH": str(ROOT)})
-    with meshmq.Node(mesh=mesh_name) as node, node.subscribe("progress.**") as progress:
-        first = {"path": "a.py", "names": {"x": 2}, "by": "counter-1"}
-        node.queue("counts").push_many([first, first, {"path": "b.py", "names": None, "by": "counter-2"}])
-        node.flush(timeout=LIMIT)
-        heard = sorted((message.topic, message.data) for message in (progress.receive(LIMIT), progress.receive(LIMIT)))
-        assert heard == [
-            ("progress.counter-1", {"done": 1, "share": 1}),
-            ("progress.counter-2", {"done": 2, "share": 1}),
-        ]
-        assert node.request("totals") == {
-            "totals": {"names": {"x": 2}, "files": ["a.py", "b.py"], "unreadable": ["b.py"]},
-            "shares": {"counter-1": 1, "counter-2": 1},
-            "repeats": 1,
-        }
-    totaller.signal(signal.SIGTERM)
-    assert totaller.wait() == 0, totaller.stderr
+def test_stages_of_the_job_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["job", str(tmp_path), str(tmp_path / "totals.json")])
+    (tmp_path / "a.py").write_text("x = x\n")
+    arrived = pipeline.test(files())
+    assert arrived["count"] == [{"path": "a.py", "source": b"x = x\n"}]
+    assert arrived["total"] == [{"path": "a.py", "names": {"x": 2}, "by": os.getpid()}]
+    assert json.loads((tmp_path / "totals.json").read_text())["names"] == {"x": 2}
 
 
 def test_directory_without_python_files_is_a_wrong_use(spawn: Spawn, tmp_path: Path) -> None:
@@ -79,20 +68,25 @@ def test_difference_is_a_failure(spawn: Spawn, tmp_path: Path) -> None:
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.stress), signal.SIGKILL]
 )
 def test_nobody_outlives_the_job(spawn: Spawn, runtime_directory: Path, tmp_path: Path, number: signal.Signals) -> None:
-    for copy in range(10):  # enough to be far from done when the first quarter is
-        shutil.copytree(PIECE, tmp_path / f"{copy}", ignore=shutil.ignore_patterns("__pycache__"))
-    job = spawn(JOB, tmp_path)
-    job.until("25%")
+    job = spawn(JOB, copies(tmp_path, 10))
+    job.until("mesh   ")
     with contextlib.ExitStack() as stack:
         members = [os.pidfd_open(pid) for pid in processes_in(runtime_directory) if pid != job.pid]
         for member in members:
             stack.callback(os.close, member)
         assert len(members) == 5
         job.signal(number)
-        assert job.wait() == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
+        assert job.wait() == (-9 if number == signal.SIGKILL else 130)
         for member in members:  # readable when its process has ended
             assert select.select([member], [], [], LIMIT)[0]
     assert "Traceback" not in job.stderr
+
+
+def copies(directory: Path, count: int) -> Path:
+    """Fill a directory with copies of the piece: enough to be far from done when the first of them are counted."""
+    for copy in range(count):
+        shutil.copytree(PIECE, directory / f"{copy}", ignore=shutil.ignore_patterns("__pycache__"))
+    return directory
 
 
 def processes_in(runtime_directory: Path) -> Iterator[int]:
