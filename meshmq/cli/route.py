@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,13 +14,17 @@ from meshmq.cli.joining import joined
 from meshmq.cli.options import UsageError, add_shared
 from meshmq.cli.terminal import line, table, words
 from meshmq.core.feed.groups import GROUP
-from meshmq.errors import MeshError, Undelivered
+from meshmq.errors import ClosedError, MeshError, Undelivered
+from meshmq.links.interrupts import start_apart
 from meshmq.names import counted
 from meshmq.routing.file import RulesInvalid, read_rules
 from meshmq.routing.router import Router
 from meshmq.routing.rules import Rule
 from meshmq.settings import Settings
+from meshmq.waiting import AGAIN_AFTER
 
+#: Seconds between two looks whether something holds the router up.
+LOOK: Final = 5.0
 #: A queue that is full and that nobody pulls holds the router up, and it says so; nothing is given up.
 _PATIENT: Final = Settings(patience=1e9)
 
@@ -45,8 +51,11 @@ A condition is FIELD OP VALUE. The field is keys parted by dots, or . for the da
 
 A job is confirmed when all that was made of it is, so a router that is killed loses none: they are done
 again by another one, with the same ids. What is published comes to one of the routers, at least once;
-what a router publishes is at most once. Data of registered classes needs --import, for what
-a router cannot read is dropped, and counted as unreadable. Ctrl-C or SIGTERM drains.
+what a router publishes is at most once. Where nobody confirms what was sent on, no more is taken after
+10,000 jobs of a queue, and it says so: have somebody pull the queue for what no rule takes, too.
+
+Data of registered classes needs --import, for what a router cannot read is dropped, and counted as
+unreadable. Ctrl-C or SIGTERM drains.
 
 examples:
   meshmq route rules.toml --check
@@ -96,7 +105,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     _import(arguments.modules)
     with joined(arguments, _PATIENT, takes_port=True) as node:
-        router = Router(node, rules)
+        router, over = Router(node, rules), threading.Event()
+        watch = threading.Thread(target=_watch, args=(router, over), name="watch of the router", daemon=True)
+        start_apart(watch)
         try:
             node.run()
         except Undelivered as left:
@@ -107,8 +118,19 @@ def run(arguments: argparse.Namespace) -> int:
                 "goes back to its pushers, and is routed again"
             ) from left
         finally:
+            over.set()
+            watch.join()
             words(f"{counted(router.routed, 'message')} routed, {router.unmatched:,} of them to {rules.unmatched}")
     return 0
+
+
+def _watch(router: Router, over: threading.Event) -> None:
+    """Say what holds the router up: soon, and then now and then."""
+    with suppress(ClosedError):
+        while not over.wait(LOOK):
+            if why := router.held_up():
+                words(why)
+                over.wait(AGAIN_AFTER)
 
 
 def _row(rule: Rule) -> tuple[str, str, str, str]:

@@ -80,7 +80,7 @@ def parse_rules(text: str, file: str) -> Rules:
         RulesInvalid: it does not say what it must.
     """
     try:
-        found = tomllib.loads(text)
+        found = tomllib.loads(text + "\n")  # what ends without one is told no line
     except tomllib.TOMLDecodeError as error:
         told = _AT_LINE.search(str(error))
         line = int(told[1]) if told else Lines(text).last

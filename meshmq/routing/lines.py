@@ -7,17 +7,17 @@ are added until ``tomllib`` takes them. There is no second grammar that could se
 from __future__ import annotations
 
 import tomllib
-from typing import Any, Final
+from typing import Any
 
 #: Keys, and indices of arrays, from the top of the file.
 Path = tuple[str | int, ...]
 
-#: What is missing may come in the next line; all else is wrong where it stands.
-_UNFINISHED: Final = "at end of document"
-
 
 class Lines:
-    """The lines, from 1, in which the keys of a text stand; and the elements of its arrays, where they end."""
+    """The lines, from 1, in which the keys of a text stand; and the elements of its arrays, where they end.
+
+    The text is TOML, or all that is wrong with it is that its last statement does not end.
+    """
 
     def __init__(self, text: str) -> None:
         self._lines: dict[Path, int] = {}
@@ -32,9 +32,7 @@ class Lines:
             statement.append(line)
             try:
                 found = _parse(statement)
-            except tomllib.TOMLDecodeError as error:
-                if _UNFINISHED not in str(error):
-                    break
+            except tomllib.TOMLDecodeError:
                 continue
             if line.strip() or len(statement) > 1:
                 self._note(found, statement)

@@ -51,6 +51,20 @@ class Router:
             self.routed += 1
             self.unmatched += places == (self._rules.unmatched,)
 
+    def held_up(self) -> str:
+        """Say why no more is taken, where what was sent on is not confirmed; "" where that is not so."""
+        queues, most = self._node.stats()["queues"], self._node.settings.custody
+        if all(counts.get("pull", {}).get("in_custody", 0) < most for counts in queues.values()):
+            return ""
+        pulled = {queue for peer in self._node.peers() for queue in peer.pulls}
+        depths = sorted(((counts["push"]["depth"], queue) for queue, counts in queues.items() if "push" in counts))
+        waiting = [
+            f"{depth:,} in {queue!r}" + ("" if queue in pulled else ", which nobody pulls")
+            for depth, queue in reversed(depths)
+            if depth
+        ]
+        return f"no more is taken until some of what was sent on is confirmed: {'; '.join(waiting[:3])}"
+
 
 def _onward(headers: dict[str, str], source: Place, sender: str) -> dict[str, str]:
     onward = {SENDER: sender, ORIGIN + source.kind: source.name, **headers}

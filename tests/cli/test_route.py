@@ -6,6 +6,7 @@ import re
 import runpy
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Final
 
@@ -134,16 +135,23 @@ def test_what_is_not_confirmed_in_time_is_told_and_goes_back(
     mesh_name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "rules.toml").write_text(RULES)
-    monkeypatch.setattr(route, "_PATIENT", Settings(drain=0.05))
+    monkeypatch.setattr(route, "_PATIENT", Settings(drain=0.05, custody=1))
+    monkeypatch.setattr(route, "LOOK", 0.01)
     monkeypatch.setenv("MESHMQ_MESH", mesh_name)
     codes: list[int] = []
-    thread = threading.Thread(target=lambda: codes.append(main(["route", str(tmp_path / "rules.toml"), "--name", "r"])))
+    command = ["route", str(tmp_path / "rules.toml"), "--name", "r"]
+    thread = threading.Thread(target=lambda: codes.append(main(command)), daemon=True)
     thread.start()
     with Node(mesh=mesh_name) as node:
         node.push("orders", 1)
         rest = node.pull("rest")
         assert rest.receive(20).data == 1
         rest.close()
+        said, never, deadline = "", threading.Event(), time.monotonic() + 20
+        while "confirmed: 1 in 'rest'" not in said and time.monotonic() < deadline:
+            never.wait(0.01)
+            said += capsys.readouterr().err
+        assert "no more is taken until some of what was sent on is confirmed: 1 in 'rest'" in said
         node.request("meshmq.drain", to="r", timeout=20)
         thread.join(20)
         with node.pull("orders") as jobs:

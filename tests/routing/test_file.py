@@ -80,6 +80,7 @@ def test_first_match_is_the_default() -> None:
     [
         ("exchange = shop\n", "r.toml:1: this is no TOML: Invalid value"),
         (TOP + "\nexchange = 'y'\n", "r.toml:5: this is no TOML: Cannot overwrite a value"),
+        ("x = 1\nx = 2", "r.toml:2: this is no TOML: Cannot overwrite a value"),
         (TOP + "\nx = [\n  1,\n", "r.toml:5: this is no TOML: Invalid value (what begins here does not end)"),
         ("a = " + "[" * 5000, "r.toml: it is nested too deeply"),
     ],

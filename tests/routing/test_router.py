@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
 from contextlib import ExitStack, suppress
 from typing import Any, Final
 
 import pytest
 
-from meshmq import Message, Node, Receiver, TimedOut, Undelivered
+from meshmq import Message, Node, Receiver, Settings, TimedOut, Undelivered
 from meshmq.routing.file import parse_rules
 from meshmq.routing.router import Router
 from meshmq.wire.batches import HEADERS_LIMIT
@@ -35,9 +37,9 @@ to_topics = "alarm"
 """
 
 
-def open_node(stack: ExitStack, name: str, mesh: str) -> Node:
+def open_node(stack: ExitStack, name: str, mesh: str, settings: Settings | None = None) -> Node:
     """Open a node; the end of the stack is its own, whatever it still holds."""
-    node = Node(name, mesh=mesh).open()
+    node = Node(name, mesh=mesh, settings=settings).open()
     stack.enter_context(suppress(Undelivered))
     stack.callback(node.close, 0)
     return node
@@ -164,3 +166,25 @@ def test_routers_of_one_exchange_share_what_is_published(stack: ExitStack, mesh_
     assert sorted(taken) == list(range(1, 101))
     assert exchange.router is not None
     assert exchange.router.routed + another.routed == 100
+
+
+def test_router_says_what_holds_it_up(stack: ExitStack, mesh_name: str) -> None:
+    exchange = Exchange(stack, mesh_name, ONE)
+    exchange.node.close()
+    exchange.node = open_node(stack, "narrow", mesh_name, Settings(custody=3))
+    exchange.start("queue all")
+    assert exchange.router is not None
+    assert exchange.router.held_up() == ""
+    exchange.source.queue("jobs").push_many(range(1, 6))
+    said = "no more is taken until some of what was sent on is confirmed: 3 in 'high', which nobody pulls; 3 in 'all'"
+    never, deadline = threading.Event(), time.monotonic() + LIMIT
+    while exchange.router.held_up() != said and time.monotonic() < deadline:
+        never.wait(0.002)
+    assert exchange.router.held_up() == said
+    with exchange.ends.pull("high") as high:
+        for number in range(1, 6):
+            assert exchange.take("queue all").data == number
+            assert high.receive(LIMIT).data == number
+    exchange.receivers["queue all"].__exit__(None, None, None)
+    exchange.source.flush(LIMIT)
+    assert exchange.router.held_up() == ""

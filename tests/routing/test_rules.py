@@ -32,6 +32,21 @@ def test_twelve_rules_send_ten_thousand_messages_where_the_reference_does(match:
     assert min(counts.values()) > 5
 
 
+def test_queue_and_topic_of_one_name_are_two_places() -> None:
+    text = """
+exchange = "two"
+from_queues = "same"
+from_topics = "same"
+unmatched = "rest"
+[[rule]]
+from_topics = "same"
+to_queues = "of-topic"
+"""
+    rules = parse_rules(text, "two.toml")
+    assert [str(place) for place in rules.route(1, {}, Place("topic", "same"))] == ["queue of-topic"]
+    assert [str(place) for place in rules.route(1, {}, Place("queue", "same"))] == ["queue rest"]
+
+
 @given(anything, st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=3))
 def test_no_data_raises(data: object, headers: dict[str, str]) -> None:
     fields = ("total", "path", "lines", "due", "on", "at", "customer", "paid")
