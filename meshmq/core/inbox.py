@@ -276,11 +276,11 @@ class Inbox(Settling):
             self._give_back(hand, hand.recall(), Verdict.RETURNED)
 
     def answers(self, now: float) -> list[tuple[bytes, Kind, bytes]]:
-        """Return the frames that are due to pushers: settlements, acks, grants."""
+        """Return the frames that are due to pushers: acks, grants, settlements."""
         self.pace.busy.note(now, busy=bool(self._hands))
-        frames = self._returns.take()
+        back, frames = self._returns.take(), list[tuple[bytes, Kind, bytes]]()
         if self._receipts.held and self._askers:
-            return frames
+            return back
         window = self.pace.window(len(self._askers)) if self._askers else 0
         room = self._settings.custody - self.keeping.handled
         self._narrowed = room < window
@@ -290,4 +290,4 @@ class Inbox(Settling):
                 frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, *limits, due[peer]))
             else:
                 frames.append((peer, Kind.GRANT, pack_grant(self.queue, *limits)))
-        return frames
+        return frames + back  # in this order: who gets jobs back must not send them again on credit that is over

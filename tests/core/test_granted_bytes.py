@@ -30,4 +30,4 @@ def test_bytes_are_granted_anew_though_the_jobs_stay_the_same() -> None:
     puller.ask("q")  # from now on each gets one of the window of two
     hand.said[0] = Verdict.REFUSED
     puller.box.say(hand, 0, Verdict.REFUSED)
-    assert puller.answers() == [("p", (Verdict.REFUSED, ((1, 1),))), ("p", (2, 7))]
+    assert puller.answers() == [("p", (2, 7)), ("p", (Verdict.REFUSED, ((1, 1),)))]

@@ -90,7 +90,7 @@ async def push_and_cancel(mesh: str, way: str) -> tuple[int, list[tuple[object, 
     return count, runs, missed
 
 
-async def cancelled_after(receiver: meshmq.AsyncReceiver[meshmq.Message], seconds: float) -> meshmq.Message:
+async def cancelled_after(receiver: meshmq.AsyncReceiver[meshmq.AsyncMessage], seconds: float) -> meshmq.AsyncMessage:
     task = asyncio.create_task(receiver.receive())
     await asyncio.wait([task], timeout=seconds)
     task.cancel()
