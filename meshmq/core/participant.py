@@ -15,6 +15,7 @@ from meshmq.core.calls.calls import Calls
 from meshmq.core.feed.feed import Feed
 from meshmq.core.footing import Footing
 from meshmq.core.part import Part
+from meshmq.core.relay.relay import Relay
 from meshmq.core.roster import Peer
 from meshmq.core.session import Session
 from meshmq.names import short
@@ -47,7 +48,8 @@ class Participant(Footing):
         self.feed = Feed(self, now)
         self._stalled = False
         self.calls = Calls(self, now)
-        self._parts: tuple[Part, ...] = (self.feed, self.calls)
+        self.relay = Relay(self)
+        self._parts: tuple[Part, ...] = (self.feed, self.calls, self.relay)
         self._part_of = {kind: part for part in self._parts for kind in part.kinds}
         self._roster_seen = -1
 
@@ -74,9 +76,12 @@ class Participant(Footing):
         """Publish our card anew: what it shows has changed."""
         self._show(now)
 
+    def _refuse(self, queue: str) -> None:
+        self.relay.refuse(queue)
+
     def names_shown(self) -> int:
         """Return how many names stand on our card: it has room for ``NAMES_LIMIT``."""
-        return super().names_shown() + len(self.calls.served)
+        return super().names_shown() + len(self.calls.served) + len(self.relay.forwards)
 
     # -- what sessions and presence tell -----------------------------------------------------------
 
@@ -101,7 +106,7 @@ class Participant(Footing):
         part = self._part_of.get(kind)
         if part is not None:
             part.read(peer, kind, frames, now)
-        else:
+        elif not self.relay.took(peer, kind, frames, now):
             super()._read(peer, kind, frames, now)
 
     def _awaits(self, peer: bytes) -> bool:
@@ -157,6 +162,7 @@ class Participant(Footing):
     def drain(self, now: float) -> None:
         """Take no new work, and say so."""
         self.calls.drain(now)
+        self.relay.drain(now)
         self._show(now, state="draining", at_once=True)
 
     def at_work(self) -> bool:
@@ -197,6 +203,7 @@ class Participant(Footing):
             publishes=self.feed.publishes,
             subscribes=self.feed.subscribes,
             stalled=self._stalled,
+            forwards=self.relay.forwards,
         )
         self.presence.change(changed, now, at_once=at_once)
         for session in self.sessions.values():
