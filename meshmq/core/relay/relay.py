@@ -25,6 +25,7 @@ JOBS: Final = frozenset({Kind.JOBS, Kind.ACKS, Kind.GRANT, Kind.OFFER, Kind.SETT
 class Place(Ground, Protocol):
     """What a device asks of its participant."""
 
+    progress_at: float
     presence: Presence
     outboxes: dict[str, Outbox]
     inboxes: dict[str, Inbox]
@@ -103,6 +104,7 @@ class Relay:
             acks = unpack_acks(frames[0])
             transit = self.queues.get(acks.queue)
             if transit is not None:
+                self._ground.progress_at = now
                 transit.grant(peer, acks.jobs, acks.size)
                 for origin, begun, ranges in acks.done:
                     transit.settle(peer, origin, begun, ranges)
@@ -200,6 +202,11 @@ class Relay:
         for transit in self.queues.values():
             transit.draining = True
             self._busy[transit] = None
+
+    @property
+    def away(self) -> dict[str, int]:
+        """How many jobs of each queue are with workers."""
+        return {queue: transit.away for queue, transit in self.queues.items()}
 
     def owes(self, now: float) -> bool:
         """Whether workers have jobs whose pushers would not learn what becomes of them."""
