@@ -79,6 +79,16 @@ class Ground(Protocol):
     def names_shown(self) -> int:
         """Return how many names stand on our card: it has room for ``wire.card.NAMES_LIMIT``."""
 
+    def serves(self, service: str) -> bool:
+        """Whether this node serves a name itself."""
+
+    def refuse_service(self, service: str) -> None:
+        """Refuse to serve a name that this node is a device for.
+
+        Raises:
+            ConfigError: it is.
+        """
+
     def say(self, level: int, logger: str, sentence: str) -> None:
         """Log, once the lock is released."""
 

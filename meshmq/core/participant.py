@@ -77,7 +77,19 @@ class Participant(Footing):
         self._show(now)
 
     def _refuse(self, queue: str) -> None:
-        self.relay.refuse(queue)
+        self.relay.refuse(queue=queue)
+
+    def serves(self, service: str) -> bool:
+        """Whether this node serves a name itself."""
+        return service in self.calls.served
+
+    def refuse_service(self, service: str) -> None:
+        """Refuse to serve a name that this node is a device for.
+
+        Raises:
+            ConfigError: it is.
+        """
+        self.relay.refuse(service=service)
 
     def names_shown(self) -> int:
         """Return how many names stand on our card: it has room for ``NAMES_LIMIT``."""
@@ -103,10 +115,12 @@ class Participant(Footing):
         self._roster_seen = -1
 
     def _read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
+        if self.relay.took(peer, kind, frames, now):
+            return
         part = self._part_of.get(kind)
         if part is not None:
             part.read(peer, kind, frames, now)
-        elif not self.relay.took(peer, kind, frames, now):
+        else:
             super()._read(peer, kind, frames, now)
 
     def _awaits(self, peer: bytes) -> bool:
@@ -162,7 +176,7 @@ class Participant(Footing):
     def drain(self, now: float) -> None:
         """Take no new work, and say so."""
         self.calls.drain(now)
-        self.relay.drain(now)
+        self.relay.drain()
         self._show(now, state="draining", at_once=True)
 
     def at_work(self) -> bool:

@@ -34,7 +34,7 @@ def audit(node: SimulatedNode) -> None:
     for inbox in decider.inboxes.values():
         audit_inbox(inbox)
     for transit in decider.relay.queues.values():
-        audit_transit(transit, settled=transit not in decider.relay._busy)
+        audit_transit(transit, settled=transit not in decider.relay.busy)
     for session in decider.sessions.values():
         audit_session(session)
     if decider.presence.card.state != "left":  # who leaves lets its goodbyes go out, and closes

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from functools import partial
-from typing import Final, Protocol
 
-from meshmq.core.inbox import Inbox
-from meshmq.core.outbox import Outbox
-from meshmq.core.part import Ground
-from meshmq.core.presence import Presence
-from meshmq.core.relay.flights import Worker
+from meshmq.core.relay.passages import Passages
+from meshmq.core.relay.queues import Place, Queues
 from meshmq.core.relay.transit import Transit
-from meshmq.errors import ConfigError, ProtocolError
-from meshmq.names import counted
-from meshmq.wire.batches import unpack_batch
+from meshmq.errors import ConfigError
 from meshmq.wire.card import NAMES_LIMIT, Forwards
-from meshmq.wire.frames import Kind, pack_offer, unpack_acks, unpack_grant, unpack_offer, unpack_settle
-
-JOBS: Final = frozenset({Kind.JOBS, Kind.ACKS, Kind.GRANT, Kind.OFFER, Kind.SETTLE})
-
-
-class Place(Ground, Protocol):
-    """What a device asks of its participant."""
-
-    progress_at: float
-    presence: Presence
-    outboxes: dict[str, Outbox]
-    inboxes: dict[str, Inbox]
-    shut: dict[str, Inbox]
+from meshmq.wire.frames import Kind
 
 
 class Relay:
@@ -39,187 +19,121 @@ class Relay:
 
     def __init__(self, ground: Place) -> None:
         self._ground = ground
-        self.queues: dict[str, Transit] = {}
-        #: Whether workers are to be looked for.
-        self._seeking = False
-        self._busy: dict[Transit, None] = {}
+        self._jobs = Queues(ground)
+        self.passages = Passages(ground)
 
     def __repr__(self) -> str:
-        return f"<Relay of {', '.join(self.queues) or 'nothing'}>"
+        return f"<Relay of {len(self.forwards)} names>"
+
+    @property
+    def queues(self) -> dict[str, Transit]:
+        """The queues that pass, by name."""
+        return self._jobs.transits
+
+    @property
+    def busy(self) -> dict[Transit, None]:
+        """Those of them that are to be looked at with the next work."""
+        return self._jobs.busy
 
     @property
     def forwards(self) -> Forwards:
         """What stands on our card."""
-        return Forwards(tuple(self.queues))
+        return Forwards(tuple(self.queues), (), tuple(self.passages.services))
 
     def forward(self, names: Forwards, now: float) -> None:
         """Stand between many and many for these names from now on.
 
         Raises:
-            ConfigError: this node pushes or pulls a queue itself, or there is no room for so many names.
+            ConfigError: this node pushes, pulls or serves one of them itself, or there is no room for so many.
         """
         ground = self._ground
         for queue in names.queues:
             if queue in ground.outboxes or queue in ground.inboxes or queue in ground.shut:
                 raise ConfigError(f"this node pushes or pulls {queue!r} itself: let another be the device for it")
+        for service in names.services:
+            if ground.serves(service):
+                raise ConfigError(f"this node serves {service!r} itself: let another be the device for it")
         if ground.names_shown() + len(names) > NAMES_LIMIT:
             raise ConfigError(f"a node shows at most {NAMES_LIMIT:,} names at once")
         for queue in names.queues:
-            self.queues.setdefault(queue, Transit(queue, ground.settings))
-        self._seeking = True
+            self._jobs.forward(queue)
+        for service in names.services:
+            self.passages.forward(service)
         ground.change_card(now)
 
-    def refuse(self, queue: str) -> None:
-        """Refuse to push or pull here what this node forwards.
+    def refuse(self, *, queue: str = "", service: str = "") -> None:
+        """Refuse to push, pull or serve here what this node forwards.
 
         Raises:
             ConfigError: it does.
         """
         if queue in self.queues:
             raise ConfigError(f"this node is a device for {queue!r}: push and pull it from others")
+        if service in self.passages.services:
+            raise ConfigError(f"this node is a device for {service!r}: serve it from others")
 
-    # -- what sessions bring -----------------------------------------------------------------------
+    # -- what sessions and the roster bring --------------------------------------------------------
 
     def took(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> bool:
-        """Take what a session brought, if it is of a queue that is forwarded; whether it is.
+        """Take what a session brought, if it passes through; whether it does.
 
         Raises:
             ProtocolError: it is none; the session ends.
         """
-        if not self.queues or kind not in JOBS:
-            return False
-        if kind is Kind.JOBS:
-            batch = unpack_batch(frames)
-            transit = self.queues.get(batch.queue)
-            if transit is not None:
-                if batch.pusher:
-                    raise ProtocolError("jobs that another device sends on")
-                transit.receive(peer, self._ground.aged(peer, batch), now)
-        elif kind is Kind.OFFER:
-            queue, backlog = unpack_offer(frames[0])
-            transit = self.queues.get(queue)
-            if transit is not None:
-                self._seeking = transit.offered(peer, backlog, now) or self._seeking
-        elif kind is Kind.ACKS:
-            acks = unpack_acks(frames[0])
-            transit = self.queues.get(acks.queue)
-            if transit is not None:
-                self._ground.progress_at = now
-                transit.grant(peer, acks.jobs, acks.size)
-                for origin, begun, ranges in acks.done:
-                    transit.settle(peer, origin, begun, ranges)
-        elif kind is Kind.GRANT:
-            queue, jobs, size = unpack_grant(frames[0])
-            transit = self.queues.get(queue)
-            if transit is not None:
-                transit.grant(peer, jobs, size)
-        else:
-            queue, verdict, origin, ranges, delay = unpack_settle(frames[0])
-            transit = self.queues.get(queue)
-            if transit is not None:
-                transit.give_back(peer, verdict, origin, ranges, delay)
-        if transit is None:
-            return False
-        self._busy[transit] = None
-        return True
+        if self.queues and self._jobs.took(peer, kind, frames, now):
+            return True
+        return bool(self.passages.services) and self.passages.took(peer, kind, frames, now)
 
     def read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
-        """Read nothing: what is taken here is taken by ``took``."""
+        """Read nothing: what passes is taken by ``took``."""
 
     def awaits(self, peer: bytes) -> bool:
-        """Whether a peer may send large jobs."""
-        return any(transit.awaits(peer) for transit in self.queues.values())
+        """Whether a peer may send anything that is large."""
+        return bool(self.passages.services) or self._jobs.awaits(peer)
 
     def session_up(self, peer: bytes, now: float) -> None:
-        """Look whether a worker can be reached."""
-        self._seeking = bool(self.queues)
+        """Look whom we reach now."""
+        self._jobs.seek()
+        self.passages.session_up(peer, now)
 
     def session_ended(self, peer: bytes, reason: str, now: float, *, clean: bool) -> None:
-        """Tell pushers what was with a worker; forget a pusher."""
-        for transit in self.queues.values():
-            lost = transit.lose(peer, clean=clean)
-            if lost:
-                name = self._ground.name_of(peer)
-                words = (
-                    f"tells the pushers of {counted(lost, 'job')} of {transit.queue!r} that were with {name}: {reason}"
-                )
-                self._ground.say(logging.WARNING, "meshmq.jobs", words)
-            transit.leave(peer)
-            self._busy[transit] = None
-        self._seeking = bool(self.queues)
+        """Tell those behind a peer, on either side, that it is lost."""
+        self._jobs.session_ended(peer, reason, clean=clean)
+        self.passages.session_ended(peer, reason, now)
 
     def roster_changed(self, now: float) -> None:
-        """Look who pulls."""
-        self._seeking = bool(self.queues)
+        """Look who pulls and who serves."""
+        self._jobs.seek()
+        self.passages.roster_changed()
 
     # -- what goes on ------------------------------------------------------------------------------
 
     def work(self, now: float) -> None:
-        """Send on what may be sent, and answer pushers."""
-        if self._seeking:
-            self._seeking = False
-            for transit in self.queues.values():
-                self._seek(transit, now)
-        busy, self._busy = self._busy, {}
-        for transit in busy:
-            self._pump(transit, now)
-            for peer, kind, body in transit.answers(now):
-                self._ground.put(peer, kind, body)
-            for worker, backlog in transit.offers():
-                self._ground.put(worker.peer, Kind.OFFER, pack_offer(transit.queue, backlog))
-            if transit.deadline is not None:
-                self._ground.soon(transit.deadline)
+        """Send on what may be sent."""
+        self._jobs.work(now)
+        self.passages.work(now)
 
-    def _seek(self, transit: Transit, now: float) -> None:
-        """Open a way to every worker of a queue that has pushers."""
-        if transit.pushers:
-            for peer in self._ground.presence.roster.pullers(transit.queue):
-                if self._ground.want(peer.id, now):
-                    transit.seek(peer.id)
-            self._busy[transit] = None
-
-    def _pump(self, transit: Transit, now: float) -> None:
-        room = partial(self._has_room, transit.queue)
-        while (worker := transit.best(room)) is not None:
-            session = self._ground.sessions[worker.peer]
-            session.pump(now, partial(self._next, transit, worker, now), transit.queue)
-            if session.deadline is not None:
-                self._ground.soon(session.deadline)
-
-    def _next(self, transit: Transit, worker: Worker, now: float) -> tuple[Kind, Sequence[bytes]] | None:
-        if transit.best(partial(self._has_room, transit.queue)) is not worker:
-            return None
-        return Kind.JOBS, transit.next_batch(worker, now, self._ground.round_trip)
-
-    def _has_room(self, queue: str, peer: bytes) -> bool:
-        session = self._ground.sessions.get(peer)
-        return session is not None and session.live and session.room() and not session.carries(queue)
-
-    # -- leaving, and time ---------------------------------------------------------------------------
-
-    def drain(self, now: float) -> None:
-        """Take nothing new: what is here goes back, what workers have is awaited."""
-        for transit in self.queues.values():
-            transit.draining = True
-            self._busy[transit] = None
+    def drain(self) -> None:
+        """Take nothing new."""
+        self._jobs.drain()
+        self.passages.draining = True
 
     @property
     def away(self) -> dict[str, int]:
         """How many jobs of each queue are with workers."""
-        return {queue: transit.away for queue, transit in self.queues.items()}
+        return self._jobs.away
 
     def owes(self, now: float) -> bool:
-        """Whether workers have jobs whose pushers would not learn what becomes of them."""
-        return any(transit.away or transit.here for transit in self.queues.values())
+        """Whether somebody would not learn what becomes of a job or a request."""
+        return self._jobs.owes() or self.passages.owes()
 
     def tick(self, now: float) -> None:
-        """Send on what there was no room for; share out anew what is not used."""
-        for transit in self.queues.values():
-            if transit.waiting or transit.alone or (transit.deadline is not None and now >= transit.deadline):
-                self._busy[transit] = None
+        """Do what is due."""
+        self._jobs.tick(now)
+        self.passages.tick(now)
 
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments = (transit.deadline for transit in self.queues.values())
+        moments = (self._jobs.deadline, self.passages.deadline)
         return min((moment for moment in moments if moment is not None), default=None)
