@@ -62,7 +62,13 @@ class HandDelivery:
 
     def sender(self) -> str:
         """Return the name of the node that pushed."""
-        return self._consumer.participant.name_of(self.hand.source.peer)
+        hand = self.hand
+        return self._consumer.participant.name_of(hand.batch.pusher or hand.source.peer)
+
+    def via(self) -> str:
+        """Return the name of the device that it came through."""
+        hand = self.hand
+        return self._consumer.participant.name_of(hand.source.peer) if hand.batch.pusher else ""
 
     def age(self) -> float:
         """Return the seconds since the job was pushed."""

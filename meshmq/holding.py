@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 from weakref import WeakSet
 
 from meshmq.core.participant import Participant
 from meshmq.errands import DRAIN, STATS, TOPICS, Errand
-from meshmq.errors import ClosedError
+from meshmq.errors import ClosedError, ConfigError
 from meshmq.handling import Crew
 from meshmq.incarnation import Closable, Incarnation
 from meshmq.links.engine import Engine
+from meshmq.names import check_name, check_service
 from meshmq.request import Request
 from meshmq.seeing import topic_names
 from meshmq.supply import ItemT, Supply, Taker
 from meshmq.watchdog import Watchdog
+from meshmq.wire.card import Forwards
 
 _logger: Final = logging.getLogger("meshmq.node")
 
@@ -26,6 +29,29 @@ class Holder(Incarnation):
     Receivers are known weakly, so that one that is dropped can go; what they take from is not: a queue
     that was pulled is pulled until its last receiver is closed, or the node.
     """
+
+    def device(self, *, queues: Sequence[str] = (), services: Sequence[str] = ()) -> None:
+        """Stand between many and many for these names, from now on (or from when the node opens) until it closes.
+
+        Peers that see it route through it, and return to direct links when it goes; no program changes.
+        Several devices for one name share the load. It owns nothing: whoever pushes keeps each job until a
+        worker has confirmed it. What this node forwards it does not push, pull and serve itself. Requests with
+        ``key=`` or ``to=``, surveys, and jobs with ``to=`` go directly. Never waits.
+
+        Raises:
+            ConfigError: no name is given, or one is none; this node pushes, pulls or serves one itself.
+            ClosedError: the node is closed.
+        """
+        names = _checked(queues, services)
+        with self._opening:
+            if self._engine is None and not self._closed:
+                self._forwards.append(names)
+                return
+        engine, participant = self._opened()
+        with engine.gate:
+            engine.check()
+            participant.relay.forward(names, engine.now())
+            engine.flush()
 
     def _hold(self, receiver: Closable, supply: Supply[Any]) -> None:
         """Have a receiver's supply take effect: now, or when the node opens."""
@@ -54,6 +80,8 @@ class Holder(Incarnation):
                 participant.feed.retain(pattern, history, engine.now())
             for supply in self._remembered:
                 supply.open(engine, participant)
+            for names in self._forwards:
+                participant.relay.forward(names, engine.now())
             for service, function in (
                 (STATS, self._tell_statistics),
                 (TOPICS, self._tell_topics),
@@ -181,3 +209,16 @@ class Holder(Incarnation):
             receivers = [receiver for receivers in self._receivers.values() for receiver in receivers]
         for receiver in receivers:
             receiver.close()
+
+
+def _checked(queues: Sequence[str], services: Sequence[str]) -> Forwards:
+    for given in (queues, services):
+        if isinstance(given, str):
+            raise ConfigError(f"device(...): give a list of names, not {given!r}")
+    names = Forwards(
+        tuple(check_name("queue", queue) for queue in queues),
+        services=tuple(check_service(service) for service in services),
+    )
+    if not len(names):
+        raise ConfigError("device(): say what for by queues= or services=")
+    return names

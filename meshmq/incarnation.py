@@ -28,6 +28,7 @@ from meshmq.settings import Settings
 from meshmq.supply import Supply, Taker
 from meshmq.watchdog import Watchdog
 from meshmq.whereabouts import Place, Whereabouts, program, variable
+from meshmq.wire.card import Forwards
 
 
 class Closable(Protocol):
@@ -79,6 +80,7 @@ class Incarnation:
         #: What is to take effect when the node opens.
         self._histories: list[tuple[str, History]] = []
         self._remembered: list[Supply[Any]] = []
+        self._forwards: list[Forwards] = []
         #: Who handles what receivers take.
         self._crews: dict[Closable, Crew[Any, Any]] = {}
         self._watchdog: Watchdog | None = None

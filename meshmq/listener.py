@@ -69,6 +69,10 @@ class LeafDelivery:
         """Return the name of the node that published."""
         return self._heard.opened()[1].name_of(self.leaf.span.news.publisher)
 
+    def via(self) -> str:
+        """Return "": no device was between."""
+        return ""
+
     def age(self) -> float:
         """Return the seconds since it was published."""
         engine, participant = self._heard.opened()

@@ -28,6 +28,9 @@ class Delivery(Protocol):
     def sender(self) -> str:
         """Return the name of the node that sent it."""
 
+    def via(self) -> str:
+        """Return the name of the device that it came through, "" where it came directly."""
+
     def age(self) -> float:
         """Return the seconds since the job was pushed."""
 
@@ -101,6 +104,11 @@ class Message:
     def sender(self) -> str:
         """The name of the node that pushed it."""
         return self._delivery.sender()
+
+    @property
+    def via(self) -> str:
+        """The name of the device that it came through; "" where it came directly."""
+        return self._delivery.via()
 
     @property
     def age(self) -> float:

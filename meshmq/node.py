@@ -159,7 +159,8 @@ class BaseNode(Pusher):
         server, ``refused`` by one, and answers that were ``dropped`` because they came too late) and what it
         served (``reply``: ``received``, which is the sum of ``waiting``, ``running``, ``done``, ``failed``,
         ``cancelled``, ``expired`` and ``refused``; ``repeats`` are counted apart). Of requests that were
-        answered W is the seconds until then, of those that ran here from their arrival to their end.
+        answered W is the seconds until then, of those that ran here from their arrival to their end. ``forwards``
+        has what passed through this node as a device, by queue.
         """
         engine, participant = self._opened()
         with engine.gate:

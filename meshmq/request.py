@@ -93,13 +93,20 @@ class Request:
     @property
     def sender(self) -> str:
         """The name of the node that asks."""
-        return self._desk.opened()[1].name_of(self._incoming.peer)
+        return self._desk.opened()[1].name_of(self._incoming.caller)
+
+    @property
+    def via(self) -> str:
+        """The name of the device that it came through; "" where it came directly."""
+        incoming = self._incoming
+        return self._desk.opened()[1].name_of(incoming.peer) if incoming.peer != incoming.caller else ""
 
     @property
     def age(self) -> float:
-        """Seconds since it was sent: half the round trip, and here."""
+        """Seconds since it was sent: on its way, which is half the round trip, and here."""
         engine, participant = self._desk.opened()
-        return participant.round_trip(self._incoming.peer) / 2 + engine.now() - self._incoming.arrived
+        incoming = self._incoming
+        return incoming.held + participant.round_trip(incoming.peer) / 2 + engine.now() - incoming.arrived
 
     @property
     def headers(self) -> dict[str, str]:

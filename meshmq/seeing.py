@@ -17,6 +17,7 @@ from meshmq.core.feed.subscription import Subscription
 from meshmq.core.inbox import Inbox
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
+from meshmq.core.relay.relay import Relay
 
 #: How many topics are told of one by one; the others are summed up, under a name that none of them can have.
 LISTED: Final = 1_000
@@ -53,6 +54,8 @@ class PeerView:
     """Whether it cannot dial us and uses the session that we opened."""
     stalled: bool
     """Whether work waits there for handlers that make no progress: it lives, and does nothing."""
+    forwards: dict[str, tuple[str, ...]]
+    """What it is a device for: names by ``queues``, ``topics`` and ``services``; empty where it is none."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values for JSON."""
@@ -76,6 +79,7 @@ def peer_views(participant: Participant, now: float) -> list[PeerView]:
             found_by=peer.source,
             one_way=peer.one_way,
             stalled=peer.card.stalled,
+            forwards={kind: names for kind, names in asdict(peer.card.forwards).items() if names},
         )
         for peer in participant.roster.values()
     ]
@@ -105,6 +109,7 @@ def statistics(participant: Participant, now: float, dropped: Mapping[str, int])
         "topics": _topics(participant.feed, elapsed),
         "groups": _groups(participant),
         "services": _services(participant.calls, elapsed, now),
+        "forwards": _forwarding(participant.relay, elapsed),
         "peers": len(participant.roster),
         "sessions": sum(session.live for session in participant.sessions.values()),
         "replayed_frames": sum(session.replayed for session in participant.sessions.values()),
@@ -227,6 +232,23 @@ def _serving(line: Line, elapsed: float, now: float) -> dict[str, Any]:
         "ρ": busy / elapsed,
         "L": line.stayed / elapsed,
         "W": line.stayed / ended if ended else 0.0,
+    }
+
+
+def _forwarding(relay: Relay, elapsed: float) -> dict[str, dict[str, Any]]:
+    return {
+        queue: {
+            "pushers": len(transit.pushers),
+            "workers": len(transit.workers),
+            "received": transit.received,
+            "waiting": transit.here,
+            "in_flight": transit.away,
+            "acked": transit.acked,
+            "returned": transit.returned,
+            "lost": transit.lost,
+            "λ": transit.received / elapsed,
+        }
+        for queue, transit in relay.queues.items()
     }
 
 

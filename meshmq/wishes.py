@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,7 +56,8 @@ def flushed(participant: Participant, queue: str | None) -> Wish[None]:
             raise WouldBlock
 
     def words() -> str:
-        left = {outbox.queue: outbox.depth for outbox in _outboxes(participant, queue) if outbox.depth}
+        left = Counter({outbox.queue: outbox.depth for outbox in _outboxes(participant, queue) if outbox.depth})
+        left.update({name: away for name, away in participant.relay.away.items() if away and queue is None})
         listed = ", ".join(f"{counted(depth, 'job')} of {name!r}" for name, depth in left.items())
         return f"acks of {listed}; {_pulled(participant)}"
 

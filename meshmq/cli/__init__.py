@@ -13,6 +13,7 @@ from typing import Final
 
 import meshmq
 from meshmq.cli import (
+    device,
     drain,
     keys,
     offers,
@@ -48,6 +49,7 @@ COMMANDS: Final = (
     run,
     route,
     up,
+    device,
     drain,
     keys,
     recipe,

@@ -44,9 +44,9 @@ class Dispatch:
         self._turn += 1
         route.used = self._turn
         backlog = self.backlog
-        if backlog.alone and route.in_flight == 0:
+        if backlog.alone and route.takes_alone:
             run = backlog.next_alone()
-            route.alone = True
+            route.lone = run.first
         else:
             run = self._take(route, now)
         frames = self._send(route, run, backlog.waiting - len(run.bodies), now)
@@ -83,6 +83,7 @@ class Dispatch:
             held=max(0.0, now - run.since),
             headers=headers,
             buffers=buffers,
+            alone=route.onward and route.lone == run.first,
         )
         route.depart(run, self._cargo.size(run))
         self.redelivered += count if run.attempts else 0
@@ -92,7 +93,7 @@ class Dispatch:
     def _take(self, route: Route, now: float) -> Run:
         ready = self.backlog.ready
         run = ready.popleft()
-        sharing = sum(1 for other in self.routes.values() if other.free > 0) or 1
+        sharing = sum(1 for other in self.routes.values() if other.free > 0 and not other.aside) or 1
         # Small backlogs are shared out, but not in pieces below 5 ms of a worker's time: each costs two frames.
         share = max(1, -(-self.waiting // sharing), (route.free + route.in_flight) // WINDOW_PIECES)
         most = min(route.free, share)

@@ -3,41 +3,35 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from random import Random
-from typing import Final, TypeVar
+from typing import Final
 
 from meshmq.core.inbox import Inbox
-from meshmq.core.meeting import Meeting
 from meshmq.core.outbox import Outbox
+from meshmq.core.part import Aging
+from meshmq.core.sending import Sending
 from meshmq.core.session import Session
 from meshmq.errors import ProtocolError
 from meshmq.names import counted
 from meshmq.settings import Settings
-from meshmq.wire.batches import Batch, unpack_batch
+from meshmq.wire.batches import unpack_batch
 from meshmq.wire.card import Card, read_card, unpack_body
-from meshmq.wire.frames import Kind, Verdict, pack_offer, unpack_acks, unpack_grant, unpack_offer, unpack_settle
-from meshmq.wire.news import News
+from meshmq.wire.frames import Kind, Verdict, unpack_acks, unpack_grant, unpack_offer, unpack_settle
 
 QUEUE_SHIFT: Final = 40
-Aging = TypeVar("Aging", Batch, News)
 
 
-class Exchange(Meeting):
+class Exchange(Sending):
     """A node that gives jobs to those who ask for them, and asks for jobs itself."""
 
     def __init__(self, card: Card, settings: Settings, random: Random, now: float) -> None:
         super().__init__(card, settings, random, now)
-        self.outboxes: dict[str, Outbox] = {}
-        self.inboxes: dict[str, Inbox] = {}
         #: Of queues that we pulled once: what was counted, and what the sessions that stand may still bring.
         self.shut: dict[str, Inbox] = {}
         self.progress_at = self.opened_at
         self._origin = self.random.randbytes(16)
-        self._local: deque[tuple[Kind, Sequence[bytes]]] = deque()
         self._busy_inboxes: dict[str, None] = {}
         self._busy_outboxes: dict[str, None] = {}
         #: The queues for whose jobs everybody who is here was sought.
@@ -116,6 +110,10 @@ class Exchange(Meeting):
             if outbox is not None:
                 depth = outbox.depth
                 outbox.give_back(peer, verdict, origin, ranges, delay, now)
+                if verdict in (Verdict.LOST, Verdict.BLAMED):
+                    what = counted(sum(last - first + 1 for first, last in ranges), "job")
+                    words = f"took back {what} of {queue!r} through {self.sessions[peer].name}: their worker is lost"
+                    self.say(logging.WARNING, "meshmq.jobs", words)
                 if verdict is Verdict.UNREADABLE and outbox.depth < depth:
                     what = "a job; it is" if outbox.depth + 1 == depth else f"{depth - outbox.depth:,} jobs; they are"
                     self.say(logging.ERROR, "meshmq.jobs", f"a worker of {queue!r} cannot decode {what} dropped")
@@ -207,17 +205,6 @@ class Exchange(Meeting):
         """Let the other patterns send what they may."""
         raise NotImplementedError
 
-    def put(self, peer: bytes, kind: Kind, body: bytes) -> bool:
-        """Send a small frame to a peer, or to ourselves; ``False`` where no session stands."""
-        if peer == self.node_id:
-            self._local.append((kind, [body]))
-            return True
-        session = self.sessions.get(peer)
-        if session is None or not session.live:
-            return False
-        session.put(kind, body)
-        return True
-
     def _answer(self, inbox: Inbox, now: float) -> None:
         for peer, kind, body in inbox.answers(now):
             self.put(peer, kind, body)
@@ -227,57 +214,6 @@ class Exchange(Meeting):
         moment = inbox.deadline
         if moment is not None:
             self._soon(moment)
-
-    def _seek(self, outbox: Outbox, now: float) -> None:
-        """Open a way to every worker of a queue that has jobs."""
-        if outbox.queue in self.inboxes:
-            self._offer(outbox, self.node_id)
-        for peer in self.presence.roster.pullers(outbox.queue):
-            session = self._session(peer.id)
-            if session.live:
-                self._offer(outbox, peer.id)
-            else:
-                session.want(now)
-                self._soon(now)
-
-    def _offer(self, outbox: Outbox, peer: bytes) -> None:
-        route = outbox.open(peer)
-        if route.told_backlog < 0 or (outbox.waiting and route.free <= 0 and not route.told_backlog):
-            route.told_backlog = outbox.waiting
-            self.put(peer, Kind.OFFER, pack_offer(outbox.queue, outbox.waiting))
-
-    def _pump(self, outbox: Outbox, now: float) -> None:
-        room = partial(self._has_room, outbox.queue)
-        while (route := outbox.best(room)) is not None:
-            if route.peer == self.node_id:
-                self._local.append((Kind.JOBS, outbox.next_batch(route, now)))
-                continue
-            session = self.sessions[route.peer]
-            session.pump(now, partial(self._next_jobs, outbox, route.peer, now), outbox.queue)
-            self._soon_of(session)
-        for to in outbox.backlog.directed.targets:
-            self._pump_directed(outbox, to, now)
-        if outbox.waiting:
-            for route in outbox.routes.values():
-                self._offer(outbox, route.peer)
-        if outbox.deadline is not None:
-            self._soon(outbox.deadline)
-
-    def _pump_directed(self, outbox: Outbox, to: str, now: float) -> None:
-        """Send jobs to the one node that is to do them, if it is here and has room."""
-        raise NotImplementedError
-
-    def _next_jobs(self, outbox: Outbox, peer: bytes, now: float) -> tuple[Kind, Sequence[bytes]] | None:
-        route = outbox.best(partial(self._has_room, outbox.queue))
-        if route is None or route.peer != peer:
-            return None
-        return Kind.JOBS, outbox.next_batch(route, now)
-
-    def _has_room(self, queue: str, peer: bytes) -> bool:
-        if peer == self.node_id:
-            return True
-        session = self.sessions.get(peer)
-        return session is not None and session.room() and not session.carries(queue)
 
 
 def _nothing() -> None:

@@ -127,6 +127,8 @@ class Outbox(Dispatch):
         """Take the limits a worker grants; they are absolute and may also sink."""
         route = self.routes.get(peer)
         if route is not None:
+            if route.onward and jobs < route.jobs_limit:
+                route.told_backlog = 0  # a device takes back what is not used, and forgets what waits: tell it again
             route.jobs_limit, route.bytes_limit = jobs, size
 
     def acks(self, peer: bytes, done: Iterable[tuple[bytes, int, Ranges]], now: float) -> int:
@@ -177,7 +179,7 @@ class Outbox(Dispatch):
         if verdict is Verdict.HELD:
             route.hold(merged(ranges))
             return
-        alone = route.alone
+        lone = route.lone
         back = route.land(merged(ranges))
         self._moved = True
         for run in back:
@@ -190,15 +192,18 @@ class Outbox(Dispatch):
                 self.refused += len(run.bodies)
                 for index in range(len(run.bodies)):
                     paused = run.cut(index, index + 1)
-                    paused.alone = alone
+                    paused.alone = paused.first == lone
                     self.backlog.pauses.add(paused, delay, now)
         if verdict in (Verdict.RETURNED, Verdict.LEFT):
             count = count_jobs(back)
             self.returned += count
-            if alone:  # what it was suspected of is not disproved
-                self.backlog.suspect(back, first=True)
-            else:
-                self.backlog.to_front(back)
+            # What one was suspected of is not disproved.
+            self.backlog.suspect([run for run in back if run.first == lone], first=True)
+            self.backlog.to_front(run for run in back if run.first != lone)
+        elif verdict in (Verdict.LOST, Verdict.BLAMED):
+            for run in back:
+                run.failures += verdict is Verdict.BLAMED
+            self.backlog.suspect(back)
 
     def wake(self, now: float) -> bool:
         """Move what has paused long enough back in front; whether there was any."""
@@ -209,11 +214,11 @@ class Outbox(Dispatch):
         """When the next paused job is due."""
         return self.backlog.pauses.deadline
 
-    def open(self, peer: bytes) -> Route:
-        """Return the route to a worker, made anew where there is none."""
+    def open(self, peer: bytes, *, onward: bool = False) -> Route:
+        """Return the route to a worker, or ``onward`` to a device, made anew where there is none."""
         route = self.routes.get(peer)
         if route is None:
-            route = self.routes[peer] = Route(peer)
+            route = self.routes[peer] = Route(peer, onward=onward)
         return route
 
     def lose(self, peer: bytes, now: float, *, clean: bool) -> int:
@@ -222,7 +227,8 @@ class Outbox(Dispatch):
         ``begun`` is only a lower bound, for what a dying process said last may be lost with it. So
         everything that was with it goes out again *alone*: the job that killed it is found at its
         second delivery, and no neighbour is delivered a third time because of it. Only the job known
-        to be begun is blamed. After a clean goodbye nobody is, and never one that was handled.
+        to be begun is blamed. After a clean goodbye nobody is, nor of what was with a device,
+        and never one that was handled.
         """
         route = self.routes.pop(peer, None)
         if route is None or not (route.flights or route.held):
@@ -231,7 +237,7 @@ class Outbox(Dispatch):
         back, held = list(route.flights), list(route.held)
         for run in back + held:
             run.attempts += 1
-        if clean:
+        if clean or route.onward:
             self.backlog.to_front(back + held)
         else:
             self.backlog.to_front(held)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from random import Random
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from meshmq.core.roster import Peer
 from meshmq.core.session import Session
 from meshmq.core.stream import Source
 from meshmq.settings import Settings
-from meshmq.wire.batches import Headers
+from meshmq.wire.batches import Batch, Headers
 from meshmq.wire.frames import Kind
 from meshmq.wire.news import News
+
+Aging = TypeVar("Aging", Batch, News)
 
 
 class Ground(Protocol):
@@ -56,8 +58,8 @@ class Ground(Protocol):
     def pump(self, peer: bytes, source: Source, now: float) -> None:
         """Send news to a peer, or to ourselves, as long as ``source`` gives some and there is room."""
 
-    def aged(self, peer: bytes, one: News) -> News:
-        """Return news that a peer sent with the time added for which their chunks came."""
+    def aged(self, peer: bytes, one: Aging) -> Aging:
+        """Return what a peer sent with the time added for which its chunks came."""
 
     def lends(self, peer: bytes) -> float | None:
         """Return which part of a large message of news has left to a peer, ``None`` where none is under way."""
@@ -76,6 +78,16 @@ class Ground(Protocol):
 
     def names_shown(self) -> int:
         """Return how many names stand on our card: it has room for ``wire.card.NAMES_LIMIT``."""
+
+    def serves(self, service: str) -> bool:
+        """Whether this node serves a name itself."""
+
+    def refuse_service(self, service: str) -> None:
+        """Refuse to serve a name that this node is a device for.
+
+        Raises:
+            ConfigError: it is.
+        """
 
     def say(self, level: int, logger: str, sentence: str) -> None:
         """Log, once the lock is released."""

@@ -15,6 +15,7 @@ from meshmq.core.calls.calls import Calls
 from meshmq.core.feed.feed import Feed
 from meshmq.core.footing import Footing
 from meshmq.core.part import Part
+from meshmq.core.relay.relay import Relay
 from meshmq.core.roster import Peer
 from meshmq.core.session import Session
 from meshmq.names import short
@@ -47,7 +48,8 @@ class Participant(Footing):
         self.feed = Feed(self, now)
         self._stalled = False
         self.calls = Calls(self, now)
-        self._parts: tuple[Part, ...] = (self.feed, self.calls)
+        self.relay = Relay(self)
+        self._parts: tuple[Part, ...] = (self.feed, self.calls, self.relay)
         self._part_of = {kind: part for part in self._parts for kind in part.kinds}
         self._roster_seen = -1
 
@@ -74,9 +76,24 @@ class Participant(Footing):
         """Publish our card anew: what it shows has changed."""
         self._show(now)
 
+    def _refuse(self, queue: str) -> None:
+        self.relay.refuse(queue=queue)
+
+    def serves(self, service: str) -> bool:
+        """Whether this node serves a name itself."""
+        return service in self.calls.served
+
+    def refuse_service(self, service: str) -> None:
+        """Refuse to serve a name that this node is a device for.
+
+        Raises:
+            ConfigError: it is.
+        """
+        self.relay.refuse(service=service)
+
     def names_shown(self) -> int:
         """Return how many names stand on our card: it has room for ``NAMES_LIMIT``."""
-        return super().names_shown() + len(self.calls.served)
+        return super().names_shown() + len(self.calls.served) + len(self.relay.forwards)
 
     # -- what sessions and presence tell -----------------------------------------------------------
 
@@ -98,6 +115,8 @@ class Participant(Footing):
         self._roster_seen = -1
 
     def _read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
+        if self.relay.took(peer, kind, frames, now):
+            return
         part = self._part_of.get(kind)
         if part is not None:
             part.read(peer, kind, frames, now)
@@ -157,6 +176,7 @@ class Participant(Footing):
     def drain(self, now: float) -> None:
         """Take no new work, and say so."""
         self.calls.drain(now)
+        self.relay.drain()
         self._show(now, state="draining", at_once=True)
 
     def at_work(self) -> bool:
@@ -197,6 +217,7 @@ class Participant(Footing):
             publishes=self.feed.publishes,
             subscribes=self.feed.subscribes,
             stalled=self._stalled,
+            forwards=self.relay.forwards,
         )
         self.presence.change(changed, now, at_once=at_once)
         for session in self.sessions.values():

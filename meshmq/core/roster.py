@@ -162,6 +162,10 @@ class Roster:
         """Return the peers that pull a queue and take new work."""
         return [peer for peer in self.peers.values() if peer.card.state == "up" and queue in peer.card.pulls]
 
+    def devices(self, queue: str) -> list[Peer]:
+        """Return the devices that stand before those who pull a queue, and take new work."""
+        return [peer for peer in self.peers.values() if peer.card.state == "up" and queue in peer.card.forwards.queues]
+
     @property
     def deadline(self) -> float | None:
         """The next moment at which a peer has to be judged."""

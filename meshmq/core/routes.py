@@ -25,13 +25,28 @@ class Route:
     in_flight: int = 0
     begun: int = -1
     used: int = 0
-    alone: bool = False
+    #: The number of the job that went there alone, -1 where none did.
+    lone: int = -1
     told_backlog: int = -1
+    #: Whether it is a device, and no worker: it finds one that is empty for a job that goes alone.
+    onward: bool = False
+    #: Whether devices stand before it: it gets what is for it alone, and nothing else.
+    aside: bool = False
+
+    @property
+    def alone(self) -> bool:
+        """Whether a job went there alone: a worker gets nothing else until it is settled."""
+        return self.lone >= 0
 
     @property
     def free(self) -> int:
         """How many more jobs may be sent."""
         return self.jobs_limit - self.jobs_sent if self.bytes_sent < self.bytes_limit else 0
+
+    @property
+    def takes_alone(self) -> bool:
+        """Whether a job that is to be alone with its worker may go there now."""
+        return not self.alone if self.onward else not self.in_flight
 
     def depart(self, run: Run, size: int) -> None:
         """Note that a run is sent."""
@@ -45,8 +60,8 @@ class Route:
         landed = sift(self.flights, spans)
         if landed:
             self.in_flight -= count_jobs(landed)
-            if not self.in_flight:
-                self.alone = False
+            if not self.in_flight or any(run.first <= self.lone <= run.last for run in landed):
+                self.lone = -1
         if self.held and count_jobs(landed) < sum(last - first + 1 for first, last in spans):
             landed += sift(self.held, spans)
         return landed
@@ -61,9 +76,15 @@ def choose(routes: Iterable[Route], room: Callable[[bytes], bool], *, ready: boo
 
     ``ready`` and ``alone`` say what waits: jobs for anybody, and jobs that go to an empty worker alone.
     """
-    open_routes = [route for route in routes if not route.alone and room(route.peer)]
+    open_routes = [
+        route for route in routes if not route.aside and (route.onward or not route.alone) and room(route.peer)
+    ]
+    if alone:
+        for route in open_routes:
+            if route.onward and route.takes_alone and route.free > 0:
+                return route
     # A worker that has nothing and asks for nothing is none, least of all for a job that goes alone.
-    serving = [route for route in open_routes if route.in_flight or route.free > 0] if alone else []
+    serving = [r for r in open_routes if not r.onward and (r.in_flight or r.free > 0)] if alone else []
     if serving:
         # One worker is kept empty for jobs that go out alone; the others go on.
         lonely = min(serving, key=lambda route: (route.in_flight, route.used))

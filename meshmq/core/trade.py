@@ -8,11 +8,10 @@ from meshmq.core.custody import Input
 from meshmq.core.exchange import Exchange
 from meshmq.core.hands import Hand
 from meshmq.core.inbox import Inbox
-from meshmq.core.outbox import Outbox
 from meshmq.errors import AmbiguousPeer, ConfigError
 from meshmq.wire.batches import Headers
 from meshmq.wire.card import NAMES_LIMIT
-from meshmq.wire.frames import Kind, Verdict, pack_offer
+from meshmq.wire.frames import Verdict
 
 #: Jobs in hand, by hand and index.
 MadeOf = Sequence[tuple[Hand, int]]
@@ -38,11 +37,14 @@ class Trade(Exchange):
         Raises:
             WouldBlock: the outbox is full.
             AmbiguousPeer: several nodes bear the name.
+            ConfigError: this node is a device for the queue.
         """
         if to is not None:
             self.named(to)
+            self._sought.discard(queue)  # to one node there is a direct way, where devices stand, too
         outbox = self.outboxes.get(queue)
         if outbox is None:
+            self._refuse(queue)
             outbox = self._open_outbox(queue)
         outbox.clear_tray(now)
         inputs = [self._input(hand, index) for hand, index in made_of]
@@ -58,10 +60,11 @@ class Trade(Exchange):
         """Pull a queue from now on: it goes on our card.
 
         Raises:
-            ConfigError: there is no room for one more on it.
+            ConfigError: there is no room for one more on it, or this node is a device for the queue.
         """
         inbox = self.inboxes.get(queue)
         if inbox is None:
+            self._refuse(queue)
             if self.names_shown() >= NAMES_LIMIT:
                 most = f"a node pulls and serves at most {NAMES_LIMIT:,} names at once"
                 raise ConfigError(f"{most}, and {queue!r} is one more")
@@ -134,27 +137,6 @@ class Trade(Exchange):
         assert inbox is not None
         return inbox.keeping.input(hand, index)
 
-    def _pump_directed(self, outbox: Outbox, to: str, now: float) -> None:
-        """Send jobs to the one node that is to do them, if it is here and has room."""
-        peer, directed = self._bearer(to), outbox.backlog.directed
-        route = outbox.routes.get(peer) if peer is not None else None
-        if peer is None or route is None:
-            return
-
-        def source() -> tuple[Kind, Sequence[bytes]] | None:
-            if not directed.waiting(to) or route.free <= 0 or route.alone or not self._has_room(outbox.queue, peer):
-                return None
-            return Kind.JOBS, outbox.next_directed(route, to, now)
-
-        if peer == self.node_id:
-            self._local.extend(iter(source, None))
-        else:
-            self.sessions[peer].pump(now, source, outbox.queue)
-            self._soon_of(self.sessions[peer])
-        if directed.waiting(to) and route.free <= 0 and not route.told_backlog:
-            route.told_backlog = directed.waiting(to)
-            self.put(peer, Kind.OFFER, pack_offer(outbox.queue, route.told_backlog))
-
     def _with_inbox(self, inbox: Inbox | None, now: float, act: Callable[[Inbox], object]) -> None:
         if inbox is not None:
             act(inbox)
@@ -163,6 +145,10 @@ class Trade(Exchange):
 
     def change_card(self, now: float) -> None:
         """Publish our card anew: what it shows has changed."""
+        raise NotImplementedError
+
+    def _refuse(self, queue: str) -> None:
+        """Refuse a queue that this node is a device for."""
         raise NotImplementedError
 
     def names_shown(self) -> int:

@@ -3,10 +3,13 @@
 ::
 
     batch   = queue length u8 · queue · origin 16 bytes · first u64 · count u32 · attempt u16
-              · flags u8 · backlog u32 · held f32 · [extras] · count lengths u32 · bodies
+              · flags u8 · backlog u32 · held f32 · [pusher] · [extras] · count lengths u32 · bodies
     extras  = length u32 · msgpack [index, headers, ...]          (only with flag 1)
+    pusher  = 16 bytes                                            (only with flag 8)
 
-A job with large buffers stands alone in its batch (flag 2); the buffers are the frames that follow.
+A job with large buffers stands alone in its batch (flag 2); the buffers are the frames that follow. A job that
+was suspected of the loss of a worker goes to a device as a batch of its own (flag 4). What comes from a device
+names the pusher (flag 8).
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ _FIXED: Final = struct.Struct("!16sQIHBIf")
 _LENGTH: Final = struct.Struct("!I")
 _EXTRAS: Final = 1
 _BUFFERS: Final = 2
+_ALONE: Final = 4
+_PUSHER: Final = 8
+ID_BYTES: Final = 16
 #: The most characters in the headers of one job.
 HEADERS_LIMIT: Final = 4_096
 #: The most bytes of extras in one batch, and the most jobs: read before anything of them is believed.
@@ -51,6 +57,12 @@ class Batch:
     buffers: tuple[bytes, ...]
     size: int
     longest: int
+    #: Whether the job is to be with a worker that has nothing else.
+    alone: bool
+    #: Who pushed it, where a device brought it.
+    pusher: bytes
+    #: What follows the fields, as it came: extras, lengths, bodies.
+    rest: memoryview
 
     def body(self, index: int) -> memoryview:
         """Return the encoded value at ``index``."""
@@ -68,15 +80,25 @@ def pack_batch(
     held: float,
     headers: Mapping[int, Headers] | None = None,
     buffers: Sequence[bytes] = (),
+    alone: bool = False,
 ) -> list[bytes]:
     """Return the frames of a batch, without the head; ``headers`` go by index, ``held`` is seconds."""
     name = queue.encode()
-    flags = (_EXTRAS if headers else 0) | (_BUFFERS if buffers else 0)
+    flags = (_EXTRAS if headers else 0) | (_BUFFERS if buffers else 0) | (_ALONE if alone else 0)
     count = len(bodies)
     fixed = _FIXED.pack(origin, first, count, min(attempt, 65_535), flags, min(backlog, 2**32 - 1), held)
-    parts = [bytes((len(name),)), name, fixed]
-    parts += load_parts(bodies, headers)
-    return [b"".join(parts), *buffers]
+    return [b"".join((bytes((len(name),)), name, fixed, *load_parts(bodies, headers))), *buffers]
+
+
+def pack_onward(batch: Batch, start: int, end: int, *, pusher: bytes, backlog: int, held: float) -> list[bytes]:
+    """Return the frames in which a device sends a part of a batch on, in the name of its pusher."""
+    name, whole = batch.queue.encode(), end - start == batch.count
+    headers = batch.headers if whole else {i - start: batch.headers[i] for i in batch.headers if start <= i < end}
+    flags = (_EXTRAS if headers else 0) | (_BUFFERS if batch.buffers else 0) | _PUSHER
+    attempt, most = min(batch.attempt, 65_535), min(backlog, 2**32 - 1)
+    fixed = _FIXED.pack(batch.origin, batch.first + start, end - start, attempt, flags, most, held)
+    rest = [batch.rest] if whole else load_parts([bytes(batch.body(index)) for index in range(start, end)], headers)
+    return [b"".join((bytes((len(name),)), name, fixed, pusher, *rest)), *batch.buffers]
 
 
 def load_parts(bodies: Sequence[bytes], headers: Mapping[int, Headers] | None) -> list[bytes]:
@@ -140,9 +162,14 @@ def unpack_batch(frames: Sequence[bytes | memoryview]) -> Batch:
         origin, first, count, attempt, flags, backlog, held = _FIXED.unpack_from(view, place)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise ProtocolError("a batch that is cut short") from error
-    load = read_load(view, place + _FIXED.size, count, extras=bool(flags & _EXTRAS))
+    place += _FIXED.size
+    pusher = bytes(view[place : place + ID_BYTES]) if flags & _PUSHER else b""
+    place += len(pusher)
+    load = read_load(view, place, count, extras=bool(flags & _EXTRAS))
     buffers = tuple(bytes(frame) for frame in frames[1:])
-    if not 0 < first < NUMBERS - count or not attempt or flags & ~(_EXTRAS | _BUFFERS):
+    if not 0 < first < NUMBERS - count or not attempt or flags & ~(_EXTRAS | _BUFFERS | _ALONE | _PUSHER):
+        raise ProtocolError("a batch with fields that are none")
+    if (flags & _ALONE and count != 1) or (flags & _PUSHER and len(pusher) != ID_BYTES):
         raise ProtocolError("a batch with fields that are none")
     if bool(buffers) != bool(flags & _BUFFERS) or (buffers and count != 1):
         raise ProtocolError("a batch with fields that are none")
@@ -163,6 +190,9 @@ def unpack_batch(frames: Sequence[bytes | memoryview]) -> Batch:
         buffers,
         total,
         load.longest,
+        bool(flags & _ALONE),
+        pusher,
+        view[place:] if load.headers else view[len(view) - 4 * count - len(load.payload) :],
     )
 
 

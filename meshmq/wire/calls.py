@@ -35,6 +35,8 @@ _WORD: Final = re.compile(r"[a-z][a-z -]{0,39}")
 _LENGTH: Final = struct.Struct("!I")
 _IDEMPOTENT: Final = 1
 _STREAM: Final = 2
+_SENT_ON: Final = 4
+_REQUEST: Final = (bytes, str, (float, int, type(None)), int, int, int, (dict, type(None)))
 
 
 class Status(IntEnum):
@@ -46,6 +48,7 @@ class Status(IntEnum):
     END = 3  # the stream is over
     REFUSED = 4  # never run here: another server may be asked safely
     DROPPED = 5  # cancelled or too late, here or before it was begun
+    LOST = 6  # a device has lost the server that had it: it may have run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +77,9 @@ class Request:
     attempt: int = 1
     demand: int = 0
     headers: Headers | None = None
+    #: Where a device sends it on: who asks, and for how many seconds it has been on its way.
+    caller: bytes = b""
+    held: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,8 @@ class Answer:
     number: int = 0
     word: str = ""
     failure: Failure | None = None
+    #: The name of the server that a device has lost, and why.
+    loss: tuple[str, str] | None = None
 
 
 _NOTHING: Final = Value(b"")
@@ -104,9 +112,12 @@ _NOTHING: Final = Value(b"")
 def pack_request(request: Request) -> list[bytes]:
     """Return the frames of a REQUEST, without the head."""
     flags = (_IDEMPOTENT if request.idempotent else 0) | (_STREAM if request.stream else 0)
+    flags |= _SENT_ON if request.caller else 0
     left = None if request.left is None else min(max(0.0, float(request.left)), LEFT_LIMIT)
     headers = dict(request.headers) if request.headers else None
     fields = [request.id, request.service, left, flags, request.attempt, request.demand, headers]
+    if request.caller:
+        fields += [request.caller, request.held]
     return _frames(fields, request.value)
 
 
@@ -117,12 +128,13 @@ def unpack_request(frames: Sequence[bytes]) -> Request:
         ProtocolError: it is none.
     """
     fields, value = _parts(frames)
-    call, service, left, flags, attempt, demand, headers = read_fields(
-        fields, bytes, str, (float, int, type(None)), int, int, int, (dict, type(None))
-    )
+    call, service, left, flags, attempt, demand, headers = read_fields(fields, *_REQUEST)
     if left is not None and not 0 <= left <= LEFT_LIMIT:  # NaN neither
         raise ProtocolError("a REQUEST with a time left that is none")
-    if flags & ~(_IDEMPOTENT | _STREAM) or attempt < 1:
+    caller, held = b"", 0.0
+    if flags & _SENT_ON:
+        *_, caller, held = read_fields(fields, *_REQUEST, bytes, float)
+    if flags & ~(_IDEMPOTENT | _STREAM | _SENT_ON) or attempt < 1 or not 0 <= held <= LEFT_LIMIT:
         raise ProtocolError("a REQUEST with fields that are none")
     try:
         texts = check_headers(headers)
@@ -138,6 +150,8 @@ def unpack_request(frames: Sequence[bytes]) -> Request:
         attempt,
         demand,
         texts,
+        _id(caller) if caller or flags & _SENT_ON else b"",
+        held,
     )
 
 
@@ -155,6 +169,11 @@ def pack_failure(failure: Failure) -> Value:
     return Value(pack_plain([_cut(text, most) for text, most in zip(texts, limits, strict=True)]))
 
 
+def pack_loss(call: bytes, name: str, reason: str) -> list[bytes]:
+    """Return the frames of an ANSWER of a device that has lost the server with this name."""
+    return pack_answer(call, Status.LOST, Value(pack_plain([_cut(name, KIND_BYTES), _cut(reason, MESSAGE_BYTES)])))
+
+
 def unpack_answer(frames: Sequence[bytes]) -> Answer:
     """Read an ANSWER; its value is not decoded yet, except that of a failure.
 
@@ -168,7 +187,11 @@ def unpack_answer(frames: Sequence[bytes]) -> Answer:
     failure = None
     if status == Status.FAILED:
         failure = Failure(*read_fields(value.body, str, str, str, str))
-    return Answer(_id(call), Status(status), value, number, word, failure)
+    loss = None
+    if status == Status.LOST:
+        name, reason = read_fields(value.body, str, str)
+        loss = name, reason
+    return Answer(_id(call), Status(status), value, number, word, failure, loss)
 
 
 def pack_cancel(call: bytes) -> bytes:

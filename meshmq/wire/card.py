@@ -51,6 +51,18 @@ _WORDS: Final = {int(word): word for word in Word}
 
 
 @dataclass(frozen=True, slots=True)
+class Forwards:
+    """What a device stands between many and many for."""
+
+    queues: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.queues) + len(self.topics) + len(self.services)
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What a node says of itself. ``number`` grows with every change."""
 
@@ -67,6 +79,7 @@ class Card:
     publishes: bool = False
     subscribes: bool = False
     stalled: bool = False
+    forwards: Forwards = Forwards()
 
 
 def own_string(node_id: bytes, addresses: Sequence[str]) -> bytes:
@@ -96,6 +109,7 @@ def read_own_string(string: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 def pack_card(card: Card) -> bytes:
     """Return the body that carries a card."""
+    queues, patterns, services = card.forwards.queues, card.forwards.topics, card.forwards.services
     return _pack(
         Word.CARD,
         {
@@ -113,6 +127,7 @@ def pack_card(card: Card) -> bytes:
             "publishes": card.publishes,
             "subscribes": card.subscribes,
             "stalled": card.stalled,
+            "forwards": [list(names) for names in (queues, patterns, services)],
         },
     )
 
@@ -178,8 +193,11 @@ def read_card(fields: dict[str, object]) -> Card:
     direct = read_texts(fields.get("direct", []), ADDRESSES_LIMIT, STRING_LIMIT)
     topics = read_texts(fields.get("topics", []), ADDRESSES_LIMIT, STRING_LIMIT)
     queues, services = fields.get("pulls", []), fields.get("serves", [])
-    if type(queues) is not list or type(services) is not list or len(queues) + len(services) > NAMES_LIMIT:
+    if type(queues) is not list or type(services) is not list:
         raise ProtocolError("a card with queues or services that are none")
+    forwards = _read_forwards(fields.get("forwards", []))
+    if len(queues) + len(services) + len(forwards) > NAMES_LIMIT:
+        raise ProtocolError("a card with too many names")
     return Card(
         node_id,
         read_name(fields.get("name")),
@@ -194,7 +212,15 @@ def read_card(fields: dict[str, object]) -> Card:
         fields.get("publishes") is True,
         fields.get("subscribes") is True,
         fields.get("stalled") is True,
+        forwards,
     )
+
+
+def _read_forwards(names: object) -> Forwards:
+    if type(names) is not list or not all(type(part) is list and len(part) <= NAMES_LIMIT for part in names[:3]):
+        raise ProtocolError("a card that forwards what is none")
+    queues, topics, services = (tuple(map(read_name, part)) for part in [*names, [], [], []][:3])
+    return Forwards(queues, topics, services)
 
 
 def read_peers(fields: dict[str, object]) -> list[tuple[bytes, tuple[str, ...]]]:

@@ -242,6 +242,8 @@ class Verdict(IntEnum):
     REFUSED = 2  # nack, or the handler raised
     UNREADABLE = 3  # the data cannot be decoded here
     HELD = 4  # handled: it is confirmed when what was made of it is safe
+    LOST = 5  # a device has lost the worker that had it
+    BLAMED = 6  # as LOST, and it was begun last
 
 
 def pack_settle(queue: str, verdict: Verdict, origin: bytes, ranges: Ranges, delay: float | None = None) -> bytes:

@@ -32,6 +32,20 @@ def cases(size: float) -> list[Case]:
     ]
 
 
+def through(size: float) -> list[Case]:
+    """Return what is compared of devices."""
+
+    def jobs(count: int) -> int:
+        return max(20, int(count * size))
+
+    return [
+        Case("device 1:1", "ipc", jobs(150_000), 0, device=True),
+        Case("device 1:1", "tcp", jobs(150_000), 0, device=True),
+        Case("device 1:4", "ipc", jobs(150_000), 0, workers=4, device=True),
+        Case("device 1, 10, 100 ms", "ipc", jobs(2_220), 0, paces=PACES, device=True),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
@@ -45,6 +59,10 @@ def main() -> None:
     chosen = [case for case in cases(arguments.size) if arguments.only in f"{case.title} {case.transport}"]
     if chosen:
         show(compare(chosen, arguments.rounds, arguments.seconds))
+    devices = [case for case in through(arguments.size) if arguments.only in f"{case.title} {case.transport}"]
+    if devices:
+        print()
+        show(compare(devices, arguments.rounds, arguments.seconds), "through", "directly")
     if "publish".startswith(arguments.only):
         publishing(tuple(arguments.subscribers), arguments.size, arguments.rounds, arguments.seconds)
     if "request".startswith(arguments.only):

@@ -60,11 +60,15 @@ def push(
     workers: int,
     peers: list[str],
     warm: int = WARM,
+    through: bool = False,
 ) -> None:
-    """Push ``count`` jobs and tell how long it took until all were confirmed."""
+    """Push ``count`` jobs and tell how long it took until all were confirmed; ``through`` a device if so told."""
     with surroundings(name, runtime, peers, transport) as options, meshmq.Node(**options) as node:
         only_tcp(transport)
         node.wait_for(pull="jobs", count=workers, timeout=LIMIT)
+        for _ in node.events(LIMIT) if through else ():
+            if any(peer.forwards for peer in node.peers()):
+                break
         for _ in range(warm):
             node.push("jobs", JOB)
         node.flush(LIMIT)
@@ -96,6 +100,15 @@ def pull(stage: Stage, *, name: str, runtime: str, transport: str, work: float =
                 pause.wait(work)
                 jobs, busy = jobs + 1, busy + time.perf_counter() - begun
     stage.tell(jobs=jobs, busy=busy)
+
+
+def device(stage: Stage, *, name: str, runtime: str, transport: str) -> None:
+    """Stand between until told to stop."""
+    with surroundings(name, runtime, [], transport) as options, meshmq.Node(**options) as node:
+        only_tcp(transport)
+        node.device(queues=["jobs"])
+        stage.tell(address=address(node))
+        stage.wait_for_stop()
 
 
 def push_async(

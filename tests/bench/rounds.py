@@ -31,6 +31,8 @@ class Case:
     workers: int = 1
     face: str = ""
     paces: tuple[float, ...] = ()
+    #: What is compared is not ours and theirs, but ours through a device and ours directly.
+    device: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +71,21 @@ class Company:
 
     def __init__(self, workers: int) -> None:
         self.children = [Child([sys.executable, "-m", "tests.bench.side"], cwd=ROOT) for _ in range(1 + workers)]
+        self.devices: list[Child] = []
 
     def close(self) -> None:
         """End them all."""
-        for child in self.children:
+        for child in (*self.children, *self.devices):
             child.close()
 
     def run(self, side: str, case: Case) -> Run:
         """Play one round of one side."""
         with tempfile.TemporaryDirectory(prefix="mq-", dir="/tmp") as directory:
-            play = self._meet_in_mesh if side == "mesh" else self._meet_plainly
-            jobs = case.mesh_jobs if side == "mesh" else case.plain_jobs
+            ours = side == "mesh" or case.device
+            play = self._meet_in_mesh if ours else self._meet_plainly
+            jobs = case.mesh_jobs if ours else case.plain_jobs
+            if case.device and side == "mesh":
+                self.devices.append(Child([sys.executable, "-m", "tests.bench.side"], cwd=ROOT))
             pusher, workers = self.children[0], self.children[1 : 1 + max(case.workers, len(case.paces))]
             play(case, directory, pusher, workers)
             hear(pusher, "ready")
@@ -89,18 +95,24 @@ class Company:
             push, *pulls = [cpu(child) - was for child, was in zip((pusher, *workers), before, strict=True)]
             stop(pusher)
             done = [stop(worker) for worker in workers]
+            while self.devices:
+                self.devices.pop().close()
         ideal = jobs / sum(one["jobs"] / one["busy"] for one in done) if case.paces else seconds
         return Run(jobs / seconds, push / jobs * 1e6, sum(pulls) / jobs * 1e6, seconds / ideal)
 
     def _meet_in_mesh(self, case: Case, directory: str, pusher: Child, workers: Sequence[Child]) -> None:
         place = {"name": f"bench-{secrets.token_hex(4)}", "runtime": directory, "transport": case.transport}
         addresses = []
+        for device in self.devices:
+            act(device, "mesh device", **place)
+            addresses.append(hear(device, "address")["address"])
         for number, worker in enumerate(workers):
             act(worker, f"mesh pull{case.face}", **place, **work(case, number))
             addresses.append(hear(worker, "address")["address"])
         count = {"count": case.mesh_jobs, "workers": len(workers), **cold(case)}
         # In clear and on TCP nobody tells the workers of each other; each has one pusher, which is told of all.
-        act(pusher, f"mesh push{case.face}", **place, **count, peers=addresses)
+        through = {"through": True} if self.devices else {}
+        act(pusher, f"mesh push{case.face}", **place, **count, peers=addresses, **through)
 
     def _meet_plainly(self, case: Case, directory: str, pusher: Child, workers: Sequence[Child]) -> None:
         where = [f"ipc://{directory}/{name}" if case.transport == "ipc" else "tcp://127.0.0.1:*" for name in "jc"]

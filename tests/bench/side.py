@@ -21,6 +21,7 @@ from tests.bench import calls, mesh, plain, topics
 PARTS: Final[dict[str, Callable[..., None]]] = {
     "mesh push": mesh.push,
     "mesh pull": mesh.pull,
+    "mesh device": mesh.device,
     "mesh push async": mesh.push_async,
     "mesh pull async": mesh.pull_async,
     "plain push": plain.push,

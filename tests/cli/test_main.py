@@ -46,8 +46,8 @@ def test_example_of_a_help_text_can_be_typed(example: str) -> None:
 
 
 COMMANDS = (
-    "drain", "keys", "peers", "publish", "pull", "push", "queues", "recipe", "reply", "request", "route", "run",
-    "services", "stats", "subscribe", "topics",
+    "device", "drain", "keys", "peers", "publish", "pull", "push", "queues", "recipe", "reply", "request", "route",
+    "run", "services", "stats", "subscribe", "topics",
 )  # fmt: skip
 
 

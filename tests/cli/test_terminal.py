@@ -28,7 +28,7 @@ def test_table_has_columns() -> None:
 
 def test_hostile_peer_does_not_steer_the_table() -> None:
     names = (HOSTILE,)
-    peer = PeerView("00" * 16, HOSTILE, names, 1.0, HOSTILE, None, names, names, True, True, HOSTILE, False, False)
+    peer = PeerView("00" * 16, HOSTILE, names, 1.0, HOSTILE, None, names, names, True, True, HOSTILE, False, False, {})
     shown = show([replace(peer, stalled=True)])
     assert ", stalled" in shown
     shown = show([peer])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from meshmq.core.inbox import Inbox
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
+from meshmq.core.relay.transit import Transit
 from meshmq.core.runs import Run
 from meshmq.core.session import Session
 from meshmq.core.stream import WINDOW
@@ -32,6 +33,8 @@ def audit(node: SimulatedNode) -> None:
         audit_outbox(outbox)
     for inbox in decider.inboxes.values():
         audit_inbox(inbox)
+    for transit in decider.relay.queues.values():
+        audit_transit(transit, settled=transit not in decider.relay.busy)
     for session in decider.sessions.values():
         audit_session(session)
     if decider.presence.card.state != "left":  # who leaves lets its goodbyes go out, and closes
@@ -51,7 +54,7 @@ def audit_outbox(outbox: Outbox) -> None:
     for route in outbox.routes.values():
         assert route.in_flight == sum(len(run.bodies) for run in route.flights), "in flight"
         assert route.in_flight <= route.jobs_sent, "sent"
-        assert not route.alone or route.in_flight == 1, "alone, and not one"
+        assert not route.alone or route.in_flight == 1 or route.onward, "alone, and not one"
     assert set(outbox._outputs._ids) <= numbers, "an output that is gone"
     assert not outbox.free, "inputs whose outputs are safe wait"
     pushed = outbox.acked + outbox.unreadable + outbox.depth
@@ -75,6 +78,24 @@ def audit_inbox(inbox: Inbox) -> None:
     assert all(one.held or not one.handled for one in kept), "in custody, and nothing holds it"
     for of in inbox._waiting:
         assert not of[1].gone, "a job of a session that is over waits"
+
+
+def audit_transit(transit: Transit, *, settled: bool) -> None:
+    """Check that a device has what came and was not sent on, and grants no more than it was granted."""
+    parcels = [*transit.waiting, *transit.alone]
+    assert all(len(parcel) > 0 and not parcel.pusher.gone for parcel in parcels), "an empty parcel, or nobody's"
+    for pusher in transit.pushers.values():
+        here = sum(len(parcel) for parcel in parcels if parcel.pusher is pusher)
+        assert pusher.received - pusher.finished == here, "what came was not sent on and is not here"
+        assert pusher.finished_bytes <= pusher.received_bytes
+    for worker in transit.workers.values():
+        flights = [flight for of in worker.flying.values() for flight in of]
+        assert all(len(flight) for flight in flights), "an empty flight"
+        assert worker.in_flight == sum(len(flight) for flight in flights if not flight.held), "in flight"
+        assert not worker.alone or worker.in_flight == 1, "alone, and not one"
+    if settled:
+        unused = sum(pusher.unused for pusher in transit.pushers.values())
+        assert unused <= max(0, transit.free), f"{unused} are granted and {transit.free} free"
 
 
 def audit_session(session: Session) -> None:

@@ -147,8 +147,12 @@ class Bustle(Mesh):
             sim.crash(node)
             sim.restart(node, same_address=sim.random.random() < 0.5)
 
+    def pushers(self, sim: Simulation) -> list[SimulatedNode]:
+        """Return who pushes."""
+        return sim.nodes
+
     def _push(self, sim: Simulation, name: str) -> None:
-        node = sim.random.choice(sim.nodes)
+        node = sim.random.choice(self.pushers(sim))
         if node.state != "dead" and participant(node).presence.card.state == "up":
             self.backlog[node.name].append((name, sim.random.choice(sorted(PULLS))))
             self._push_waiting(sim, node)

@@ -16,6 +16,7 @@ from meshmq.wire.calls import (
     pack_cancel,
     pack_demand,
     pack_failure,
+    pack_loss,
     pack_request,
 )
 from meshmq.wire.frames import Kind, pack_head
@@ -24,6 +25,7 @@ CALL: Final = bytes(range(48, 64))
 FAILURE: Final = Failure("ValueError", "no such camera", "Traceback ...", "camera")
 PLAIN: Final = Request(CALL, "add", Value(b"\x92\x01\x02"))
 REQUEST: Final = Request(CALL, "add", Value(b"\xc0", (b"large",)), 1.5, True, True, 2, 4, {"a": "b"})
+SENT_ON: Final = Request(CALL, "add", Value(b"\xc0"), 1.5, caller=bytes(range(16)), held=0.25)
 
 
 def framed(fields: list[object], value: bytes) -> bytes:
@@ -60,6 +62,14 @@ CALLS: Final[dict[str, tuple[bytes, bytes]]] = {
     "answer_refused": (
         pack_head(Kind.ANSWER, 23, 4) + pack_answer(CALL, Status.REFUSED, word="overloaded")[0],
         head(31, 23) + framed([CALL, 4, 0, "overloaded"], b""),
+    ),
+    "request_sent_on": (
+        pack_head(Kind.REQUEST, 19, 4) + pack_request(SENT_ON)[0],
+        head(30, 19) + framed([CALL, "add", 1.5, 4, 1, 0, None, bytes(range(16)), 0.25], b"\xc0"),
+    ),
+    "answer_lost": (
+        pack_head(Kind.ANSWER, 23, 4) + pack_loss(CALL, "camera", "the peer is gone")[0],
+        head(31, 23) + framed([CALL, 6, 0, ""], packb(["camera", "the peer is gone"])),
     ),
     "cancel": (pack_head(Kind.CANCEL, 24, 4) + pack_cancel(CALL), head(32, 24) + packb([CALL])),
     "demand": (pack_head(Kind.DEMAND, 25, 4) + pack_demand(CALL, 64), head(33, 25) + packb([CALL, 64])),

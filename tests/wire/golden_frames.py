@@ -12,8 +12,8 @@ from typing import Final
 
 from msgpack import packb  # type: ignore[import-untyped]  # msgpack ships no types
 
-from meshmq.wire.batches import pack_batch
-from meshmq.wire.card import Card, Word, own_string, pack_beat, pack_card, pack_peers, pack_word
+from meshmq.wire.batches import pack_batch, pack_onward, unpack_batch
+from meshmq.wire.card import Card, Forwards, Word, own_string, pack_beat, pack_card, pack_peers, pack_word
 from meshmq.wire.chunks import join_message, pack_chunk
 from meshmq.wire.frames import (
     Hello,
@@ -59,6 +59,7 @@ CARD: Final = Card(
     ("tcp://10.0.0.1:5556",),
     ("add",),
     publishes=True,
+    forwards=Forwards(("jobs",), ("weather.**",), ("add",)),
 )
 
 
@@ -83,16 +84,23 @@ def msgpack(value: object) -> bytes:
     return packed
 
 
-def batch(flags: int, attempt: int, extras: bytes, bodies: list[bytes]) -> bytes:
+def batch(flags: int, attempt: int, extras: bytes, bodies: list[bytes], pusher: bytes = b"", first: int = 41) -> bytes:
     return b"".join(
         (
             pack("!B", len(b"jobs")) + b"jobs",
-            pack("!16sQIHBIf", ORIGIN, 41, len(bodies), attempt, flags, 9, 0.25),
+            pack("!16sQIHBIf", ORIGIN, first, len(bodies), attempt, flags, 9, 0.25),
+            pusher,
             pack("!I", len(extras)) + extras if flags & 1 else b"",
             *(pack("!I", len(body)) for body in bodies),
             *bodies,
         )
     )
+
+
+def onward(start: int, end: int) -> bytes:
+    """Return what a device makes of a batch of node ``OTHER`` with headers."""
+    frames = pack_batch("jobs", ORIGIN, 41, BODIES, attempt=2, backlog=0, held=0.0, headers={1: {"a": "b"}})
+    return pack_onward(unpack_batch(frames), start, end, pusher=OTHER, backlog=9, held=0.25)[0]
 
 
 def news(turn: int, flags: int, extras: bytes, bodies: list[bytes]) -> bytes:
@@ -142,6 +150,7 @@ FRAMES: Final[dict[str, Frame]] = {
                 "publishes": True,
                 "subscribes": False,
                 "stalled": False,
+                "forwards": [["jobs"], ["weather.**"], ["add"]],
             },
         ),
     ),
@@ -164,6 +173,19 @@ FRAMES: Final[dict[str, Frame]] = {
         + pack_batch("jobs", ORIGIN, 41, BODIES[:1], attempt=1, backlog=9, held=0.25, buffers=[b"large"])[0],
         head(19, 6, 2) + batch(2, 1, b"", BODIES[:1]),
     ),
+    "jobs_alone": Frame(
+        pack_head(Kind.JOBS, 6, 2)
+        + pack_batch("jobs", ORIGIN, 41, BODIES[:1], attempt=2, backlog=9, held=0.25, alone=True)[0],
+        head(19, 6, 2) + batch(4, 2, b"", BODIES[:1]),
+    ),
+    "jobs_sent_on": Frame(
+        pack_head(Kind.JOBS, 6, 2) + onward(0, 3),
+        head(19, 6, 2) + batch(9, 2, msgpack([1, {"a": "b"}]), BODIES, OTHER),
+    ),
+    "jobs_sent_on_in_part": Frame(
+        pack_head(Kind.JOBS, 6, 2) + onward(1, 3),
+        head(19, 6, 2) + batch(9, 2, msgpack([0, {"a": "b"}]), BODIES[1:], OTHER, 42),
+    ),
     "acks": Frame(
         pack_head(Kind.ACKS, 7, 4) + pack_acks("jobs", 250, 16_777_300, [(ORIGIN, 45, [(41, 43), (45, 45)])])[0],
         head(20, 7, 4) + msgpack(["jobs", 250, 16_777_300, [[ORIGIN, 45, [41, 43, 45, 45]]]]),
@@ -179,6 +201,10 @@ FRAMES: Final[dict[str, Frame]] = {
     "settle_returned": Frame(
         pack_head(Kind.SETTLE, 9, 4) + pack_settle("jobs", Verdict.RETURNED, ORIGIN, [(46, 50)]),
         head(21, 9, 4) + msgpack(["jobs", 0, ORIGIN, [46, 50], None]),
+    ),
+    "settle_blamed": Frame(
+        pack_head(Kind.SETTLE, 9, 4) + pack_settle("jobs", Verdict.BLAMED, ORIGIN, [(46, 46)]),
+        head(21, 9, 4) + msgpack(["jobs", 6, ORIGIN, [46, 46], None]),
     ),
     "chunk": Frame(
         pack_head(Kind.CHUNK, 10, 4) + pack_chunk(1, 4, 23) + join_message(Kind.JOBS, [b"first frame", b"two"])[4:10],

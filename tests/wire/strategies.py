@@ -6,7 +6,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from meshmq.wire.card import STRING_LIMIT, Card
+from meshmq.wire.card import STRING_LIMIT, Card, Forwards
 from meshmq.wire.fields import NUMBERS
 from meshmq.wire.frames import EPOCHS, Hello, Verdict
 
@@ -45,6 +45,7 @@ cards = st.builds(
     control=addresses,
     direct=addresses,
     pulls=st.lists(names, max_size=8).map(tuple),
+    forwards=st.builds(Forwards, *[st.lists(names, max_size=3).map(tuple)] * 3),
 )
 #: What any MessagePack of plain values may be.
 fields = st.recursive(

@@ -19,9 +19,10 @@ from meshmq.wire.batches import (
     check_headers,
     headers_bytes,
     pack_batch,
+    pack_onward,
     unpack_batch,
 )
-from tests.wire.golden_frames import ORIGIN, batch, msgpack
+from tests.wire.golden_frames import ORIGIN, OTHER, batch, msgpack
 from tests.wire.strategies import bodies, headers, ids, names
 
 
@@ -42,6 +43,28 @@ def test_a_batch_is_read_back(
     assert (read.attempt, read.backlog, read.held, read.headers, read.buffers) == (attempt, backlog, 0.5, told, ())
     assert [bytes(read.body(index)) for index in range(read.count)] == values
     assert read.size == sum(map(len, values))
+
+
+@given(bodies, headers, st.data())
+def test_what_a_device_sends_on_is_the_same_jobs_in_the_name_of_their_pusher(
+    values: list[bytes], told: dict[int, dict[str, str]], data: st.DataObject
+) -> None:
+    told = {index: header for index, header in told.items() if index < len(values)}
+    came = unpack_batch(pack_batch("jobs", ORIGIN, 7, values, attempt=3, backlog=9, held=0.5, headers=told))
+    start = data.draw(st.integers(0, len(values) - 1))
+    end = data.draw(st.integers(start + 1, len(values)))
+    read = unpack_batch(pack_onward(came, start, end, pusher=OTHER, backlog=4, held=1.5))
+    assert (read.origin, read.first, read.count, read.attempt) == (ORIGIN, 7 + start, end - start, 3)
+    assert (read.pusher, read.backlog, read.held, read.alone) == (OTHER, 4, 1.5, False)
+    assert [bytes(read.body(index)) for index in range(read.count)] == values[start:end]
+    assert read.headers == {index - start: header for index, header in told.items() if start <= index < end}
+
+
+def test_a_device_sends_buffers_on_and_extras_that_hold_nothing_not() -> None:
+    (frame, buffer) = pack_batch("jobs", ORIGIN, 1, [b"\xc0"], attempt=1, backlog=0, held=0.0, buffers=[b"large"])
+    assert unpack_batch(pack_onward(unpack_batch([frame, buffer]), 0, 1, pusher=OTHER, backlog=0, held=0.0)).buffers
+    empty = unpack_batch([batch(1, 1, msgpack([]), [b"\xc0"])])
+    assert bytes(unpack_batch(pack_onward(empty, 0, 1, pusher=OTHER, backlog=0, held=0.0)).body(0)) == b"\xc0"
 
 
 @given(st.lists(st.binary(max_size=9), min_size=1, max_size=5))
@@ -91,6 +114,8 @@ def changed(offset: int, form: str, value: object) -> bytes:
         (changed(30, "!B", 1), "cut short|cannot be read|headers"),
         (changed(30, "!B", 2), "fields that are none"),
         (changed(30, "!B", 128), "fields that are none"),
+        (changed(30, "!B", 8), "cut short|add up|fields that are none"),
+        (batch(4, 1, b"", [b"\xc0", b"\xc0"]), "fields that are none"),
         (changed(35, "!f", float("nan")), "age"),
         (changed(35, "!f", float("inf")), "age"),
         (changed(35, "!f", -1.0), "age"),

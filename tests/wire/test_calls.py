@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,7 @@ from meshmq.wire.calls import (
     pack_cancel,
     pack_demand,
     pack_failure,
+    pack_loss,
     pack_request,
     unpack_answer,
     unpack_cancel,
@@ -50,14 +52,14 @@ requests = st.builds(
     st.integers(1, NUMBERS - 1),
     st.integers(0, NUMBERS - 1),
     st.none() | st.dictionaries(texts, texts, min_size=1, max_size=5),
-)
+).flatmap(lambda request: st.sampled_from([request, replace(request, caller=bytes(range(16)), held=0.5)]))
 
 
 def told(request: Request) -> tuple[object, ...]:
     value = request.value
     return (
         request.id, request.service, bytes(value.body), value.buffers, request.left, request.idempotent,
-        request.stream, request.attempt, request.demand, request.headers,
+        request.stream, request.attempt, request.demand, request.headers, request.caller, request.held,
     )  # fmt: skip
 
 
@@ -66,11 +68,31 @@ def test_request_is_read_as_it_was_packed(request: Request) -> None:
     assert told(unpack_request(pack_request(request))) == told(request)
 
 
-@given(ids, st.sampled_from([status for status in Status if status is not Status.FAILED]), values, st.integers(0, 99))
+@given(
+    ids,
+    st.sampled_from([status for status in Status if status not in (Status.FAILED, Status.LOST)]),
+    values,
+    st.integers(0, 99),
+)
 def test_answer_is_read_as_it_was_packed(call: bytes, status: Status, value: Value, number: int) -> None:
     answer = unpack_answer(pack_answer(call, status, value, number=number, word="too late"))
     assert (answer.id, answer.status, answer.number, answer.word) == (call, status, number, "too late")
     assert (bytes(answer.value.body), answer.value.buffers, answer.failure) == (value.body, value.buffers, None)
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_loss_is_read_as_it_was_packed(name: str, reason: str) -> None:
+    answer = unpack_answer(pack_loss(CALL, name, reason))
+    assert answer.status is Status.LOST
+    assert answer.loss is not None
+    if not any("\ud800" <= letter <= "\udfff" for letter in name + reason):
+        assert answer.loss == (name, reason)
+
+
+@pytest.mark.parametrize("more", [[], [b"short", 0.5], [bytes(16)], [bytes(16), 1], [bytes(16), -1.0], [b"", 0.5]])
+def test_what_a_device_sends_on_without_a_caller_is_refused(more: list[object]) -> None:
+    with pytest.raises(ProtocolError):
+        unpack_request([framed([CALL, "add", None, 4, 1, 0, None, *more], b"")])
 
 
 def test_failure_is_read_as_it_was_packed() -> None:

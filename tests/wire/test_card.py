@@ -113,6 +113,10 @@ def test_any_list_of_peers_is_one_or_a_protocol_error(value: object) -> None:
         {"pulls": ["jobs", ""]},
         {"pulls": ["x" * 201]},
         {"pulls": ["jobs"] * (NAMES_LIMIT + 1)},
+        {"forwards": {"jobs": 1}},
+        {"forwards": ["jobs"]},
+        {"forwards": [["jobs", ""]]},
+        {"forwards": [["jobs"] * (NAMES_LIMIT - 1)] * 3},
     ],
 )
 def test_a_card_that_is_none_is_refused(wrong: dict[str, object]) -> None:

@@ -71,7 +71,7 @@ LIMITS = {
     "bytes of a body on the control link": card.BODY_LIMIT,
     "ranges in one ACKS or SETTLE": fields.RANGES_LIMIT,
     "origins in one ACKS": frames.GROUPS_LIMIT,
-    "queues and services on a card": card.NAMES_LIMIT,
+    "names on a card: queues, services, and what is forwarded": card.NAMES_LIMIT,
     "addresses of one node, of each link": card.ADDRESSES_LIMIT,
     "characters of an address": card.STRING_LIMIT,
     "subscriptions of one connection": published.MOST_CLAIMS,

@@ -114,6 +114,9 @@ class Caller(Placing):
             self.counts[call.asking.service].counts["refused"] += 1
             if not call.asked and call.assigned is None:
                 self._fresh[call] = None
+        elif answer.loss is not None:  # as if our own session with that server had ended
+            server, reason = answer.loss
+            self._lose(call, peer, f"{server} behind {self._ground.name_of(peer)}: {reason}", now)
         else:
             self._unask(call, peer)
             if call.asking.stream and answer.status is Status.DONE:
@@ -152,15 +155,18 @@ class Caller(Placing):
         """Move or fail what a peer had, whose session is over."""
         self._owed.pop(peer, None)
         for call in list(self._asked.get(peer, ())):
-            self._unask(call, peer)
-            call.lost = f"{self._ground.name_of(peer)}: {reason}"
-            asking = call.asking
-            if asking.idempotent and not asking.stream:
-                self.counts[asking.service].counts["moved"] += 1
-                if not call.asked and call.assigned is None:
-                    self._fresh[call] = None
-            else:
-                self._fail(call, endings.lost(call), now)
+            self._lose(call, peer, f"{self._ground.name_of(peer)}: {reason}", now)
+
+    def _lose(self, call: Call, peer: bytes, words: str, now: float) -> None:
+        self._unask(call, peer)
+        call.lost = words
+        asking = call.asking
+        if asking.idempotent and not asking.stream:
+            self.counts[asking.service].counts["moved"] += 1
+            if not call.asked and call.assigned is None:
+                self._fresh[call] = None
+        else:
+            self._fail(call, endings.lost(call), now)
 
     def roster_changed(self, now: float) -> None:
         """Look anew for servers; who refused because it was closing may serve again."""

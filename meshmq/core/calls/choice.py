@@ -1,4 +1,7 @@
-"""Which server gets a call: least outstanding, then least recently used; by a key; by name."""
+"""Which server gets a call: least outstanding, then least recently used; by a key; by name.
+
+Where devices stand before a service, they are its servers, but for a call with a key or for one node alone.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,12 @@ _HEX: Final = re.compile("[0-9a-f]{32}")
 class Choice:
     """Who serves what, and how much each has of us. ``serves(name)`` says whether we serve a name ourselves."""
 
-    def __init__(self, ground: Ground, serves: Callable[[str], bool]) -> None:
+    def __init__(self, ground: Ground, serves: Callable[[str], bool], *, directly: bool = False) -> None:
         self._ground, self._serves = ground, serves
+        #: Whether devices are passed over.
+        self._directly = directly
         self._here: dict[str, list[bytes]] = {}
+        self._before: dict[str, list[bytes]] = {}
         self._outstanding: Counter[bytes] = Counter()
         self._used: dict[bytes, int] = {}
         self._uses = 0
@@ -31,6 +37,7 @@ class Choice:
     def forget(self) -> None:
         """Look at the roster anew: it has changed."""
         self._here.clear()
+        self._before.clear()
         if len(self._used) > 2 * len(self._ground.roster) + SLACK:
             self._used = {peer: use for peer, use in self._used.items() if peer in self._ground.roster}
 
@@ -56,6 +63,8 @@ class Choice:
         if asking.to is not None:
             named = self.named(asking.to)
             servers = [peer for peer in servers if peer == named]
+        elif servers and asking.key is None and not self._directly:
+            servers = self._devices(asking.service) or servers
         found = [peer for peer in servers if peer not in avoided]
         if not found:
             return None
@@ -64,6 +73,16 @@ class Choice:
             return max(found, key=lambda peer: blake2b(key + peer, digest_size=16).digest())
         at_work = [peer for peer in found if not self._stalled(peer)]
         return min(at_work or found, key=lambda peer: (self._outstanding[peer], self._used.get(peer, 0)))
+
+    def _devices(self, service: str) -> list[bytes]:
+        found = self._before.get(service)
+        if found is None:
+            found = self._before[service] = [
+                peer.id
+                for peer in self._ground.roster.values()
+                if peer.card.state == "up" and service in peer.card.forwards.services
+            ]
+        return found
 
     def named(self, to: str) -> bytes | None:
         """Return the node of that name, or of that id in hex; ``None`` where none is here.

@@ -30,6 +30,8 @@ class Ends:
         self.draining = False
         self._known: dict[Key, Incoming] = {}
         self._of_peer: dict[bytes, dict[Incoming, None]] = {}
+        #: What devices sent on, by device and id.
+        self._through: dict[Key, Incoming] = {}
         self._remembered = Remembered(settings.reply_cache, settings.request_bytes)
         self._alarms: Alarms[Incoming] = Alarms()
         self._forget_at: float | None = None
@@ -95,12 +97,23 @@ class Ends:
         incoming.over = True
         incoming.on_cancel = None
         del self._known[incoming.key]
+        self._depart(incoming)
+        self._alarms.set(incoming, None)
+        return self.lines[incoming.service]
+
+    def _arrive(self, incoming: Incoming, peer: bytes) -> None:
+        """Note by whom a request came last: it is answered there."""
+        incoming.peer = peer
+        self._of_peer.setdefault(peer, {})[incoming] = None
+        if incoming.caller != peer:
+            self._through[peer, incoming.id] = incoming
+
+    def _depart(self, incoming: Incoming) -> None:
+        self._through.pop((incoming.peer, incoming.id), None)
         others = self._of_peer[incoming.peer]
         del others[incoming]
         if not others:
             del self._of_peer[incoming.peer]
-        self._alarms.set(incoming, None)
-        return self.lines[incoming.service]
 
     def _post(self, incoming: Incoming, frames: Sequence[bytes]) -> None:
         self._ground.post(incoming.peer, Kind.ANSWER, frames, incoming.id)

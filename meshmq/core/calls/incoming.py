@@ -17,12 +17,14 @@ class Incoming:
     """One request that came. Attributes may be read by anybody; they change under the engine's lock alone."""
 
     __slots__ = (
-        "arrived", "attempt", "began", "cancelled", "deadline", "demand", "headers", "id", "idempotent", "on_cancel",
-        "over", "peer", "running", "sent", "service", "size", "span", "stream", "value",
+        "arrived", "attempt", "began", "caller", "cancelled", "deadline", "demand", "headers", "held", "id",
+        "idempotent", "on_cancel", "over", "peer", "running", "sent", "service", "size", "span", "stream", "value",
     )  # fmt: skip
 
     def __init__(self, request: Request, peer: bytes, now: float) -> None:
         self.id, self.service, self.peer = request.id, request.service, peer
+        #: Who asks; a device has sent it on where that is not the peer.
+        self.caller, self.held = request.caller or peer, request.held
         self.value: Value = request.value
         self.headers: Headers | None = request.headers
         self.idempotent, self.stream, self.attempt = request.idempotent, request.stream, request.attempt
@@ -47,7 +49,7 @@ class Incoming:
     @property
     def key(self) -> Key:
         """Who asked, and the id."""
-        return self.peer, self.id
+        return self.caller, self.id
 
 
 class Line:

@@ -64,9 +64,10 @@ class Server(Ends):
         ``asked`` is called, under the lock, when one comes, for who does not wait for the wake.
 
         Raises:
-            ConfigError: there is no room for one more on the card.
+            ConfigError: there is no room for one more on the card, or this node is a device for it.
         """
         line = self.lines.get(service)
+        self._ground.refuse_service(service)
         if shown and service not in self.served:
             if self._ground.names_shown() >= NAMES_LIMIT:
                 raise ConfigError(f"a node pulls and serves at most {NAMES_LIMIT:,} names, and {service!r} is one more")
@@ -169,7 +170,7 @@ class Server(Ends):
         most, room = self._ground.settings.request_backlog, self._ground.settings.request_bytes
         if unread > UNREAD * room:
             raise ProtocolError("it asks and does not read the answers")
-        key = (peer, request.id)
+        key = (request.caller or peer, request.id)
         line = self.lines.get(request.service)
         known = self._known.get(key)
         answered = self._remembered.get(key, now) if known is None else None
@@ -178,6 +179,9 @@ class Server(Ends):
                 line.counts["repeats"] += 1
             if answered is not None:
                 self._ground.post(peer, Kind.ANSWER, answered, request.id)
+            elif known is not None and known.peer != peer:  # it comes by another way now
+                self._depart(known)
+                self._arrive(known, peer)
             return
         incoming = Incoming(request, peer, now)
         if line is not None:
@@ -197,7 +201,7 @@ class Server(Ends):
         else:
             incoming.idempotent = incoming.idempotent or line.idempotent
             self._known[key] = incoming
-            self._of_peer.setdefault(peer, {})[incoming] = None
+            self._arrive(incoming, peer)
             line.add(incoming)
             if incoming.deadline is not None:
                 self._alarms.set(incoming, incoming.deadline)
@@ -208,13 +212,13 @@ class Server(Ends):
 
     def cancel(self, peer: bytes, call: bytes) -> None:
         """Learn that a caller does not wait any more."""
-        incoming = self._known.get((peer, call))
-        if incoming is not None:
+        incoming = self._known.get((peer, call)) or self._through.get((peer, call))
+        if incoming is not None and incoming.peer == peer:
             self._drop(incoming, "cancelled")
 
     def demand(self, peer: bytes, call: bytes, items: int) -> None:
         """Learn how many items of a stream the caller takes, counted from its beginning."""
-        incoming = self._known.get((peer, call))
+        incoming = self._known.get((peer, call)) or self._through.get((peer, call))
         if incoming is not None and items > incoming.demand:
             incoming.demand = items
             self._ground.woken.append((("demand", call), 1))

@@ -11,9 +11,12 @@ from meshmq.core.calls.call import Call
 from meshmq.core.calls.incoming import Incoming
 from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
+from meshmq.wire.card import Forwards
 from tests.core.calls.hamlet import Hamlet
+from tests.scale import scale
 
 SERVERS = (1, 2)
+DEVICE = 3
 servers = st.sampled_from(SERVERS)
 spans = st.sampled_from([0.0, 0.02, 0.3, 1.5, 5.0])
 asks = st.fixed_dictionaries(
@@ -41,10 +44,17 @@ steps = st.one_of(
 
 
 class World:
-    """A caller, two servers, and what was seen of them."""
+    """A caller, two servers, maybe a device before them, and what was seen of them."""
 
-    def __init__(self) -> None:
-        self.hamlet = Hamlet(3, settings=Settings(request_backlog=4))
+    def __init__(self, *, device: bool = False) -> None:
+        self.device = device
+        self.hamlet = Hamlet(3 + device, serving=False, settings=Settings(request_backlog=4))
+        for server in SERVERS:
+            self.hamlet.serve(server)
+        if device:
+            names = Forwards(services=("add",))
+            self.hamlet.do(DEVICE, lambda node, now: node.relay.forward(names, now))
+        self.hamlet.run(0.5)
         self.calls: list[Call] = []
         self.taken: list[tuple[int, Incoming]] = []
         self.ran: set[tuple[int, bytes]] = set()
@@ -117,6 +127,9 @@ class World:
         for index, incoming in self.taken:
             if self.up(index):
                 self.hamlet.answer(index, incoming)
+        for index in filter(self.up, SERVERS):  # what is idempotent waits, though the device is gone that sent it on
+            while self.device and self.hamlet.waiting(index):
+                self.hamlet.answer(index, self.hamlet.take(index))
         self.hamlet.run(30.0)
 
     def check(self) -> None:
@@ -130,6 +143,14 @@ class World:
             ends = ("answered", "failed", "timed_out", "cancelled")
             assert sum(asked.counts[end] for end in ends) == asked.counts["asked"] == len(self.calls)
             assert not asked.outstanding
+        for index in filter(self.up, (DEVICE,) if self.device else ()):
+            passages = self.hamlet[index].relay.passages
+            assert not passages._passing
+            assert not passages._fresh
+            assert not passages._homeless
+            assert not passages._choice._outstanding
+            assert not len(passages._alarms)
+            assert not passages._waiting_bytes
         for index in filter(self.up, SERVERS):
             server = self.hamlet[index].calls.server
             assert not server._known
@@ -141,6 +162,16 @@ class World:
                 assert (line.waiting_bytes, line.running) == (0, 0)
                 went = ("done", "failed", "cancelled", "expired", "refused")
                 assert sum(counts[end] for end in went) == counts["received"]
+
+
+@given(st.lists(steps | st.tuples(st.sampled_from(["crash", "drain", "stall"]), st.just(DEVICE)), max_size=30))
+@settings(max_examples=scale(test=60, stress=500), deadline=None)
+def test_every_call_through_a_device_ends_once_and_nothing_stays(happened: list[tuple[str, object]]) -> None:
+    world = World(device=True)
+    for what, how in happened:
+        world.step(what, how)
+    world.finish()
+    world.check()
 
 
 @given(st.lists(steps, max_size=30))

@@ -1,0 +1,130 @@
+"""How jobs leave: ways to devices or workers, and to whom each outbox sends next."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from random import Random
+
+from meshmq.core.inbox import Inbox
+from meshmq.core.meeting import Meeting
+from meshmq.core.outbox import Outbox
+from meshmq.core.routes import Route
+from meshmq.settings import Settings
+from meshmq.wire.card import Card
+from meshmq.wire.frames import Kind, pack_offer
+
+
+class Sending(Meeting):
+    """A node that gives jobs to those who ask for them."""
+
+    def __init__(self, card: Card, settings: Settings, random: Random, now: float) -> None:
+        super().__init__(card, settings, random, now)
+        self.outboxes: dict[str, Outbox] = {}
+        self.inboxes: dict[str, Inbox] = {}
+        self._local: deque[tuple[Kind, Sequence[bytes]]] = deque()
+
+    def put(self, peer: bytes, kind: Kind, body: bytes) -> bool:
+        """Send a small frame to a peer, or to ourselves; ``False`` where no session stands."""
+        if peer == self.node_id:
+            self._local.append((kind, [body]))
+            return True
+        session = self.sessions.get(peer)
+        if session is None or not session.live:
+            return False
+        session.put(kind, body)
+        return True
+
+    def _seek(self, outbox: Outbox, now: float) -> None:
+        """Open a way to every device of a queue that has jobs; where there is none, to every worker."""
+        queue, roster = outbox.queue, self.presence.roster
+        if queue in self.inboxes:
+            self._offer(outbox, outbox.open(self.node_id))
+        devices, pullers = roster.devices(queue), roster.pullers(queue)
+        for peer in devices or pullers:
+            if self._reach(peer.id, now):
+                self._offer(outbox, outbox.open(peer.id, onward=bool(devices)))
+        through = {self.node_id, *(peer.id for peer in devices or pullers)}
+        for route in outbox.routes.values():
+            route.aside = bool(devices) and route.peer not in through
+            if route.aside and route.told_backlog > 0:
+                self._tell_backlog(outbox, route, 0)
+        for to in outbox.backlog.directed.targets if devices else ():
+            bearer = self._bearer(to)
+            if bearer is not None and any(peer.id == bearer for peer in pullers) and self._reach(bearer, now):
+                route = outbox.open(bearer)
+                route.aside = bearer not in through
+                if route.told_backlog < 0:
+                    self._tell_backlog(outbox, route, outbox.backlog.directed.waiting(to))
+
+    def _reach(self, peer: bytes, now: float) -> bool:
+        """Ask for a session with a peer; whether one stands."""
+        session = self._session(peer)
+        if not session.live:
+            session.want(now)
+            self._soon(now)
+        return session.live
+
+    def _offer(self, outbox: Outbox, route: Route) -> None:
+        asks = outbox.waiting and route.free <= 0 and not route.told_backlog
+        if route.told_backlog < 0 or asks:
+            self._tell_backlog(outbox, route, outbox.waiting)
+        elif route.onward and not outbox.waiting and route.told_backlog > 0:
+            self._tell_backlog(outbox, route, 0)  # what it granted may go to others
+
+    def _tell_backlog(self, outbox: Outbox, route: Route, backlog: int) -> None:
+        route.told_backlog = backlog
+        self.put(route.peer, Kind.OFFER, pack_offer(outbox.queue, backlog))
+
+    def _pump(self, outbox: Outbox, now: float) -> None:
+        room = partial(self._has_room, outbox.queue)
+        while (route := outbox.best(room)) is not None:
+            if route.peer == self.node_id:
+                self._local.append((Kind.JOBS, outbox.next_batch(route, now)))
+                continue
+            session = self.sessions[route.peer]
+            session.pump(now, partial(self._next_jobs, outbox, route.peer, now), outbox.queue)
+            self._soon_of(session)
+        for to in outbox.backlog.directed.targets:
+            self._pump_directed(outbox, to, now)
+        for route in outbox.routes.values():
+            if not route.aside:
+                self._offer(outbox, route)
+        if outbox.deadline is not None:
+            self._soon(outbox.deadline)
+
+    def _pump_directed(self, outbox: Outbox, to: str, now: float) -> None:
+        """Send jobs to the one node that is to do them, if it is here and has room."""
+        peer, directed = self._bearer(to), outbox.backlog.directed
+        route = outbox.routes.get(peer) if peer is not None else None
+        if peer is None or route is None:
+            return
+
+        def source() -> tuple[Kind, Sequence[bytes]] | None:
+            if not directed.waiting(to) or route.free <= 0 or route.alone or not self._has_room(outbox.queue, peer):
+                return None
+            return Kind.JOBS, outbox.next_directed(route, to, now)
+
+        if peer == self.node_id:
+            self._local.extend(iter(source, None))
+        else:
+            self.sessions[peer].pump(now, source, outbox.queue)
+            self._soon_of(self.sessions[peer])
+        if directed.waiting(to) and route.free <= 0 and not route.told_backlog:
+            self._tell_backlog(outbox, route, directed.waiting(to))
+
+    def _bearer(self, to: str) -> bytes | None:
+        raise NotImplementedError
+
+    def _next_jobs(self, outbox: Outbox, peer: bytes, now: float) -> tuple[Kind, Sequence[bytes]] | None:
+        route = outbox.best(partial(self._has_room, outbox.queue))
+        if route is None or route.peer != peer:
+            return None
+        return Kind.JOBS, outbox.next_batch(route, now)
+
+    def _has_room(self, queue: str, peer: bytes) -> bool:
+        if peer == self.node_id:
+            return True
+        session = self.sessions.get(peer)
+        return session is not None and session.room() and not session.carries(queue)

@@ -1,0 +1,118 @@
+"""Devices in processes of their own, between pushers and workers that live and die."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from random import Random
+from typing import Final
+
+import pytest
+
+import meshmq
+from tests.network.children import LIMIT, Child
+from tests.network.conftest import Spawn, Start
+from tests.network.test_kills import flushed
+from tests.network.workforce import Workforce
+from tests.scale import STRESS, scale
+
+JOBS: Final = scale(60, 1_000)
+WORKERS: Final = 4
+KILL_EVERY: Final = 0.3 if STRESS else 0.2
+WORK: Final = 0.02 if STRESS else 0.05
+
+HUB: Final = """
+import sys, meshmq
+with meshmq.Node(sys.argv[1]) as node:
+    node.device(queues=["jobs"])
+    print("open", flush=True)
+    node.run()
+"""
+
+
+def hub(spawn: Spawn, mesh: str, name: str = "hub") -> Child:
+    """Start a device; it is open."""
+    child = spawn(HUB, name, env={"MESHMQ_MESH": mesh})
+    child.until("open")
+    return child
+
+
+def until(node: meshmq.Node, holds: Callable[[], bool]) -> None:
+    """Wait until what happens to the roster has made something hold."""
+    for _ in node.events(LIMIT):
+        if holds():
+            return
+    raise AssertionError("it never held")
+
+
+def forwarding(node: meshmq.Node) -> int:
+    return sum(bool(peer.forwards) for peer in node.peers())
+
+
+def test_workers_and_the_device_are_killed_and_no_job_is_lost(spawn: Spawn, mesh_name: str) -> None:
+    random = Random(1)
+    device = hub(spawn, mesh_name)
+    team = Workforce(spawn, mesh_name, "jobs", WORKERS, "--seconds", WORK)
+    kills = 0
+    with meshmq.Node("boss", mesh=mesh_name) as node:
+        until(node, lambda: forwarding(node) == 1)
+        node.wait_for(pull="jobs", count=WORKERS, timeout=LIMIT)
+        node.queue("jobs").push_many(range(JOBS))
+        while not flushed(node, KILL_EVERY):
+            if kills % 2:
+                device.kill()
+                device = hub(spawn, mesh_name)
+            else:
+                team.replace_any(random)
+            kills += 1
+        stats = node.stats()["queues"]["jobs"]["push"]
+    record = team.end()
+    assert kills
+    assert sorted(record.done) == list(range(JOBS))
+    assert record.unflagged_twice == []
+    assert all(len(ids) == 1 for ids in record.ids.values())
+    assert (stats["pushed"], stats["acked"], stats["depth"]) == (JOBS, JOBS, 0)
+    print(f"{kills} kills, {record.repeats} executions and {stats['redelivered']} deliveries more than once")
+
+
+def test_a_job_that_kills_its_worker_behind_a_device_harms_no_neighbour(spawn: Spawn, mesh_name: str) -> None:
+    poison = JOBS // 3
+    hub(spawn, mesh_name)
+    team = Workforce(spawn, mesh_name, "jobs", WORKERS, "--prefetch", 200, "--seconds", 0.002, "--poison", poison)
+    with meshmq.Node("boss", mesh=mesh_name) as node:
+        until(node, lambda: forwarding(node) == 1)
+        node.wait_for(pull="jobs", count=WORKERS, timeout=LIMIT)
+        queue = node.queue("jobs")
+        queue.push_many(range(JOBS))
+        deaths = 0
+        while queue.depth > 1 or deaths < 3:
+            flushed(node, 0.05)
+            deaths += team.replace_dead()
+        with pytest.raises(meshmq.Undelivered) as left:
+            node.close(0)
+    assert sum(left.value.queues["jobs"]) == 1
+    record = team.end()
+    assert sorted(record.done) == [job for job in range(JOBS) if job != poison]
+    assert record.unflagged_twice == []
+    assert len(record.attempts[poison]) >= 3
+    assert {job: highest for job, highest in record.highest.items() if highest > 2 and job != poison} == {}
+
+
+def test_the_command_is_a_device_until_it_is_ended(start: Start, mesh_name: str) -> None:
+    command = [sys.executable, "-m", "meshmq", "device", "--name", "hub", "--queue", "jobs"]
+    device = start(command, env={"MESHMQ_MESH": mesh_name})
+    with meshmq.Node("pusher", mesh=mesh_name) as pusher, meshmq.Node("worker", mesh=mesh_name) as worker:
+        until(pusher, lambda: forwarding(pusher) == 1)
+        jobs = worker.pull("jobs")
+        pusher.push("jobs", 1)
+        message = jobs.receive(LIMIT)
+        assert (message.data, message.sender, message.via) == (1, "pusher", "hub")
+        message.ack()
+        pusher.request("meshmq.drain", to="hub", timeout=LIMIT)
+        assert device.wait() == 0
+        until(pusher, lambda: forwarding(pusher) == 0)
+        pusher.push("jobs", 2)
+        message = jobs.receive(LIMIT)
+        assert message.via == ""
+        message.ack()
+    assert "stands before 'jobs'" in device.stderr
