@@ -16,7 +16,7 @@ from tests.network.conftest import Start
 from tests.scale import scale
 
 KILLS: Final = scale(2, 10)
-JOBS: Final = scale(300, 20_000)
+JOBS: Final = scale(300, 8_000)
 RULES: Final = """
 exchange = "shop"
 from_queues = "orders"
