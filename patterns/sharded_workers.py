@@ -62,8 +62,8 @@ class Shards:
         self._node.reply(self._claims)(self._taken)  # before anybody knows of the node
         with self._node:
             self._me = f"{self._node.name} {self._node.stats()['id']}"
-            while not over.wait(0.05):
-                workers = self._workers()
+            while not over.wait(0.05) or self._open:
+                workers = self._workers() if not over.is_set() else ["nobody"]
                 ours = {shard for shard in self._shards if _first(shard, workers) == self._me}
                 with self._lock:  # no batch is in hand
                     for shard in self._open.keys() - ours:
