@@ -48,6 +48,7 @@ class Screen:
             with redirect_stderr(stream):
                 yield
         finally:
+            stream.end()
             for handler in handlers:
                 handler.setStream(self._stream)
 
@@ -100,9 +101,19 @@ class Screen:
 
 
 class _Above(io.TextIOBase):
+    """Passes whole lines on: the table cannot stand behind half of one."""
+
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
+        self._rest = ""
 
     def write(self, text: str) -> int:
-        self._screen.print_above(text)
+        whole, newline, self._rest = (self._rest + text).rpartition("\n")
+        if newline:
+            self._screen.print_above(whole + newline)
         return len(text)
+
+    def end(self) -> None:
+        """Pass on what no line's end has come for."""
+        if self._rest:
+            self.write("\n")

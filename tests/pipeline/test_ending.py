@@ -1,0 +1,119 @@
+"""How a run ends: by its source, by a signal, by what goes wrong; and what it never does."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.network.children import LIMIT, Child
+from tests.pipeline.conftest import Up
+from tests.scale import scale
+
+FOREVER = 0
+
+
+def begun(child: Child) -> dict[str, int]:
+    """Wait until values are done; returns the process ids."""
+    while True:
+        line = child.line()
+        if line.startswith("at ") and int(line.split()[2]) > 0:
+            return {label: int(pid) for label, pid in (word.split("=") for word in line.split()[4:])}
+
+
+def last(child: Child, pattern: str) -> re.Match[str]:
+    """Return what fits among the lines that are left."""
+    lines = child.rest()
+    found = [match for line in lines if (match := re.search(pattern, line))]
+    assert found, "\n".join([*lines, child.stderr])
+    return found[-1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_the_source_and_what_it_has_given_is_done(up: Up, number: signal.Signals) -> None:
+    child = up("endless", FOREVER, 0)
+    begun(child)
+    child.signal(number)
+    lines = child.rest()
+    assert child.wait() == 0, child.stderr
+    assert lines[-1].startswith("complete False given ")
+    (counted,) = [line for line in lines if line.startswith("count-1: count ")]
+    assert counted.endswith("whole True"), "all up to the last that was given"
+
+
+def test_second_signal_ends_all_at_once(up: Up) -> None:
+    child = up("endless", FOREVER, 5)
+    child.until("begun")
+    child.until("at ")
+    child.signal(signal.SIGINT)
+    child.signal(signal.SIGTERM)
+    assert child.wait() in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+
+
+def test_source_that_raises_ends_the_run_and_what_it_gave_is_done(up: Up) -> None:
+    child = up("endless", 20, 0, "raise")
+    assert last(child, r"count (\d+) whole (\w+)").groups() == ("20", "True")
+    assert child.wait() == 1
+    assert "source 'numbers' raised; what it gave before is done" in child.stderr
+
+
+def test_source_that_is_killed_begins_anew(up: Up) -> None:
+    child = up("endless", 100, 0.01)
+    os.kill(begun(child)["numbers-1"], signal.SIGKILL)
+    assert last(child, r"count (\d+) whole (\w+)").groups() == ("100", "True")
+    assert child.wait() == 0
+    assert "numbers-1 has ended with -9; it is started again" in child.stderr
+
+
+def test_program_that_runs_its_pipeline_when_it_is_imported_is_told(up: Up, tmp_path: Path) -> None:
+    program = tmp_path / "careless.py"
+    program.write_text(
+        "from meshmq import Pipeline\n"
+        "pipeline = Pipeline('careless')\n"
+        "@pipeline.source\n"
+        "def numbers(): yield 1\n"
+        "@pipeline.sink\n"
+        "def end(value): pass\n"
+        "pipeline.run()\n"
+    )
+    child = up(str(program.with_suffix("")))
+    assert 'put pipeline.run() behind if __name__ == "__main__":' in "\n".join(child.rest())
+    assert child.wait() == 1
+    assert "a process of 'careless' cannot do what it is to; it has said why" in child.stderr
+
+
+@pytest.mark.timeout(300)
+def test_memory_is_flat_behind_a_sink_that_is_slower_than_all_before_it(up: Up) -> None:
+    """The source could give a hundred times as much: it waits, and so does everybody in between."""
+    child = up("endless", FOREVER, 0.01)
+    processes = begun(child)
+    at, looks = [0, 0], 0
+    first: dict[str, int] = {}
+    while looks < scale(12, 240):
+        line = child.line()
+        if not line.startswith("at "):
+            continue
+        before, at = at, [int(word) for word in line.split()[1:3]]
+        if not first and at[0] - before[0] > max(100, 3 * (at[1] - before[1])):
+            continue  # buffers are filling still
+        first = first or {label: memory_of(process) for label, process in processes.items()}
+        looks += 1
+        assert at[0] - at[1] <= 3_500, "1,000 for the source, and for each worker of the stage"
+    assert line.split()[3] == "count", "the others wait for it"
+    grown = {label: memory_of(process) - first[label] for label, process in processes.items()}
+    assert max(grown.values()) < 4 * 1024 * 1024, grown
+    child.signal(signal.SIGINT)
+    child.signal(signal.SIGTERM)  # the second ends it at once
+    child.wait(LIMIT)
+
+
+def memory_of(process: int) -> int:
+    """Return the bytes of a process that are in memory."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except OSError:
+        pytest.skip("no /proc/PID/statm here: the memory of a process is not known")
+    return pages * os.sysconf("SC_PAGE_SIZE")
