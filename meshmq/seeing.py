@@ -235,8 +235,8 @@ def _serving(line: Line, elapsed: float, now: float) -> dict[str, Any]:
     }
 
 
-def _forwarding(relay: Relay, elapsed: float) -> dict[str, dict[str, Any]]:
-    return {
+def _forwarding(relay: Relay, elapsed: float) -> dict[str, dict[str, dict[str, Any]]]:
+    queues: dict[str, dict[str, Any]] = {
         queue: {
             "pushers": len(transit.pushers),
             "workers": len(transit.workers),
@@ -250,6 +250,12 @@ def _forwarding(relay: Relay, elapsed: float) -> dict[str, dict[str, Any]]:
         }
         for queue, transit in relay.queues.items()
     }
+    services: dict[str, dict[str, Any]] = {}
+    for service, counts in relay.passages.counts.items():
+        told = {word: counts[word] for word in ("received", "answered", "refused", "cancelled", "lost", "retried")}
+        outstanding = relay.passages.outstanding(service)
+        services[service] = {**told, "outstanding": outstanding, "λ": counts["received"] / elapsed}
+    return {"queues": queues, "services": services}
 
 
 def _pushing(outbox: Outbox, elapsed: float, now: float) -> dict[str, Any]:

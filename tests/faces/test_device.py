@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 import meshmq
+from tests.faces.functions import LIMIT, on, pair, serve
 from tests.faces.stage import Actor, Stage, acked, soon, taken
 
 
@@ -24,7 +25,7 @@ async def mesh(stage: Stage) -> tuple[Actor, Actor, Actor]:
 
 
 async def passed(device: Actor) -> int:
-    count = (await device.stats())["forwards"]["jobs"]["acked"]
+    count = (await device.stats())["forwards"]["queues"]["jobs"]["acked"]
     assert isinstance(count, int)
     return count
 
@@ -132,3 +133,102 @@ async def test_what_a_node_forwards_it_does_not_push_and_pull(stage: Stage) -> N
         await node.device()
     with pytest.raises(meshmq.ConfigError, match="a list of names"):
         await node.device(queues="jobs")
+
+
+async def asking(stage: Stage) -> tuple[Actor, Actor, Actor]:
+    """Return a caller and a server, and the device between them."""
+    device = await stage.node("hub")
+    await device.device(services=["add", "count"])
+    caller, server = await pair(stage)
+    await soon(partial(sees, caller, 1))
+    return caller, server, device
+
+
+async def test_requests_go_through_a_device_and_say_so(stage: Stage) -> None:
+    caller, server, device = await asking(stage)
+
+    def tell(data: object, request: meshmq.Request) -> list[object]:
+        assert request.timeout is not None
+        assert 0 <= request.age < 10
+        return [data, request.sender, request.via, request.headers, 0 < request.timeout <= 7]
+
+    await serve(server, "add", on(stage, tell))
+    assert await caller.request("add", 1, timeout=7, headers={"a": "b"}) == [1, "caller", "hub", {"a": "b"}, True]
+    large = bytes(400_000)
+    assert (await caller.request("add", large, timeout=7))[0] == large
+    assert (await caller.request("add", 1, timeout=7, to="server"))[2] == ""
+    assert (await caller.request("add", 1, timeout=7, key="k"))[2] == ""
+    passed = (await device.stats())["forwards"]["services"]["add"]
+    assert (passed["received"], passed["answered"], passed["outstanding"]) == (2, 2, 0)
+
+
+async def test_a_handler_that_raises_and_a_deadline_are_what_they_are_without_it(stage: Stage) -> None:
+    caller, server, _ = await asking(stage)
+
+    def fail(data: object) -> None:
+        raise ValueError("no")
+
+    await serve(server, "add", on(stage, fail))
+    with pytest.raises(meshmq.RemoteError) as failed:
+        await caller.request("add", 1, timeout=LIMIT)
+    assert (failed.value.kind, failed.value.node) == ("ValueError", "server")
+    requests = await server.reply("count")
+    await caller.wait_for(reply="count", timeout=LIMIT)
+    with pytest.raises(meshmq.TimedOut):
+        await caller.request("count", 1, timeout=0.05)
+
+    async def dropped() -> bool:
+        return len(requests) == 0
+
+    await soon(dropped)
+
+
+async def test_a_stream_comes_through_and_a_cancel_goes_through(stage: Stage) -> None:
+    caller, server, _ = await asking(stage)
+    ended: list[bool] = []
+
+    if stage.face == "blocking":
+
+        def count(start: int, request: meshmq.Request) -> object:
+            try:
+                while not request.cancelled:
+                    yield start
+                    start += 1
+            finally:
+                ended.append(True)
+
+        await serve(server, "count", count)
+    else:
+
+        async def count_async(start: int, request: meshmq.Request) -> object:
+            try:
+                while True:
+                    yield start
+                    start += 1
+            finally:
+                ended.append(True)
+
+        await serve(server, "count", count_async)
+    stream = await caller.stream("count", 1, timeout=LIMIT)
+    found = []
+    async for number in stream:
+        found.append(number)
+        if number == 200:
+            break
+    await stream.close()
+    assert found == list(range(1, 201))
+
+    async def over() -> bool:
+        return bool(ended)
+
+    await soon(over)
+
+
+async def test_what_a_node_forwards_it_does_not_serve(stage: Stage) -> None:
+    node = await stage.node("hub")
+    await node.device(services=["add"])
+    with pytest.raises(meshmq.ConfigError, match="is a device for 'add'"):
+        await node.reply("add")
+    await node.reply("count")
+    with pytest.raises(meshmq.ConfigError, match="serves 'count' itself"):
+        await node.device(services=["count"])

@@ -24,8 +24,22 @@ WORK: Final = 0.02 if STRESS else 0.05
 HUB: Final = """
 import sys, meshmq
 with meshmq.Node(sys.argv[1]) as node:
-    node.device(queues=["jobs"])
+    node.device(queues=["jobs"], services=["whose", "die"])
     print("open", flush=True)
+    node.run()
+"""
+
+SERVER: Final = """
+import os, signal, sys, meshmq
+with meshmq.Node(sys.argv[1]) as node:
+    @node.reply("whose")
+    def whose(data, request):
+        return [node.name, request.via]
+
+    @node.reply("die")
+    def die(data):
+        os.kill(os.getpid(), signal.SIGKILL)
+
     node.run()
 """
 
@@ -99,7 +113,7 @@ def test_a_job_that_kills_its_worker_behind_a_device_harms_no_neighbour(spawn: S
 
 
 def test_the_command_is_a_device_until_it_is_ended(start: Start, mesh_name: str) -> None:
-    command = [sys.executable, "-m", "meshmq", "device", "--name", "hub", "--queue", "jobs"]
+    command = [sys.executable, "-m", "meshmq", "device", "--name", "hub", "--queue", "jobs", "--service", "add"]
     device = start(command, env={"MESHMQ_MESH": mesh_name})
     with meshmq.Node("pusher", mesh=mesh_name) as pusher, meshmq.Node("worker", mesh=mesh_name) as worker:
         until(pusher, lambda: forwarding(pusher) == 1)
@@ -115,4 +129,28 @@ def test_the_command_is_a_device_until_it_is_ended(start: Start, mesh_name: str)
         message = jobs.receive(LIMIT)
         assert message.via == ""
         message.ack()
-    assert "stands before 'jobs'" in device.stderr
+    assert "stands before 'jobs', 'add'" in device.stderr
+
+
+def test_calls_go_on_when_a_device_is_killed_and_when_a_server_is(spawn: Spawn, mesh_name: str) -> None:
+    device = hub(spawn, mesh_name)
+    servers = [spawn(SERVER, f"server-{number}", env={"MESHMQ_MESH": mesh_name}) for number in range(2)]
+    with meshmq.Node("caller", mesh=mesh_name) as caller:
+        caller.wait_for(reply="whose", count=2, timeout=LIMIT)
+        until(caller, lambda: forwarding(caller) == 1)
+        answers = [caller.request("whose", timeout=LIMIT) for _ in range(4)]
+        assert {via for _, via in answers} == {"hub"}
+        assert {name for name, _ in answers} == {"server-0", "server-1"}
+        assert caller.stats()["sessions"] == 1
+        servers[0].kill()
+        moved = [caller.request("whose", timeout=LIMIT, idempotent=True) for _ in range(4)]
+        assert {name for name, _ in moved} == {"server-1"}
+        with pytest.raises(meshmq.PeerLost) as lost:
+            caller.request("die", timeout=LIMIT)
+        assert lost.value.may_have_run
+        assert "server-1 behind hub" in str(lost.value)
+        spawn(SERVER, "server-2", env={"MESHMQ_MESH": mesh_name})
+        caller.wait_for(reply="whose", timeout=LIMIT)
+        assert caller.request("whose", timeout=LIMIT, idempotent=True) == ["server-2", "hub"]
+        device.kill()
+        assert caller.request("whose", timeout=LIMIT, idempotent=True) == ["server-2", ""]

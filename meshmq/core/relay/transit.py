@@ -254,9 +254,9 @@ class Transit:
                 yield worker, backlog
 
     def answers(self, now: float) -> list[tuple[bytes, Kind, bytes]]:
-        """Return the frames that are due to pushers: settlements, acks, grants."""
+        """Return the frames that are due to pushers: acks, grants, settlements."""
         self._turn_back()
-        frames = self._returns.take()
+        back, frames = self._returns.take(), list[tuple[bytes, Kind, bytes]]()
         due = self._acks.due()
         pushers = self.pushers.values()
         free = 0 if self.draining else max(0, self.free)
@@ -271,7 +271,7 @@ class Transit:
                 frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, *limits, due[peer]))
             else:
                 frames.append((peer, Kind.GRANT, pack_grant(self.queue, *limits)))
-        return frames
+        return frames + back  # in this order: who gets jobs back must not send them again on credit that is over
 
     def _bytes(self, pusher: Pusher) -> int:
         return pusher.finished_bytes + self._settings.prefetch_bytes // len(self.pushers)
