@@ -54,10 +54,10 @@ class RateLimiter:
         until = None if timeout is None else time.monotonic() + timeout
         while True:
             left = None if until is None else max(0.0, until - time.monotonic())
-            try:  # idempotent: when the limiter is killed, the next one is asked
-                return float(self._node.request(self._service, wait, timeout=left, idempotent=True))
-            except meshmq.RemoteError as error:
-                if error.kind != "Unanswered":  # it has left, and another one may come
+            try:
+                return float(self._node.request(self._service, wait, timeout=left))
+            except (meshmq.PeerLost, meshmq.RemoteError) as error:
+                if getattr(error, "kind", "Unanswered") != "Unanswered":  # else the limiter has gone: ask the next
                     raise
 
     @staticmethod
