@@ -36,6 +36,7 @@ CLASSES = {
 INSIDE = {
     "Refused": "codecs: gathers the way to a bad value while it rises; ends as EncodeError",
     "CannotRun": "cli: ends a pull whose command cannot be run; a MeshError, so that it is told in one sentence",
+    "RulesInvalid": "routing: carries all mistakes of a file to `meshmq route`, which ends with exit code 2",
     "UsageError": "cli: ends a command that was given the wrong words, with exit code 2",
     "VersionMismatch": "wire: carries the other end's version to the participant, which refuses the peer",
 }
