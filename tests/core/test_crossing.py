@@ -22,7 +22,7 @@ ONE, TWO = ["--nodes", "6"], ["--nodes", "7"]
 
 @pytest.mark.timeout(scale(test=240, stress=1_800))
 def test_with_devices_no_job_is_lost_and_all_books_balance() -> None:
-    count = scale(test=10, stress=500)
+    count = scale(test=6, stress=500)
     hold(SCENARIO, (0, count, ONE), (count, count, TWO))
 
 

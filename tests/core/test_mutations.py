@@ -130,7 +130,7 @@ class BadLine:
 def test_no_mutated_frame_raises_and_nothing_grows() -> None:
     line = BadLine(seed=5)
     before = 0
-    turns = scale(test=15_000, stress=750_000)  # and a third as many on the control link
+    turns = scale(test=9_000, stress=750_000)  # and a third as many on the control link
     for turn in range(turns):
         line.direct()
         if turn % 3 == 0:
@@ -138,7 +138,7 @@ def test_no_mutated_frame_raises_and_nothing_grows() -> None:
         if turn % 10 == 0:
             line.user()
         line.world()
-        if turn == 10_000:
+        if turn == turns // 3:
             before = resident()
     node = line.node
     assert line.sessions > turns // 500  # many ended by what was in a frame, and
