@@ -6,12 +6,15 @@ the rate at which it works.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from operator import itemgetter
 from typing import Final
 
 from meshmq.core.busy import BusyTime
 from meshmq.settings import Settings
 
 HAND_WORK: Final = 0.005
+_LOW, _HIGH = itemgetter(0), itemgetter(1)
 
 
 class Pace:
@@ -66,7 +69,8 @@ class Ranges:
         return bool(self._edges)
 
     def __contains__(self, number: int) -> bool:
-        return any(first <= number <= last for first, last in reversed(self._edges))
+        place = bisect_left(self._edges, number, key=_HIGH)
+        return place < len(self._edges) and self._edges[place][0] <= number
 
     def add(self, first: int, last: int) -> None:
         """Add ``first`` to ``last``, both included."""
@@ -74,18 +78,10 @@ class Ranges:
         if edges and edges[-1][1] + 1 == first:
             edges[-1][1] = last
             return
-        if not edges or edges[-1][1] < first:
-            edges.append([first, last])
-        else:
-            merged: list[list[int]] = []
-            for low, high in edges:
-                if high + 1 < first or low - 1 > last:
-                    merged.append([low, high])
-                else:
-                    first, last = min(first, low), max(last, high)
-            merged.append([first, last])
-            merged.sort()
-            self._edges = edges = merged
+        low = bisect_left(edges, first - 1, key=_HIGH)
+        high = bisect_right(edges, last + 1, lo=low, key=_LOW)
+        touched = edges[low:high]
+        edges[low:high] = [[min([first, *map(_LOW, touched)]), max([last, *map(_HIGH, touched)])]]
         if len(edges) > self._most:
             del edges[: len(edges) - self._most]
 
