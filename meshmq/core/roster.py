@@ -55,6 +55,8 @@ class Peer:
     one_way_at: float | None = None
     round_trip: float | None = None
     heard_at: float = 0.0
+    #: When it published for the first time since we met; ``None`` before, and where it did so earlier.
+    publishes_at: float | None = None
 
     @property
     def id(self) -> bytes:
@@ -107,6 +109,8 @@ class Roster:
             waits = None if self.claims[card.node_id] else now + ONE_WAY_AFTER
             peer = self.peers[card.node_id] = Peer(card, source, address, now, connection, one_way_at=waits)
         elif card.number >= peer.card.number:
+            if card.publishes and not peer.card.publishes:
+                peer.publishes_at = now
             peer.card = card
         if connection is not None and peer.connection != connection:
             self.unbind(peer)

@@ -225,6 +225,7 @@ class Feed:
             peer = roster.get(publisher)
             if peer is not None:
                 tap.addresses, tap.unreachable = peer.card.topics, not peer.reached
+                tap.here_at, tap.publishes_at = peer.since, peer.publishes_at or tap.publishes_at
 
     # -- work and time -----------------------------------------------------------------------------
 

@@ -45,6 +45,8 @@ class Tap:
         self._mark = 0
         self._failures = 0
         self.dial_at = 0.0
+        #: Since when the publisher is here, and since when it publishes; the latter where it was silent before.
+        self.here_at, self.publishes_at = 0.0, float("-inf")
         #: Where its topics link is; and whether we cannot dial it: then everything comes over the session it opened.
         self.addresses: tuple[str, ...] = ()
         self.unreachable = False
@@ -149,7 +151,7 @@ class Tap:
                 subscription.number,
                 subscription.patterns,
                 subscription.since,
-                max(0.0, now - subscription.opened_at),
+                max(0.0, now - self._began(subscription)),
                 "latest" if subscription.latest else "direct" if direct else "topics",
                 self._mark if over_topics and not direct else 0,
                 subscription.group,
@@ -159,6 +161,15 @@ class Tap:
         if self.stamp and not self.behind:
             self._ground.put(self.publisher, Kind.SEEN, pack_number(self.stamp))
             self.stamp = 0
+
+    def _began(self, subscription: Subscription) -> float:
+        """Return from when on what is published is a subscription's.
+
+        One that was there before the publisher was known to publish may have been ``ready`` without it. Nothing of
+        it may be missed then, however long the question is under way; and there was nothing before.
+        """
+        opened = subscription.opened_at
+        return min(opened, self.here_at) if opened < self.publishes_at else opened
 
     def answers(self, number: int) -> None:
         """Note that a subscription was answered."""

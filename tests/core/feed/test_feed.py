@@ -34,6 +34,18 @@ def test_what_is_published_before_somebody_subscribes_is_not_theirs() -> None:
     assert (heard.seq, heard.body, heard.gap) == (6, b"new", 0)
 
 
+def test_what_is_published_first_after_a_subscription_was_ready_is_heard() -> None:
+    square = Square()
+    square.look()
+    square.run(10)
+    subscription = square.subscribe(1, "a")
+    assert square.ready(1, subscription)  # for nobody publishes
+    square.publish(0, "a", b"first")  # and only now is asked
+    square.run(1)
+    (heard,) = square.heard(1, subscription)
+    assert (heard.seq, heard.body, heard.gap) == (1, b"first", 0)
+
+
 def test_a_node_hears_itself() -> None:
     square = Square(1)
     square.publish(0, "a", b"early")
