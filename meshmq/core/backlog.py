@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from random import Random
+from typing import Final
 
 from meshmq.core.directed import Directed
 from meshmq.core.pauses import Pauses
 from meshmq.core.runs import Run, count_jobs, lengthen, put_back, sift
 from meshmq.settings import Settings
 from meshmq.wire.fields import Ranges
+
+#: Seconds after which jobs that a dead device had given to a worker go to others, should that worker not take them.
+RECALL_PATIENCE: Final = 1.0
 
 
 class Backlog:
@@ -23,6 +27,8 @@ class Backlog:
         self.pauses = Pauses(settings, random)
         self.directed = Directed()
         self.waiting = 0
+        #: When what was recalled goes to anybody.
+        self._recalled_until: float | None = None
 
     @property
     def runs(self) -> list[Run]:
@@ -76,9 +82,26 @@ class Backlog:
             found += taken
         return found + self.directed.sift(spans) + self.pauses.sift(spans)
 
+    def recall(self, runs: list[Run], now: float) -> None:
+        """Put back what was with a device: first to those who have it by its receipts, after a while to anybody."""
+        for run in runs:
+            run.recall()
+        if any(run.at is not None for run in runs):
+            self._recalled_until = now + RECALL_PATIENCE
+        self.to_front(runs)
+
+    @property
+    def deadline(self) -> float | None:
+        """When ``wake`` has something to do."""
+        moments = (self.pauses.deadline, self._recalled_until)
+        return min((moment for moment in moments if moment is not None), default=None)
+
     def wake(self, now: float) -> bool:
-        """Put in front what has paused long enough; whether there was any."""
+        """Put in front what has paused long enough, or was recalled and not taken; whether there was any."""
         back = self.pauses.due(now)
+        if self._recalled_until is not None and now >= self._recalled_until:
+            self._recalled_until = None
+            back += self.directed.release()
         self.suspect(run for run in back if run.alone)
         self.to_front(run for run in back if not run.alone)
         return bool(back)

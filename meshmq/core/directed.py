@@ -65,6 +65,15 @@ class Directed:
         assert run.to is not None
         self._runs.setdefault(run.to, deque()).appendleft(run)
 
+    def release(self) -> list[Run]:
+        """Take out what was recalled from those who had it, for anybody to do."""
+        released = [run for run in self.runs if run.at is not None]
+        for run in released:
+            assert run.to is not None
+            self._runs[run.to].remove(run)
+            run.release()
+        return released
+
     def sift(self, spans: Ranges) -> list[Run]:
         """Take the numbers of all ``spans``, which are sorted and apart, out of what waits."""
         return [taken for runs in self._runs.values() for taken in sift(runs, spans)]

@@ -18,7 +18,7 @@ from meshmq.names import counted
 from meshmq.settings import Settings
 from meshmq.wire.batches import unpack_batch
 from meshmq.wire.card import Card, read_card, unpack_body
-from meshmq.wire.frames import Kind, Verdict, unpack_acks, unpack_grant, unpack_offer, unpack_settle
+from meshmq.wire.frames import Kind, Verdict, unpack_acks, unpack_grant, unpack_offer, unpack_receipt, unpack_settle
 
 QUEUE_SHIFT: Final = 40
 
@@ -119,6 +119,11 @@ class Exchange(Sending):
                     self.say(logging.ERROR, "meshmq.jobs", f"a worker of {queue!r} cannot decode {what} dropped")
                 self._freed(outbox, depth - outbox.depth, now)
                 self._busy_outboxes[queue] = None
+        elif kind is Kind.RECEIPT:
+            queue, worker, origin, ranges = unpack_receipt(body)
+            outbox = self.outboxes.get(queue)
+            if outbox is not None:
+                outbox.placed(peer, worker, origin, ranges)
         elif kind is Kind.CARD:
             _, fields = unpack_body(body)
             card = read_card(fields)

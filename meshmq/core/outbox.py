@@ -183,6 +183,7 @@ class Outbox(Dispatch):
         back = route.land(merged(ranges))
         self._moved = True
         for run in back:
+            run.release()
             if verdict is Verdict.UNREADABLE:
                 self.unreadable += len(run.bodies)
                 self._forget(run)
@@ -205,14 +206,20 @@ class Outbox(Dispatch):
                 run.failures += verdict is Verdict.BLAMED
             self.backlog.suspect(back)
 
+    def placed(self, peer: bytes, worker: bytes, origin: bytes, ranges: Ranges) -> None:
+        """Learn from a device which worker has some jobs."""
+        route = self.routes.get(peer)
+        if route is not None and route.onward:
+            route.place(merged(self._own(origin, ranges)), worker)
+
     def wake(self, now: float) -> bool:
-        """Move what has paused long enough back in front; whether there was any."""
+        """Move what has waited long enough back in front; whether there was any."""
         return self.backlog.wake(now)
 
     @property
     def deadline(self) -> float | None:
-        """When the next paused job is due."""
-        return self.backlog.pauses.deadline
+        """When ``wake`` has something to do."""
+        return self.backlog.deadline
 
     def open(self, peer: bytes, *, onward: bool = False) -> Route:
         """Return the route to a worker, or ``onward`` to a device, made anew where there is none."""
@@ -227,8 +234,8 @@ class Outbox(Dispatch):
         ``begun`` is only a lower bound, for what a dying process said last may be lost with it. So
         everything that was with it goes out again *alone*: the job that killed it is found at its
         second delivery, and no neighbour is delivered a third time because of it. Only the job known
-        to be begun is blamed. After a clean goodbye nobody is, nor of what was with a device,
-        and never one that was handled.
+        to be begun is blamed. After a clean goodbye nobody is, and never one that was handled.
+        What was with a device goes first to those who have it, as far as they are known.
         """
         route = self.routes.pop(peer, None)
         if route is None or not (route.flights or route.held):
@@ -237,7 +244,11 @@ class Outbox(Dispatch):
         back, held = list(route.flights), list(route.held)
         for run in back + held:
             run.attempts += 1
-        if clean or route.onward:
+            if not route.onward:
+                run.release()
+        if route.onward:
+            self.backlog.recall(back + held, now)
+        elif clean:
             self.backlog.to_front(back + held)
         else:
             self.backlog.to_front(held)

@@ -70,6 +70,13 @@ class Route:
         """Note that the worker has handled jobs: none of them can be what kills it."""
         self.held.extend(self.land(spans))
 
+    def place(self, spans: Ranges, worker: bytes) -> None:
+        """Note which worker a device has given jobs to."""
+        for runs in (self.flights, self.held):
+            for run in (placed := sift(runs, spans)):
+                run.at = worker
+            runs.extend(placed)
+
 
 def choose(routes: Iterable[Route], room: Callable[[bytes], bool], *, ready: bool, alone: bool) -> Route | None:
     """Return the route to use next: most free credit, then least recently used.

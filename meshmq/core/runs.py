@@ -17,7 +17,7 @@ RUN_SPAN: Final = 0.005
 class Run:
     """Jobs with consecutive numbers and one history."""
 
-    __slots__ = ("alone", "attempts", "bodies", "failures", "first", "since", "to")
+    __slots__ = ("alone", "at", "attempts", "bodies", "failures", "first", "since", "to")
 
     def __init__(self, first: int, bodies: list[bytes], since: float, attempts: int = 0, failures: int = 0) -> None:
         self.first, self.bodies, self.since = first, bodies, since
@@ -26,6 +26,8 @@ class Run:
         self.alone = False
         #: The name, or the id in hex, of the only node that is to do it.
         self.to: str | None = None
+        #: The worker that has it, by the receipt of a device; the device gone, it is for this worker alone a while.
+        self.at: bytes | None = None
 
     @property
     def last(self) -> int:
@@ -35,8 +37,18 @@ class Run:
     def cut(self, start: int, end: int) -> Run:
         """Return a part of the run, by index."""
         part = Run(self.first + start, self.bodies[start:end], self.since, self.attempts, self.failures)
-        part.to = self.to
+        part.to, part.at = self.to, self.at
         return part
+
+    def recall(self) -> None:
+        """Have it go to the worker that has it, if that is known: there it is known, too, and not done again."""
+        if self.at is not None:
+            self.to = self.at.hex()
+
+    def release(self) -> None:
+        """Have it go to anybody again, whoever has had it; what its pusher meant for one node stays for it."""
+        if self.at is not None:
+            self.to = self.at = None
 
     def join(self, other: Run, now: float) -> bool:
         """Take in the jobs of a run that continues this one, has its history and is about as old; whether it is so."""
@@ -45,7 +57,7 @@ class Run:
             self.first + len(self.bodies) != other.first
             or len(self.bodies) + len(other.bodies) > RUN_JOBS
             or (self.attempts, self.failures) != (other.attempts, other.failures)
-            or self.to != other.to
+            or (self.to, self.at) != (other.to, other.at)
             or apart > max(RUN_SPAN, age / 100)  # so wrong may be the age of what has waited
         ):
             return False
@@ -67,7 +79,7 @@ def lengthen(
     Some are fresh here, and yet not delivered for the first time: what is made of a job that comes again.
     """
     tail = runs[-1] if runs else None
-    alike = tail is not None and tail.attempts == attempts and not tail.failures
+    alike = tail is not None and tail.attempts == attempts and not tail.failures and tail.at is None
     if tail is not None and alike and tail.last + 1 == number and now - tail.since < RUN_SPAN:
         joined = bodies[: RUN_JOBS - len(tail.bodies)]
         tail.bodies += joined

@@ -62,6 +62,7 @@ class Kind(IntEnum):
     ANSWER = 31
     CANCEL = 32
     DEMAND = 33
+    RECEIPT = 34
 
 
 #: Kinds that carry a number and are kept until covered.
@@ -264,3 +265,20 @@ def unpack_settle(body: bytes) -> tuple[str, Verdict, bytes, tuple[tuple[int, in
     # What is not above 0, NaN included, is no pause.
     pause = None if delay is None else float(min(delay, DELAY_LIMIT)) if delay > 0 else 0.0
     return read_name(queue), Verdict(verdict), origin, read_ranges(edges), pause
+
+
+def pack_receipt(queue: str, worker: bytes, origin: bytes, ranges: Ranges) -> bytes:
+    """Return the body of a RECEIPT: a device says which worker has these jobs."""
+    return pack_plain([queue, worker, origin, flat(ranges)])
+
+
+def unpack_receipt(body: bytes) -> tuple[str, bytes, bytes, tuple[tuple[int, int], ...]]:
+    """Read the body of a RECEIPT.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    queue, worker, origin, edges = read_fields(body, str, bytes, bytes, list)
+    if len(worker) != 16 or len(origin) != 16:
+        raise ProtocolError("a RECEIPT with fields of impossible size")
+    return read_name(queue), worker, origin, read_ranges(edges)

@@ -17,6 +17,7 @@ from meshmq.core.exchange import QUEUE_SHIFT
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.core.routes import Route
+from meshmq.core.runs import Run
 from meshmq.core.tray import TRAY_BYTES
 from meshmq.errors import WouldBlock
 from meshmq.links.base import Decider
@@ -47,11 +48,10 @@ class WatchedOutbox(Outbox):
 
     bustle: Bustle
 
-    def next_batch(self, route: Route, now: float) -> list[bytes]:
+    def _send(self, route: Route, run: Run, backlog: int, now: float) -> list[bytes]:
         assert route.bytes_sent < route.bytes_limit, "sent beyond the bytes granted"
-        frames = super().next_batch(route, now)
+        frames = super()._send(route, run, backlog, now)
         assert route.jobs_sent <= route.jobs_limit, "sent beyond the jobs granted"
-        run = route.flights[-1]
         for number in range(run.first, run.last + 1):
             self.bustle.by_number[self.origin, number].deliveries += 1
         return frames

@@ -26,7 +26,7 @@ SCENARIO = "tests.core.bustle:Bustle"
 
 @pytest.mark.timeout(scale(test=240, stress=1_800))
 def test_no_job_is_lost_and_all_books_balance() -> None:
-    hold_halves(SCENARIO, scale(test=40, stress=2_000))
+    hold_halves(SCENARIO, scale(test=40, stress=800))
 
 
 def test_the_same_seed_is_the_same_run_in_every_process() -> None:

@@ -25,6 +25,7 @@ from meshmq.wire.frames import (
     pack_head,
     pack_hello,
     pack_offer,
+    pack_receipt,
     pack_settle,
 )
 from meshmq.wire.news import pack_direct, pack_news, pack_notice
@@ -205,6 +206,10 @@ FRAMES: Final[dict[str, Frame]] = {
     "settle_blamed": Frame(
         pack_head(Kind.SETTLE, 9, 4) + pack_settle("jobs", Verdict.BLAMED, ORIGIN, [(46, 46)]),
         head(21, 9, 4) + msgpack(["jobs", 6, ORIGIN, [46, 46], None]),
+    ),
+    "receipt": Frame(
+        pack_head(Kind.RECEIPT, 9, 4) + pack_receipt("jobs", NODE, ORIGIN, [(41, 43), (45, 45)]),
+        head(34, 9, 4) + msgpack(["jobs", NODE, ORIGIN, [41, 43, 45, 45]]),
     ),
     "chunk": Frame(
         pack_head(Kind.CHUNK, 10, 4) + pack_chunk(1, 4, 23) + join_message(Kind.JOBS, [b"first frame", b"two"])[4:10],

@@ -27,6 +27,7 @@ from meshmq.wire.frames import (
     pack_head,
     pack_hello,
     pack_offer,
+    pack_receipt,
     pack_settle,
     unpack_acks,
     unpack_bye,
@@ -34,6 +35,7 @@ from meshmq.wire.frames import (
     unpack_head,
     unpack_hello,
     unpack_offer,
+    unpack_receipt,
     unpack_settle,
 )
 from tests.wire.golden_frames import msgpack
@@ -41,6 +43,7 @@ from tests.wire.strategies import delays, fields, groups, hellos, ids, names, ra
 
 READERS: Sequence[Callable[[bytes], object]] = (
     unpack_head, unpack_hello, unpack_bye, unpack_offer, unpack_grant, unpack_acks, unpack_settle,
+    unpack_receipt,
 )  # fmt: skip
 
 
@@ -71,6 +74,11 @@ def test_acks_are_read_back(queue: str, jobs: int, size: int, done: list[tuple[b
     (body,) = pack_acks(queue, jobs, size, done)
     acks = unpack_acks(body)
     assert (acks.queue, acks.jobs, acks.size, acks.done) == (queue, jobs, size, tuple(done))
+
+
+@given(names, ids, ids, ranges)
+def test_a_receipt_is_read_back(queue: str, worker: bytes, origin: bytes, spans: tuple[tuple[int, int], ...]) -> None:
+    assert unpack_receipt(pack_receipt(queue, worker, origin, spans)) == (queue, worker, origin, spans)
 
 
 @given(names, verdicts, ids, ranges, delays)

@@ -24,6 +24,7 @@ from meshmq.wire.frames import (
     unpack_head,
     unpack_hello,
     unpack_offer,
+    unpack_receipt,
     unpack_settle,
 )
 from meshmq.wire.news import News, unpack_direct, unpack_news
@@ -105,6 +106,7 @@ READINGS: dict[str, tuple[Callable[[bytes], object], object]] = {
     "fetched": (unpack_fetched, (5, TOPIC, 3, 57)),
     "settle": (unpack_settle, ("jobs", Verdict.REFUSED, ORIGIN, ((44, 44),), 1.5)),
     "settle_returned": (unpack_settle, ("jobs", Verdict.RETURNED, ORIGIN, ((46, 50),), None)),
+    "receipt": (unpack_receipt, ("jobs", NODE, ORIGIN, ((41, 43), (45, 45)))),
     "session_card": (lambda frame: read_card(unpack_body(frame)[1]), CARD),
 }
 

@@ -20,6 +20,7 @@ from meshmq.wire.frames import (
     unpack_head,
     unpack_hello,
     unpack_offer,
+    unpack_receipt,
     unpack_settle,
 )
 from tests.memory import resident
@@ -46,6 +47,7 @@ BODIES: Final[dict[str, Callable[[bytes], object]]] = {
     "acks_of_nothing_begun": unpack_acks,
     "settle": unpack_settle,
     "settle_returned": unpack_settle,
+    "receipt": unpack_receipt,
     "session_card": word,
     "jobs": lambda body: unpack_batch([body]),
     "jobs_with_headers": lambda body: unpack_batch([body]),

@@ -69,7 +69,7 @@ LIMITS = {
     "epochs are below": frames.EPOCHS,
     "bytes of a body that is an array": fields.BODY_LIMIT,
     "bytes of a body on the control link": card.BODY_LIMIT,
-    "ranges in one ACKS or SETTLE": fields.RANGES_LIMIT,
+    "ranges in one ACKS, SETTLE or RECEIPT": fields.RANGES_LIMIT,
     "origins in one ACKS": frames.GROUPS_LIMIT,
     "names on a card: queues, services, and what is forwarded": card.NAMES_LIMIT,
     "addresses of one node, of each link": card.ADDRESSES_LIMIT,

@@ -14,12 +14,16 @@ from meshmq.wire.fields import Ranges
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """Jobs ``first`` to ``end`` (without it) of one origin: whose they are, and whether they were handled."""
+    """Jobs ``first`` to ``end`` (without it) of one origin: whose they are, and whether they were handled.
+
+    ``since`` is when they were sent on, ``None`` once their pusher knows who has them.
+    """
 
     pusher: Source
     first: int
     end: int
     held: bool = False
+    since: float | None = None
 
     def __len__(self) -> int:
         return self.end - self.first
@@ -86,6 +90,19 @@ class Worker(Route):
         if held:
             self.flying.setdefault(origin, []).extend(held)
         return held
+
+    def receipts(self, before: float) -> Iterator[tuple[bytes, Flight]]:
+        """Yield what was sent on before a moment, by origin, and note that its pusher is told who has it."""
+        for origin, flights in self.flying.items():
+            for index, flight in enumerate(flights):
+                if flight.since is not None and flight.since <= before:
+                    flights[index] = replace(flight, since=None)
+                    yield origin, flight
+
+    def untold(self) -> Iterator[float]:
+        """Yield when those were sent on whose pushers are not told yet."""
+        for flights in self.flying.values():
+            yield from (flight.since for flight in flights if flight.since is not None)
 
     def _count_out(self, landed: list[Flight]) -> None:
         self.in_flight -= sum(len(flight) for flight in landed if not flight.held)

@@ -15,6 +15,7 @@ from typing import Final
 
 from meshmq.core.receipts import Receipts
 from meshmq.core.relay.flights import Flight, Worker
+from meshmq.core.relay.placements import Placements
 from meshmq.core.relay.share import Pusher, Share
 from meshmq.core.returns import Returns
 from meshmq.core.routes import Route, choose
@@ -59,6 +60,7 @@ class Transit:
         self.alone: deque[Parcel] = deque()
         self._acks, self._returns, self._share = Receipts(), Returns(queue), Share()
         self._turn = 0
+        self._placements = Placements(queue)
         #: Takes nothing new.
         self.draining = False
         self.received = self.forwarded = self.acked = self.returned = self.lost = 0
@@ -213,7 +215,9 @@ class Transit:
         pusher.finished += end - start
         pusher.finished_bytes += size
         self.forwarded += end - start
-        flight, again = Flight(pusher, batch.first + start, batch.first + end), batch.attempt > 1
+        flight = Flight(pusher, batch.first + start, batch.first + end, since=now)
+        again = batch.attempt > 1
+        self._placements.sent_on(now)
         worker.take_off(batch.origin, flight, size, alone=alone, again=again)
         held = batch.held + max(0.0, now - parcel.arrived) + round_trip(pusher.peer) / 2
         worker.told_backlog = self.backlog
@@ -242,7 +246,8 @@ class Transit:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``answers`` has something to do by itself."""
-        return self._share.deadline
+        moments = (self._share.deadline, self._placements.deadline)
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def offers(self) -> Iterator[tuple[Route, int]]:
         """Yield which workers to tell of how much waits."""
@@ -254,7 +259,7 @@ class Transit:
                 yield worker, backlog
 
     def answers(self, now: float) -> list[tuple[bytes, Kind, bytes]]:
-        """Return the frames that are due to pushers: acks, grants, settlements."""
+        """Return the frames that are due to pushers: acks, grants, settlements, receipts."""
         self._turn_back()
         back, frames = self._returns.take(), list[tuple[bytes, Kind, bytes]]()
         due = self._acks.due()
@@ -271,6 +276,7 @@ class Transit:
                 frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, *limits, due[peer]))
             else:
                 frames.append((peer, Kind.GRANT, pack_grant(self.queue, *limits)))
+        frames += self._placements.due(self.workers.values(), now)
         return frames + back  # in this order: who gets jobs back must not send them again on credit that is over
 
     def _bytes(self, pusher: Pusher) -> int:

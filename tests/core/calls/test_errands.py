@@ -12,7 +12,7 @@ SCENARIO = "tests.core.calls.errands:Errands"
 
 @pytest.mark.timeout(scale(test=240, stress=1_800))
 def test_every_call_ends_once_and_is_told_the_truth() -> None:
-    hold_halves(SCENARIO, scale(test=20, stress=600))
+    hold_halves(SCENARIO, scale(test=20, stress=300))
 
 
 def test_one_that_nobody_can_dial_is_one_of_them() -> None:
