@@ -78,8 +78,12 @@ demo: $(VENV)/.run
 test: $(VENV)/.dev
 	@$(RUN) -m pytest -m "not stress" --numprocesses=3 --dist=worksteal
 
+# First what does not care how busy the machine is; then, one at a time, what kills, stops and measures processes.
+STRESS := MESHMQ_STRESS=1 $(RUN) -m pytest --timeout=900 -o faulthandler_timeout=1800
+
 stress: $(VENV)/.dev
-	@MESHMQ_STRESS=1 $(RUN) -m pytest --timeout=900 -o faulthandler_timeout=1800
+	@$(STRESS) --numprocesses=3 --dist=worksteal --ignore=tests/network --ignore=tests/bench
+	@$(STRESS) tests/network tests/bench
 
 check: $(VENV)/.dev
 	@$(RUN) -m ruff format --check --quiet . || { echo "format: run $(RUN) -m ruff format ." >&2; exit 1; }
