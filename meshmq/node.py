@@ -17,7 +17,7 @@ from meshmq.errors import ConfigError, Undelivered
 from meshmq.history import History
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import release_signals, shield
-from meshmq.names import check_name
+from meshmq.names import check_name, check_topic
 from meshmq.pushing import Pusher
 from meshmq.request import Request
 from meshmq.seeing import PeerView, peer_views, statistics
@@ -204,7 +204,7 @@ class BaseNode(Pusher):
         if participant is not None and type(topic) is str and topic in participant.feed.publisher.series:
             name = topic  # what else it is the check below tells
         else:
-            name = check_name("topic", topic)
+            name = check_topic(topic)
         body, buffers, checked = self._encode(data, headers)
         if engine is None or participant is None:
             engine, participant = self._opened()
