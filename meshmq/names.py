@@ -14,6 +14,8 @@ NODE_ID_BYTES: Final = 16
 NAME_BYTES: Final = 200
 #: What services start with that every node answers, and that stand on no card; and topics that nodes publish to.
 RESERVED: Final = "meshmq."
+#: What the topics of copies start with; the name of the queue or service follows.
+TAP: Final = f"{RESERVED}tap."
 
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
 _REFUSED_CHARACTERS: Final = frozenset("*>#/\\'\"`")
