@@ -18,7 +18,7 @@ from meshmq.core.feed.groups import GROUP
 from meshmq.core.feed.publisher import TOPICS_BYTES
 from meshmq.core.part import Ground
 from meshmq.names import NAME_BYTES, RESERVED, TAP
-from meshmq.wire.batches import Batch, Headers, unpack_batch
+from meshmq.wire.batches import Batch, Headers, peek_batch, unpack_batch
 from meshmq.wire.calls import unpack_request
 from meshmq.wire.card import Card
 from meshmq.wire.frames import Kind
@@ -108,10 +108,13 @@ class Copies:
 
     def _note_all(self, sender: bytes, receiver: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
         if kind is Kind.JOBS:
-            batch = unpack_batch(frames)
-            topic = self._topic(batch.queue)
-            if topic:
+            queue, count = peek_batch(frames[0])
+            topic = self._topic(queue)
+            if topic and self._copies.refill(now):
+                batch = unpack_batch(frames)
                 self._note_jobs(topic, batch, batch.pusher or sender, receiver, now)
+            elif topic:
+                self._count(topic, 0, count)
             return
         request, here = unpack_request(frames), self._ground.node_id
         if receiver == here and not self._ground.serves(request.service):
@@ -125,7 +128,7 @@ class Copies:
 
     def _note_jobs(self, topic: str, batch: Batch, sender: bytes, receiver: bytes, now: float) -> None:
         told, origin = self._told("job", sender, receiver, batch.attempt), batch.origin.hex()
-        noted, most = 0, min(batch.count, self._copies.refill(now))
+        noted, most = 0, min(batch.count, int(self._copies.left))
         while noted < most:
             headers = {**batch.headers.get(noted, {}), **told, ID_HEADER: f"{origin}-{batch.first + noted:x}"}
             if not self._note(topic, batch.body(noted), batch.buffers, headers, now):
