@@ -150,7 +150,10 @@ def test_a_device_may_refuse_to_be_tapped() -> None:
 def test_requests_that_are_refused_are_not_copied() -> None:
     town = Town(device=False, settings=Settings(tap=True))
     tap = town.tap("meshmq.tap.**")
-    town.ask("nobody", "serves it", to=f"n{WORKER}")
+    town.unserve(WORKER)
+    town.ask("add", "too late", to=f"n{WORKER}")  # its caller does not know yet
+    town.run(0.5)
+    assert town[WORKER].calls.server.lines["add"].counts["refused"] == 1
     town.ask("meshmq.stats", "everybody does", to=f"n{WORKER}")
     assert town.tapped(tap) == []
 
@@ -194,21 +197,49 @@ def test_more_than_it_copies_is_dropped_and_told() -> None:
     assert (copies.made["jobs"], copies.dropped["jobs"]) == (COPIES_AT_ONCE + 20 + 17, 690 + 83)  # a MiB of them
 
 
-def test_nobody_waits_for_who_taps() -> None:
+def test_who_leaves_waits_for_nobody_who_taps_and_stands_still() -> None:
     town = Town()
     tap = town.tap("meshmq.tap.jobs")
     town.push(PUSHER, b"1")
     town.finish(WORKER, town.next(WORKER))
     assert len(town.tapped(tap)) == 1
+    assert town.sim.stall(town.sim.nodes[TAPPER])
     town.push(PUSHER, b"2")
     town.finish(WORKER, town.next(WORKER))
-    with town.deaf(HUB):
-        town.run(0.5)
-    assert not town.do(HUB, lambda node, now: node.feed.owes(now))
-    town.publish(HUB, "news", b"x")
-    town.subscribe(TAPPER, "news")
     town.run(0.5)
+    assert town.copies().made["jobs"] == 2
+    assert not owes(town)
+
+
+def test_who_leaves_and_publishes_waits_for_its_subscribers_alone() -> None:
+    town = Town()
+    town.tap("meshmq.tap.jobs")
+    news = town.subscribe(PUSHER, "news")
+    town.run(2.0)
+    assert town.sim.stall(town.sim.nodes[TAPPER])
+    town.publish(HUB, "news", b"x")
+    town.run(0.5)
+    assert len(town.heard(PUSHER, news)) == 1
+    assert not owes(town)
+
+
+def test_who_leaves_waits_for_who_subscribes_to_what_is_published() -> None:
+    town = Town()
+    town.tap("meshmq.tap.jobs", "news")
+    assert town.sim.stall(town.sim.nodes[TAPPER])
+    town.publish(HUB, "news", b"x")
     assert town.do(HUB, lambda node, now: node.feed.owes(now))
+    assert owes(town)
+
+
+def owes(town: Town) -> bool:
+    """Whether the device would wait for somebody, asked again and again as who leaves does."""
+    owing = True
+    for _ in range(10):
+        town.do(HUB, lambda node, now: node.work(now))
+        owing = town.do(HUB, lambda node, now: node.owes(now))
+        town.run(0.05)
+    return owing
 
 
 def test_what_was_lost_on_the_way_is_told_as_a_gap_and_nothing_is_kept_for_it() -> None:

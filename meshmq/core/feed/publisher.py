@@ -113,8 +113,8 @@ class Publisher:
         series.head += count
         series.bytes += size
         series.last_at = now
-        self._restless.note(series)
         if not series.own:
+            self._restless.note(series)
             self.published += count
             self.bytes += size
         if series.version != self.index.version:

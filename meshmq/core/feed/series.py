@@ -45,7 +45,8 @@ class Series:
         self.topic, self.epoch, self.history, self.created = topic, epoch, history, now
         self.head = self.bytes = 0
         self.last_at = now
-        #: Whether it is the node that publishes to it, and not its user: it is no reason to wait for anybody.
+        #: Whether it is the node that publishes to it, and not its user: nobody waits until such news are confirmed,
+        #: and who is told of them by nothing but themselves learns of a gap with the next.
         self.own = topic.startswith(RESERVED)
         #: By number, the lowest first. (Of a plain dict it takes long to find the first after many were dropped.)
         self.kept: OrderedDict[int, Item] = OrderedDict()
