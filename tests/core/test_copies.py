@@ -258,3 +258,26 @@ def test_what_was_lost_on_the_way_is_told_as_a_gap_and_nothing_is_kept_for_it() 
     assert tap.missed == 2
     assert town[HUB].feed.publisher.published == 0
     assert town[HUB].feed.topics == []
+
+
+def test_a_device_that_cannot_be_dialled_is_tapped_over_the_session() -> None:
+    town = Town(hidden=(HUB,), meet=False)
+    for one in (HUB, PUSHER, WORKER, TAPPER):
+        for other in {PUSHER, WORKER, TAPPER} - {one}:
+            town.find(one, other)
+    tap = town.subscribe(TAPPER, "meshmq.tap.jobs")
+    town.run(10.0)
+    assert town[TAPPER].feed.subscriber.taps[town.id(HUB)].unreachable
+    town.push(PUSHER, b"1", b"2")
+    assert [body for body, _ in town.tapped(tap)] == [b"1", b"2"]
+    town.unsubscribe(TAPPER, tap)
+    town.run(0.5)
+    assert not town.copies().tappers
+
+
+def test_who_wants_the_latest_alone_gets_that() -> None:
+    town = Town()
+    tap = town.subscribe(TAPPER, "meshmq.tap.jobs", latest=True)
+    town.run(1.0)
+    town.push(PUSHER, b"1", b"2", b"3")
+    assert [body for body, _ in town.tapped(tap)][-1] == b"3"
