@@ -16,7 +16,7 @@ from meshmq.errors import ClosedError, ConfigError, DecodeError, WouldBlock
 from meshmq.links.engine import Engine
 from meshmq.listener import LeafDelivery, Listener
 from meshmq.message import Message, Outlet
-from meshmq.names import check_name, check_pattern, counted
+from meshmq.names import TAP, check_name, check_pattern, counted
 from meshmq.pulling import Jobs
 from meshmq.reading import UNREADABLE, read_values
 from meshmq.supply import Taker
@@ -24,6 +24,8 @@ from meshmq.waiting import Wish
 from meshmq.wire.fields import NUMBERS
 from meshmq.wire.subscribing import Since
 
+#: Of a copy that cannot be decoded here: why. Its data is the bytes of the value.
+UNREADABLE_HEADER: Final = "meshmq-unreadable"
 _logger: Final = logging.getLogger("meshmq.topics")
 
 
@@ -204,14 +206,25 @@ class Heard:
 
     def _decode(self, delivery: LeafDelivery) -> list[object]:
         span = delivery.leaf.span
-        delivery.values = read_values(self._codec, span.news, span.start, span.end, partial(self._refuse, delivery))
-        return delivery.values
+        copied = span.news.topic.startswith(TAP)
+        refuse = partial(_mark_unreadable if copied else self._refuse, delivery)
+        values = read_values(self._codec, span.news, span.start, span.end, refuse)
+        if copied:  # whoever taps has not always what those have to whom it was sent, and sees it as it came
+            bodies = enumerate(values, span.start)
+            values = [bytes(span.news.body(at)) if value is UNREADABLE else value for at, value in bodies]
+        delivery.values = values
+        return values
 
     def _refuse(self, delivery: LeafDelivery, index: int, error: DecodeError) -> None:
         topic, sender = delivery.topic(index), delivery.sender()
         _logger.error("a message of %r from %s cannot be decoded and is dropped: %s", topic, sender, error)
         if self.subscription is not None:
             self.subscription.unreadable += 1
+
+
+def _mark_unreadable(delivery: LeafDelivery, index: int, error: DecodeError) -> None:
+    """Say in the headers of a copy that its data is not what was sent, but how it was encoded."""
+    delivery.leaf.span.news.headers.setdefault(index, {})[UNREADABLE_HEADER] = str(error)
 
 
 class GroupJobs(Jobs):
@@ -270,6 +283,8 @@ def listen(
         return Heard(codec, outlet._messages, patterns, overflow=overflow, **own)
     given = [name for name, value in own.items() if value is not None and value is not False]
     given += ["overflow"] * (overflow != "drop_oldest")
+    if any(str(pattern).startswith(TAP) for pattern in patterns):
+        raise ConfigError(f"subscribe(group={group!r}): copies are not kept for a group; tap without group=")
     if given:
         raise ConfigError(
             f"subscribe(group={group!r}, {given[0]}=...): its messages wait at their publishers, as jobs do, "

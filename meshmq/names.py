@@ -12,8 +12,10 @@ NodeId = NewType("NodeId", bytes)
 
 NODE_ID_BYTES: Final = 16
 NAME_BYTES: Final = 200
-#: What services start with that every node answers, and that stand on no card.
+#: What services start with that every node answers, and that stand on no card; and topics that nodes publish to.
 RESERVED: Final = "meshmq."
+#: What the topics of copies start with; the name of the queue or service follows.
+TAP: Final = f"{RESERVED}tap."
 
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
 _REFUSED_CHARACTERS: Final = frozenset("*>#/\\'\"`")
@@ -49,7 +51,8 @@ def check_name(kind: str, name: object) -> str:
 def check_pattern(pattern: object) -> str:
     """Return ``pattern``, as a plain ``str``, if topics can be subscribed to by it.
 
-    It is a topic in which a segment may be ``*`` (any one segment) and the last may be ``**`` (one or more).
+    It is a topic in which a segment may be ``*`` (any one segment) and the last may be ``**`` (one or more). One that
+    begins with such a segment matches none of the nodes' own topics, which begin with ``meshmq.``.
 
     Raises:
         NameInvalid: it is none.
@@ -76,6 +79,18 @@ def check_service(name: object) -> str:
     if service.startswith(RESERVED):
         raise NameInvalid(f"{service!r}: names of services that begin with {RESERVED!r} are the nodes' own")
     return service
+
+
+def check_topic(name: object) -> str:
+    """Return ``name`` if a program may publish to it.
+
+    Raises:
+        NameInvalid: it can be no name, or is one of those that nodes publish to themselves.
+    """
+    topic = check_name("topic", name)
+    if topic.startswith(RESERVED):
+        raise NameInvalid(f"{topic!r}: names of topics that begin with {RESERVED!r} are the nodes' own")
+    return topic
 
 
 def short(node_id: bytes) -> str:

@@ -17,7 +17,7 @@ from meshmq.errors import ConfigError, Undelivered
 from meshmq.history import History
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import release_signals, shield
-from meshmq.names import check_name
+from meshmq.names import check_name, check_topic
 from meshmq.pushing import Pusher
 from meshmq.request import Request
 from meshmq.seeing import PeerView, peer_views, statistics
@@ -160,7 +160,8 @@ class BaseNode(Pusher):
         served (``reply``: ``received``, which is the sum of ``waiting``, ``running``, ``done``, ``failed``,
         ``cancelled``, ``expired`` and ``refused``; ``repeats`` are counted apart). Of requests that were
         answered W is the seconds until then, of those that ran here from their arrival to their end. ``forwards``
-        has what passed through this node as a device, by ``queues`` and ``services``.
+        has what passed through this node as a device, by ``queues`` and ``services``. ``tap`` has each name that may
+        be tapped here, and how many of it were ``copied`` for who does, and ``dropped``: more than are copied.
         """
         engine, participant = self._opened()
         with engine.gate:
@@ -204,7 +205,7 @@ class BaseNode(Pusher):
         if participant is not None and type(topic) is str and topic in participant.feed.publisher.series:
             name = topic  # what else it is the check below tells
         else:
-            name = check_name("topic", topic)
+            name = check_topic(topic)
         body, buffers, checked = self._encode(data, headers)
         if engine is None or participant is None:
             engine, participant = self._opened()

@@ -110,6 +110,7 @@ def statistics(participant: Participant, now: float, dropped: Mapping[str, int])
         "groups": _groups(participant),
         "services": _services(participant.calls, elapsed, now),
         "forwards": _forwarding(participant.relay, elapsed),
+        "tap": participant.copies.told(card),
         "peers": len(participant.roster),
         "sessions": sum(session.live for session in participant.sessions.values()),
         "replayed_frames": sum(session.replayed for session in participant.sessions.values()),
@@ -122,12 +123,12 @@ def topic_names(feed: Feed) -> dict[str, dict[str, int]]:
 
     Of very many the busiest; ``more`` says how many names there are beside them.
     """
-    series = feed.publisher.series
+    series = feed.topics
     subscribed = Counter(
         pattern for subscription in feed.subscriber.subscriptions.values() for pattern in subscription.patterns
     )
     return {
-        "publishes": {one.topic: one.head for one in nlargest(NAMED, series.values(), key=attrgetter("head"))},
+        "publishes": {one.topic: one.head for one in nlargest(NAMED, series, key=attrgetter("head"))},
         "subscribes": dict(subscribed.most_common(NAMED)),
         "more": {"publishes": max(0, len(series) - NAMED), "subscribes": max(0, len(subscribed) - NAMED)},
     }
@@ -135,7 +136,7 @@ def topic_names(feed: Feed) -> dict[str, dict[str, int]]:
 
 def _topics(feed: Feed, elapsed: float) -> dict[str, dict[str, dict[str, Any]]]:
     publisher, topics = feed.publisher, dict[str, dict[str, dict[str, Any]]]()
-    listed = nlargest(LISTED, publisher.series.values(), key=attrgetter("head"))
+    listed = nlargest(LISTED, feed.topics, key=attrgetter("head"))
     for series in listed:
         subscribers = len(feed.followed_by(series.topic))
         topics[series.topic] = {"publish": _publishing(series.head, series.bytes, elapsed, subscribers=subscribers)}

@@ -99,8 +99,16 @@ class Settings:
     peers: int = 10_000
     """The most peers a roster holds; more are refused and counted."""
 
+    tap: bool | None = None
+    """Whether who taps a name gets copies: ``None`` of what passes here as a device, ``True`` also of jobs and requests
+    that come to this node itself, ``False`` of nothing."""
+
     def __post_init__(self) -> None:
+        if not (self.tap is None or isinstance(self.tap, bool)):
+            raise ConfigError(f"Settings(tap={self.tap!r}): it is True, False or None")
         for field in fields(self):
+            if field.name == "tap":
+                continue
             value = getattr(self, field.name)
             wanted = int if field.type == "int" else int | float
             if not isinstance(value, wanted) or isinstance(value, bool) or not 0 < value < float("inf"):

@@ -63,6 +63,7 @@ JOINERS: Final = {
     "feed": "the part of it that has the topics",
     "calls": "the part of it that has the services",
     "relay": "the part of it that makes it a device: flights, limits, answers as those of outboxes and inboxes",
+    "copies": "the part of it that publishes copies of what the others read or send on",
     "trade": "the part of it that users of queues call",
     "footing": "the part of it that the other patterns stand on",
     "backlog": "what of an outbox no worker has: runs, in pauses, for one node",

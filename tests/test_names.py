@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshmq.errors import ConfigError, NameInvalid
-from meshmq.names import NAME_BYTES, check_name, counted, short
+from meshmq.names import NAME_BYTES, check_name, check_service, check_topic, counted, short
 
 
 @pytest.mark.parametrize(
@@ -94,3 +95,10 @@ def test_short_id_is_its_first_eight_digits(node_id: bytes) -> None:
 
 def test_one_is_not_many() -> None:
     assert [counted(number, "job") for number in (0, 1, 2000)] == ["0 jobs", "1 job", "2,000 jobs"]
+
+
+@pytest.mark.parametrize("check", [check_topic, check_service])
+def test_names_that_nodes_use_themselves_are_refused(check: Callable[[object], str]) -> None:
+    assert check("meshmqs.tap") == "meshmqs.tap"
+    with pytest.raises(NameInvalid, match=r"'meshmq\.tap\.jobs'.*are the nodes' own"):
+        check("meshmq.tap.jobs")

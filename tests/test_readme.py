@@ -194,7 +194,9 @@ def test_settings_have_the_defaults_that_are_told() -> None:
     for names, defaults in rows:
         if "MESHMQ" not in names:
             told |= dict(zip(re.findall(r"\w+", names), re.split(r", (?!\d{3})", defaults), strict=True))
-    assert len(told) == 14
+    assert len(told) == 15
+    assert kinds["tap"] is None
+    assert told.pop("tap") == "`None`"
     for name, default in told.items():
         number, _, unit = default.replace(",", "").partition(" ")
         assert kinds[name] == float(number) * (1 << 20 if unit == "MiB" else 1), name

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from meshmq.errors import ConfigError
 from meshmq.settings import Settings
 
-FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+EVERY = {field.name: field for field in dataclasses.fields(Settings)}
+FIELDS = {name: field for name, field in EVERY.items() if name != "tap"}
 
 
 def test_defaults_can_be_used() -> None:
@@ -32,7 +33,7 @@ def test_settings_are_frozen_and_by_keyword() -> None:
 
 def test_every_field_has_its_docstring() -> None:
     source = inspect.getsource(Settings)
-    bare = [name for name in FIELDS if not re.search(rf'^    {name}: \w+ = .+\n    """\S', source, re.MULTILINE)]
+    bare = [name for name in EVERY if not re.search(rf'^    {name}: [\w |]+ = .+\n    """\S', source, re.MULTILINE)]
     assert bare == []
 
 
@@ -67,6 +68,17 @@ def test_count_is_whole(name: str) -> None:
 def test_span_may_be_an_int(name: str) -> None:
     settings = make(**({"heartbeat": 1, "silence": 9} | {name: 3}))
     assert getattr(settings, name) == 3
+
+
+@pytest.mark.parametrize("value", [True, False, None])
+def test_to_be_tapped_is_agreed_to_or_refused_or_left_to_devices(*, value: bool | None) -> None:
+    assert Settings(tap=value).tap is value
+
+
+@pytest.mark.parametrize("value", [0, 1, "yes", [], 1.0], ids=repr)
+def test_anything_else_is_refused_by_its_name(value: object) -> None:
+    with pytest.raises(ConfigError, match=r"^Settings\(tap=.*True, False or None"):
+        make(tap=value)
 
 
 def test_silence_shorter_than_two_heartbeats_is_refused() -> None:

@@ -28,6 +28,7 @@ from meshmq.cli import (
     run,
     stats,
     subscribe,
+    tap,
     up,
 )
 from meshmq.cli.options import Parser, UsageError, add_shared, complete
@@ -46,6 +47,7 @@ COMMANDS: Final = (
     reply,
     offers,
     stats,
+    tap,
     run,
     route,
     up,

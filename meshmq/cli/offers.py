@@ -37,7 +37,7 @@ class Offer:
 
 
 def topics_of(told: Told) -> dict[str, Offer]:
-    """Return the topics that are published, and the patterns that match none of them."""
+    """Return the topics that are published, and the patterns that match none of them; those of nodes are not shown."""
     offers: dict[str, Offer] = {}
     for peer, answer in told:
         for name in names(answer, "publishes"):
@@ -59,7 +59,7 @@ def topics_of(told: Told) -> dict[str, Offer]:
             idle.pop(one, None)
     for pattern, place in idle:
         offers.setdefault(pattern, Offer(numbers={"published": 0})).takers.append(told[place][0].name)
-    return offers
+    return {name: offer for name, offer in offers.items() if not name.startswith(RESERVED)}
 
 
 def queues_of(told: Told) -> dict[str, Offer]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from meshmq.errors import ConfigError, MeshError
-from meshmq.names import check_name, check_pattern, check_service
+from meshmq.names import TAP, check_name, check_pattern, check_service, check_topic
 
 _N = TypeVar("_N")
 
@@ -97,8 +97,8 @@ def queue(text: str) -> str:
 
 
 def topic(text: str) -> str:
-    """Return ``text`` if it can name a topic."""
-    return _name("topic", text)
+    """Return ``text`` if a program may publish to it."""
+    return _checked(lambda: check_topic(text))
 
 
 def group(text: str) -> str:
@@ -119,6 +119,12 @@ def served(text: str) -> str:
 def pattern(text: str) -> str:
     """Return ``text`` if topics can be subscribed to by it."""
     return _checked(lambda: check_pattern(text))
+
+
+def tapped(text: str) -> str:
+    """Return ``text`` if it can name what is tapped: a queue, a service or a topic, or a pattern of some."""
+    _checked(lambda: check_pattern(TAP + pattern(text)))
+    return text
 
 
 def seconds(text: str) -> float:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from random import Random
 
 from meshmq.core.calls.calls import Calls
+from meshmq.core.copies import Copies
 from meshmq.core.feed.feed import Feed
 from meshmq.core.footing import Footing
 from meshmq.core.part import Part
@@ -51,7 +52,9 @@ class Participant(Footing):
         self.relay = Relay(self)
         self._parts: tuple[Part, ...] = (self.feed, self.calls, self.relay)
         self._part_of = {kind: part for part in self._parts for kind in part.kinds}
+        self.copies = Copies(self, self.feed, now)
         self._roster_seen = -1
+        self.copies.offer(now)
 
     def __repr__(self) -> str:
         card = self.presence.card
@@ -122,6 +125,8 @@ class Participant(Footing):
             part.read(peer, kind, frames, now)
         else:
             super()._read(peer, kind, frames, now)
+        if self.copies.tappers:
+            self.copies.came(peer, kind, frames, now)
 
     def _awaits(self, peer: bytes) -> bool:
         return super()._awaits(peer) or any(part.awaits(peer) for part in self._parts)
@@ -133,6 +138,7 @@ class Participant(Footing):
                 part.roster_changed(now)
         for part in self._parts:
             part.work(now)
+        self.copies.work(now)
 
     def refused(self, connection: int, reason: str, address: str, now: float) -> None:
         """Learn that a dial failed."""

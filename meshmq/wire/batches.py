@@ -196,6 +196,12 @@ def unpack_batch(frames: Sequence[bytes | memoryview]) -> Batch:
     )
 
 
+def peek_batch(frame: bytes | memoryview) -> tuple[str, int]:
+    """Return the queue of a batch and how many jobs are in it, out of a first frame that was read well before."""
+    place = 1 + frame[0]
+    return str(frame[1:place], "utf-8"), _FIXED.unpack_from(frame, place)[2]
+
+
 def check_headers(headers: object) -> dict[str, str] | None:
     """Return the headers of a message as they are sent: a small map of texts.
 

@@ -46,6 +46,11 @@ def through(size: float) -> list[Case]:
     ]
 
 
+def tapped(size: float) -> list[Case]:
+    """Return what is compared of devices that somebody taps."""
+    return [Case("tapped device 1:1", "ipc", max(20, int(150_000 * size)), 0, device=True, tapped=True)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
@@ -63,6 +68,10 @@ def main() -> None:
     if devices:
         print()
         show(compare(devices, arguments.rounds, arguments.seconds), "through", "directly")
+    taps = [case for case in tapped(arguments.size) if arguments.only in f"{case.title} {case.transport}"]
+    if taps:
+        print()
+        show(compare(taps, arguments.rounds, arguments.seconds), "tapped", "untapped")
     if "publish".startswith(arguments.only):
         publishing(tuple(arguments.subscribers), arguments.size, arguments.rounds, arguments.seconds)
     if "request".startswith(arguments.only):

@@ -111,6 +111,21 @@ def device(stage: Stage, *, name: str, runtime: str, transport: str) -> None:
         stage.wait_for_stop()
 
 
+def tap(stage: Stage, *, name: str, runtime: str, transport: str, peers: list[str]) -> None:
+    """Tap the device until told to stop."""
+    with surroundings(name, runtime, peers, transport) as options, meshmq.Node(**options) as node:
+        only_tcp(transport)
+        copies = node.subscribe("meshmq.tap.jobs")
+        for _ in node.events(LIMIT):
+            if any(peer.forwards for peer in node.peers()):
+                break
+        copies.ready(LIMIT)
+        stage.on_stop = copies.close
+        stage.tell(taps=True)
+        for copy in copies:
+            check(copy.data)
+
+
 def push_async(
     stage: Stage, *, name: str, runtime: str, transport: str, count: int, workers: int, peers: list[str]
 ) -> None:

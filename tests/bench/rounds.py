@@ -33,6 +33,8 @@ class Case:
     paces: tuple[float, ...] = ()
     #: What is compared is not ours and theirs, but ours through a device and ours directly.
     device: bool = False
+    #: ... or ours through a device that somebody taps and through one that nobody does.
+    tapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,11 @@ class Company:
     def __init__(self, workers: int) -> None:
         self.children = [Child([sys.executable, "-m", "tests.bench.side"], cwd=ROOT) for _ in range(1 + workers)]
         self.devices: list[Child] = []
+        self.tappers: list[Child] = []
 
     def close(self) -> None:
         """End them all."""
-        for child in (*self.children, *self.devices):
+        for child in (*self.children, *self.devices, *self.tappers):
             child.close()
 
     def run(self, side: str, case: Case) -> Run:
@@ -84,8 +87,10 @@ class Company:
             ours = side == "mesh" or case.device
             play = self._meet_in_mesh if ours else self._meet_plainly
             jobs = case.mesh_jobs if ours else case.plain_jobs
-            if case.device and side == "mesh":
+            if case.device and (side == "mesh" or case.tapped):
                 self.devices.append(Child([sys.executable, "-m", "tests.bench.side"], cwd=ROOT))
+            if case.tapped and side == "mesh":
+                self.tappers.append(Child([sys.executable, "-m", "tests.bench.side"], cwd=ROOT))
             pusher, workers = self.children[0], self.children[1 : 1 + max(case.workers, len(case.paces))]
             play(case, directory, pusher, workers)
             hear(pusher, "ready")
@@ -95,8 +100,9 @@ class Company:
             push, *pulls = [cpu(child) - was for child, was in zip((pusher, *workers), before, strict=True)]
             stop(pusher)
             done = [stop(worker) for worker in workers]
-            while self.devices:
-                self.devices.pop().close()
+            for gone in (self.tappers, self.devices):
+                while gone:
+                    gone.pop().close()
         ideal = jobs / sum(one["jobs"] / one["busy"] for one in done) if case.paces else seconds
         return Run(jobs / seconds, push / jobs * 1e6, sum(pulls) / jobs * 1e6, seconds / ideal)
 
@@ -110,6 +116,9 @@ class Company:
             act(worker, f"mesh pull{case.face}", **place, **work(case, number))
             addresses.append(hear(worker, "address")["address"])
         count = {"count": case.mesh_jobs, "workers": len(workers), **cold(case)}
+        for tapper in self.tappers:
+            act(tapper, "mesh tap", **place, peers=addresses)
+            hear(tapper, "taps")
         # In clear and on TCP nobody tells the workers of each other; each has one pusher, which is told of all.
         through = {"through": True} if self.devices else {}
         act(pusher, f"mesh push{case.face}", **place, **count, peers=addresses, **through)

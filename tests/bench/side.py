@@ -22,6 +22,7 @@ PARTS: Final[dict[str, Callable[..., None]]] = {
     "mesh push": mesh.push,
     "mesh pull": mesh.pull,
     "mesh device": mesh.device,
+    "mesh tap": mesh.tap,
     "mesh push async": mesh.push_async,
     "mesh pull async": mesh.pull_async,
     "plain push": plain.push,

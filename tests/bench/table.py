@@ -24,7 +24,8 @@ def show(results: Sequence[Compared], ours: str = "MeshMQ", theirs: str = "pyzmq
     if ours == "MeshMQ":
         print("Small dicts, pushed and acked by MeshMQ; sent with PUSH/PULL and msgpack for each, not acked, by pyzmq.")
     else:
-        print("Small dicts, pushed through a device and acked, or directly. Its own processor time is not counted.")
+        ways = "through a device" + (", which somebody taps or nobody" if ours == "tapped" else ", or directly")
+        print(f"Small dicts, pushed and acked {ways}. Its own processor time is not counted.")
     print("Medians. CPU: seconds of processor time for a million jobs, pusher + workers.\n")
     line("", "over", ours, theirs, "ratio", f"CPU {ours}", f"CPU {theirs}")
     for result in results:

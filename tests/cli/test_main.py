@@ -47,7 +47,7 @@ def test_example_of_a_help_text_can_be_typed(example: str) -> None:
 
 COMMANDS = (
     "device", "drain", "keys", "peers", "publish", "pull", "push", "queues", "recipe", "reply", "request", "route",
-    "run", "services", "stats", "subscribe", "topics",
+    "run", "services", "stats", "subscribe", "tap", "topics",
 )  # fmt: skip
 
 

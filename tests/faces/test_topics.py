@@ -45,6 +45,12 @@ async def test_overlapping_patterns_deliver_once(stage: Stage) -> None:
         await subscription.receive(timeout=0.05)
 
 
+async def test_topics_of_the_nodes_themselves_are_not_published_to(stage: Stage) -> None:
+    node = await stage.node("node")
+    with pytest.raises(NameInvalid, match="are the nodes' own"):
+        await node.publish("meshmq.tap.jobs", 1)
+
+
 async def test_ready_is_a_round_trip_and_what_is_published_after_it_arrives(stage: Stage) -> None:
     publisher, other = await stage.node("publisher"), await stage.node("other")
     await publisher.publish("before", 0)

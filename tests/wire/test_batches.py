@@ -20,6 +20,7 @@ from meshmq.wire.batches import (
     headers_bytes,
     pack_batch,
     pack_onward,
+    peek_batch,
     unpack_batch,
 )
 from tests.wire.golden_frames import ORIGIN, OTHER, batch, msgpack
@@ -43,6 +44,7 @@ def test_a_batch_is_read_back(
     assert (read.attempt, read.backlog, read.held, read.headers, read.buffers) == (attempt, backlog, 0.5, told, ())
     assert [bytes(read.body(index)) for index in range(read.count)] == values
     assert read.size == sum(map(len, values))
+    assert peek_batch(frames[0]) == peek_batch(memoryview(frames[0])) == (queue, len(values))
 
 
 @given(bodies, headers, st.data())

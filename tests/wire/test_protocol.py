@@ -11,7 +11,7 @@ import pytest
 import meshmq.wire
 from meshmq.codecs import tree
 from meshmq.codecs.scalars import KINDS
-from meshmq.core import stream
+from meshmq.core import copies, stream
 from meshmq.core.feed import audience, errands, publisher
 from meshmq.links import published
 from meshmq.names import NAME_BYTES
@@ -129,3 +129,9 @@ def test_the_ways_news_come_are_those_of_the_code() -> None:
 
 def test_the_version_is_that_of_the_code() -> None:
     assert TEXT.startswith(f"# The MeshMQ protocol, version {frames.VERSION}\n")
+
+
+def test_the_headers_of_copies_are_those_of_the_code() -> None:
+    told = [name.strip("` ") for names, _ in rows("| header | what |") for name in names.split(",")]
+    assert told == [value for name, value in vars(copies).items() if name.endswith("_HEADER")]
+    assert f"more than {publisher.TOPICS_BYTES:,} bytes" in TEXT

@@ -33,6 +33,8 @@ class Audience:
         self._unanswered: dict[bytes, dict[Follower, None]] = {}
         self._patterns: Counter[bytes] = Counter()
         self._text: Counter[bytes] = Counter()
+        #: Who wants copies of what passes.
+        self.tappers: dict[Follower, None] = {}
         self._stamp = 0
         self._stamped: dict[bytes, int] = {}
         self._seen: dict[bytes, int] = {}
@@ -69,6 +71,8 @@ class Audience:
                 raise ProtocolError(f"more than {UNANSWERED_MOST:,} subscriptions that wait for an answer")
             if follower.group is None:
                 self._publisher.follow(follower)
+                if follower.taps:
+                    self.tappers[follower] = None
             elif self.groups.join(follower.group, list(follower.patterns), (peer, follower.number), now):
                 for series, item in self._publisher.kept_since(follower):  # a group that is new begins as others do
                     self.groups.hand(follower.group, series, item, now)
@@ -88,6 +92,7 @@ class Audience:
 
     def _forget(self, follower: Follower, now: float) -> None:
         self._answered(follower)
+        self.tappers.pop(follower, None)
         if follower.group is not None:
             self.groups.part(follower.group, (follower.peer, follower.number), now)
 
@@ -145,11 +150,12 @@ class Audience:
         publisher.flush(now)
         if publisher.young_until is not None and (self.awaited() or not self._ground.settled(now)):
             return True
-        asked = dict.fromkeys(follower.peer for follower in publisher.followers.values() if follower.answered)
+        followers = [one for one in publisher.followers.values() if one.answered and not one.only_taps]
+        asked = dict.fromkeys(follower.peer for follower in followers)
         fresh = [peer for peer in asked if peer not in self._stamped]
         if fresh:
             self._stamp += 1
             publisher.tell_heads(publisher.series.values(), now, fresh, stamp=self._stamp)
             self._stamped.update(dict.fromkeys(fresh, self._stamp))
         waiting = [peer for peer in asked if self._seen.get(peer, 0) < self._stamped[peer]]
-        return bool(waiting) or any(publisher.errands.values())
+        return bool(waiting) or any(publisher.errands.get(peer) for peer in asked)

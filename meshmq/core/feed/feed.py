@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import partial
 
 from meshmq.core.feed.audience import Audience
 from meshmq.core.feed.intake import Intake
 from meshmq.core.feed.publisher import Publisher
+from meshmq.core.feed.series import Series
 from meshmq.core.feed.subscriber import Subscriber
 from meshmq.core.feed.subscription import Leaf, Overflow, Subscription
 from meshmq.core.part import Ground
@@ -49,6 +50,17 @@ class Feed:
         """Publish a message; returns its number among those of the topic. Never waits."""
         self.announce(now)
         return self.intake.publish(topic, body, buffers, headers, now)
+
+    def publish_copies(self, copies: Iterable[tuple[str, bytes, Headers]], now: float) -> None:
+        """Publish small messages that are the node's own, to topics of its own; groups get none."""
+        for topic, body, headers in copies:
+            self.publisher.publish_row(topic, [body], headers, now)
+        self.intake.go_on(now)
+
+    @property
+    def topics(self) -> list[Series]:
+        """The topics that the user of this node publishes to."""
+        return [series for series in self.publisher.series.values() if not series.own]
 
     def retain(self, pattern: str, history: History | None, now: float) -> None:
         """Keep history of the topics that a pattern matches."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from meshmq.names import RESERVED
 from meshmq.wire.subscribing import Since, Wanted, Way
 
 
@@ -24,6 +25,16 @@ class Follower:
 
     def __repr__(self) -> str:
         return f"<Follower {self.number} of {self.peer[:4].hex()}: {', '.join(list(self.patterns)[:5])}>"
+
+    @property
+    def taps(self) -> bool:
+        """Whether it wants copies: what is the nodes' own."""
+        return self.group is None and any(pattern.startswith(RESERVED) for pattern in self.patterns)
+
+    @property
+    def only_taps(self) -> bool:
+        """Whether it wants nothing else: nobody waits for it."""
+        return all(pattern.startswith(RESERVED) for pattern in self.patterns)
 
     def add(self, patterns: Sequence[str]) -> list[str]:
         """Take more patterns of the same subscription; returns those that are new."""

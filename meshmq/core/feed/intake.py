@@ -28,7 +28,7 @@ class Intake:
         """Take a message, after those on the tray; returns its number among those of the topic."""
         self.clear(now)
         series = self._publish(topic, body, buffers, headers, now)
-        self._go_on(now, direct=bool(series.direct))
+        self.go_on(now, direct=bool(series.direct))
         if self._publisher.busy:
             self.tray.set(TRAY_JOBS, now)
         return series.head
@@ -47,7 +47,7 @@ class Intake:
             else:
                 found = [self._publisher.publish_row(topic, [body for _, body in row], None, now)]
             direct = direct or bool(found[0].direct)
-        self._go_on(now, direct=direct)
+        self.go_on(now, direct=direct)
         return True
 
     def _publish(
@@ -58,7 +58,8 @@ class Intake:
             self._groups.give(series, Item(series.head, body, buffers, headers, now, 0), now)
         return series
 
-    def _go_on(self, now: float, *, direct: bool) -> None:
+    def go_on(self, now: float, *, direct: bool = False) -> None:
+        """Give on what was taken in, and be called again for what waits for more."""
         if direct:
             self._ground.work(now)  # heads were told
         else:

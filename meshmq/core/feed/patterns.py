@@ -1,7 +1,8 @@
 """Topics and the patterns that match them, segment by segment.
 
 A topic is segments parted by dots. In a pattern ``*`` stands for any one segment, and ``**``, which comes
-last, for one or more. ``a`` does not match ``ab``, and ``a.**`` does not match ``a``.
+last, for one or more. ``a`` does not match ``ab``, and ``a.**`` does not match ``a``. Topics that begin with
+``meshmq.`` are the nodes' own: a wildcard that comes first does not stand for it.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from meshmq.names import RESERVED
+
 ValueT = TypeVar("ValueT", bound=Hashable)
 
 
 def matches(pattern: str, topic: str) -> bool:
     """Whether ``pattern`` matches ``topic``."""
+    if topic.startswith(RESERVED) and not pattern.startswith(RESERVED):
+        return False
     wanted, given = pattern.split("."), topic.split(".")
     if wanted[-1] == "**":
         wanted = wanted[:-1]
@@ -98,8 +103,11 @@ class Patterns(Generic[ValueT]):
     def matching(self, topic: str) -> list[ValueT]:
         """Return the values of which at least one pattern matches, each once."""
         found = dict(self._literal.get(topic, ()))
-        nodes = [self._root]
-        for segment in topic.split("."):
+        nodes, segments = [self._root], topic.split(".")
+        if topic.startswith(RESERVED):
+            own = self._root.children.get(segments.pop(0))
+            nodes = [own] if own is not None else []
+        for segment in segments:
             further: list[_Node[ValueT]] = []
             for node in nodes:
                 found |= node.rest

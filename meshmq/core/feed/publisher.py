@@ -113,9 +113,10 @@ class Publisher:
         series.head += count
         series.bytes += size
         series.last_at = now
-        self._restless.note(series)
-        self.published += count
-        self.bytes += size
+        if not series.own:
+            self._restless.note(series)
+            self.published += count
+            self.bytes += size
         if series.version != self.index.version:
             self._match(series)
         return series
@@ -133,12 +134,12 @@ class Publisher:
         return self.large if item.size > TOPICS_BYTES or item.buffers else self.small
 
     def _begin(self, topic: str, now: float) -> Series:
-        if self.young_until is None and not self.published:
-            self.young_until, self._young_most = now + YOUNG, now + YOUNG + YOUNG_MOST
         if len(self.series) >= SERIES_MOST:
             self._forget_some()
         history = next((history for pattern, history in reversed(self._rules) if matches(pattern, topic)), None)
         series = self.series[topic] = Series(topic, self._epoch, history, now)
+        if self.young_until is None and not (self.published or series.own):
+            self.young_until, self._young_most = now + YOUNG, now + YOUNG + YOUNG_MOST
         return series
 
     def _forget_some(self) -> None:
@@ -180,10 +181,9 @@ class Publisher:
 
     def errands_of(self, peer: bytes) -> Errands:
         """Return what is due to a peer."""
-        errands = self.errands.get(peer)
-        if errands is None:
-            errands = self.errands[peer] = Errands(self._ground.node_id)
-        return errands
+        if peer not in self.errands:
+            self.errands[peer] = Errands(self._ground.node_id)
+        return self.errands[peer]
 
     def follow(self, follower: Follower) -> None:
         """Let a subscription count whose patterns are whole."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from meshmq.history import History
+from meshmq.names import RESERVED
 from meshmq.wire.batches import Headers
 from meshmq.wire.subscribing import Since
 
@@ -37,13 +38,16 @@ class Series:
 
     __slots__ = (
         "bytes", "created", "direct", "epoch", "followers", "head", "history", "kept", "kept_bytes", "last_at",
-        "latest", "local", "topic", "version",
+        "latest", "local", "own", "topic", "version",
     )  # fmt: skip
 
     def __init__(self, topic: str, epoch: int, history: History | None, now: float) -> None:
         self.topic, self.epoch, self.history, self.created = topic, epoch, history, now
         self.head = self.bytes = 0
         self.last_at = now
+        #: Whether it is the node that publishes to it, and not its user: nobody waits until such news are confirmed,
+        #: and who is told of them by nothing but themselves learns of a gap with the next.
+        self.own = topic.startswith(RESERVED)
         #: By number, the lowest first. (Of a plain dict it takes long to find the first after many were dropped.)
         self.kept: OrderedDict[int, Item] = OrderedDict()
         self.kept_bytes = 0

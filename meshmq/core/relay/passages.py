@@ -16,8 +16,8 @@ from meshmq.core.calls.alarms import Alarms
 from meshmq.core.calls.call import Asking
 from meshmq.core.calls.choice import Choice
 from meshmq.core.calls.endings import OVERLOADED
-from meshmq.core.part import Ground
 from meshmq.core.relay.passage import Passage
+from meshmq.core.relay.queues import Place
 from meshmq.errors import ProtocolError
 from meshmq.wire.calls import (
     Answer,
@@ -43,7 +43,7 @@ UNREACHABLE: Final = "unreachable"
 class Passages:
     """All requests that pass through this node."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Place) -> None:
         self._ground = ground
         self.services: dict[str, None] = {}
         self.draining = False
@@ -237,7 +237,9 @@ class Passages:
             caller=passage.caller,
             held=here + self._ground.round_trip(passage.caller) / 2,
         )
-        self._ground.post(server, Kind.REQUEST, pack_request(onward), passage.id)
+        frames = pack_request(onward)
+        self._ground.copies.passes(server, Kind.REQUEST, frames, now)
+        self._ground.post(server, Kind.REQUEST, frames, passage.id)
 
     def _unassign(self, passage: Passage) -> None:
         server, passage.assigned = passage.assigned, None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, Protocol
 
+from meshmq.core.copies import Copies
 from meshmq.core.inbox import Inbox
 from meshmq.core.outbox import Outbox
 from meshmq.core.part import Ground
@@ -29,6 +30,7 @@ class Place(Ground, Protocol):
     outboxes: dict[str, Outbox]
     inboxes: dict[str, Inbox]
     shut: dict[str, Inbox]
+    copies: Copies
 
 
 class Queues:
@@ -153,7 +155,9 @@ class Queues:
     def _next(self, transit: Transit, worker: Worker, now: float) -> tuple[Kind, Sequence[bytes]] | None:
         if transit.best(partial(self._has_room, transit.queue)) is not worker:
             return None
-        return Kind.JOBS, transit.next_batch(worker, now, self._ground.round_trip)
+        frames = transit.next_batch(worker, now, self._ground.round_trip)
+        self._ground.copies.passes(worker.peer, Kind.JOBS, frames, now)
+        return Kind.JOBS, frames
 
     def _has_room(self, queue: str, peer: bytes) -> bool:
         session = self._ground.sessions.get(peer)

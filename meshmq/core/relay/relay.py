@@ -60,6 +60,7 @@ class Relay:
         for service in names.services:
             self.passages.forward(service)
         ground.change_card(now)
+        ground.copies.offer(now, passing=True)
 
     def refuse(self, *, queue: str = "", service: str = "") -> None:
         """Refuse to push, pull or serve here what this node forwards.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from meshmq.core.feed.patterns import Patterns, matches, prefix, weight
 from meshmq.names import check_pattern
 
-NAMES = ("a", "b", "ab", "é")
+NAMES = ("a", "b", "ab", "é", "meshmq")
 segments = st.sampled_from(NAMES)
 topics = st.lists(segments, min_size=1, max_size=5).map(".".join)
 patterns = st.tuples(
@@ -24,9 +24,10 @@ patterns = st.tuples(
 def reference(pattern: str) -> re.Pattern[str]:
     """Return a pattern as a regular expression, which knows nothing of segments."""
     text = re.escape(pattern)
+    own = "" if pattern.startswith("meshmq.") else r"(?!meshmq\.)"
     text = re.sub(r"(?:(?<=\.)|^)\\\*(?=\\\.|$)", r"[^.]+", text)
     text = re.sub(r"(?:(?<=\.)|^)\\\*\\\*$", r".+", text)
-    return re.compile(f"(?:{text})\\Z")
+    return re.compile(f"{own}(?:{text})\\Z")
 
 
 def words(random: Random, *more: str) -> list[str]:
@@ -58,10 +59,19 @@ def test_a_hundred_thousand_pairs_match_as_a_regular_expression_says() -> None:
         ("a.*", "a", False),
         ("a.*.c", "a.b.c", True),
         ("a.*.**", "a.b", False),
+        ("**", "meshmq.tap.jobs", False),
+        ("*.tap.jobs", "meshmq.tap.jobs", False),
+        ("meshmq.**", "meshmq.tap.jobs", True),
+        ("meshmq.tap.jobs", "meshmq.tap.jobs", True),
+        ("**", "meshmq", True),
+        ("**", "meshmqs.tap", True),
     ],
 )
 def test_segments_match_whole(pattern: str, topic: str, *, whether: bool) -> None:
     assert matches(pattern, topic) is whether
+    index: Patterns[int] = Patterns()
+    index.add(pattern, 1)
+    assert index.matching(topic) == [1] * whether
 
 
 @given(patterns, topics)
