@@ -39,8 +39,8 @@ class SharedState:
 
     def __init__(self, node: meshmq.Node, name: str) -> None:
         self._node, self._name, self._changed = node, name, threading.Condition()
-        # The newest owner we know of: the how many-th, and its node; whose change we made last, and its number.
-        self._owner, self._at, self.values = (0, ""), ((0, ""), 0), dict[str, Any]()
+        # An owner is the how many-th it is, and its node; a change, made here or heard of, is its owner and its number.
+        self._owner, self._at, self._heard, self.values = (0, ""), ((0, ""), 0), ((0, ""), 0), dict[str, Any]()
         node.topic(name, history=1)
         node.reply(f"{name}.copy")(self._copy)
         node.reply(f"{name}.set")(self._make)
@@ -91,12 +91,12 @@ class SharedState:
                 self._changed.notify_all()
 
     def _hear(self, update: tuple[Any, dict[str, Any]]) -> None:
-        at, change = update
+        (at, change), self._heard = update, max(self._heard, update[0])
         if at == (self._at[0], self._at[1] + 1):
             self._take(at, {**self.values, **change})
-        while at > self._at and at[0] >= self._owner and not len(self._updates):  # else what waits is newer
+        while self._heard > self._at and self._heard[0] >= self._owner and not len(self._updates):
             with suppress(meshmq.TimedOut, meshmq.NoPeersError, meshmq.PeerLost, meshmq.RequestRefused):
-                self._take(*self._node.request(f"{self._name}.copy", at[0], to=at[0][1], timeout=1.0)[1:])
+                self._take(*self._node.request(f"{self._name}.copy", self._owner, to=self._heard[0][1], timeout=1)[1:])
 
 
 def demo() -> None:
