@@ -89,7 +89,7 @@ def test_program_that_runs_its_pipeline_when_it_is_imported_is_told(up: Up, tmp_
 def test_memory_is_flat_behind_a_sink_that_is_slower_than_all_before_it(up: Up) -> None:
     """The source could give a hundred times as much: it waits, and so does everybody in between."""
     child = up("endless", FOREVER, 0.01)
-    processes = begun(child)
+    processes = begun(child) | {"the run itself": child.pid}
     at, looks = [0, 0], 0
     first: dict[str, int] = {}
     while looks < scale(12, 240):
@@ -105,6 +105,7 @@ def test_memory_is_flat_behind_a_sink_that_is_slower_than_all_before_it(up: Up) 
     assert line.split()[3] == "count", "the others wait for it"
     grown = {label: memory_of(process) - first[label] for label, process in processes.items()}
     assert max(grown.values()) < 4 * 1024 * 1024, grown
+    print({label: f"{size / 1024:,.0f} KiB more" for label, size in grown.items()})
     child.signal(signal.SIGINT)
     child.signal(signal.SIGTERM)  # the second ends it at once
     child.wait(LIMIT)
