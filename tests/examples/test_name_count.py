@@ -18,7 +18,7 @@ import pytest
 from examples.name_count.job import files, pipeline
 from tests.architecture import ROOT
 from tests.network.children import LIMIT
-from tests.network.conftest import Spawn
+from tests.network.conftest import Spawn, Start
 
 JOB = ROOT / "examples" / "name_count"
 #: A piece of the standard library that is large enough for a kill half way.
@@ -49,6 +49,14 @@ def test_totals_are_right_though_a_device_in_between_was_killed_too(spawn: Spawn
     before, after = map(int, re.findall(r"\d+", told["device"].replace(",", "")))
     assert before >= files * len(list(PIECE.glob("*.py"))) / 4, "it was killed in the midst"
     assert after > 0, "and was in between again"
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+@pytest.mark.parametrize(("given", "passed_on"), [([], []), (["DEVICE=1"], ["--device"])])
+def test_make_demo_has_a_device_where_it_is_asked_for(start: Start, given: list[str], passed_on: list[str]) -> None:
+    outer = {"MAKEFLAGS": "", "DEVICE": ""}  # what the make that runs the tests was given
+    make = start(["make", "--dry-run", "--no-print-directory", "demo", *given], cwd=ROOT, env=outer)
+    assert make.rest()[-1].split()[1:] == ["examples/name_count", *passed_on], make.stderr
 
 
 def test_stages_of_the_job_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
