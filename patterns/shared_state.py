@@ -63,10 +63,10 @@ class SharedState:
         """Be the owner from now on, until another one is."""
         while self._owner[1] != self._node.id or self._at[0] != self._owner:
             claim = self._owner[0] + 1, self._node.id
-            said = [answer.data for answer in self._node.survey(f"{self._name}.copy", claim) if answer.error is None]
+            said = [self._copy(claim), *(a.data for a in self._node.survey(f"{self._name}.copy", claim) if not a.error)]
             with self._changed:
-                self._owner = max([self._owner, claim, *(owner for owner, _, _ in said)])
-                if said and self._owner == claim:
+                self._owner = max([self._owner, *(owner for owner, _, _ in said)])
+                if self._owner == claim:
                     _, (_, number), values = max(said, key=lambda copy: copy[1])
                     self._take((claim, number), values)
                     self._node.publish(self._name, (self._at, {}))
