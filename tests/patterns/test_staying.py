@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
@@ -31,7 +33,9 @@ def note(state, word):
 
 async def main():
     async with meshmq.AsyncNode(sys.argv[1], mesh=sys.argv[2]) as node:
-        await PrimaryBackup(node, "note", note, primary=sys.argv[1] == "primary", takeover=0.8).run()
+        server = PrimaryBackup(node, "note", note, primary=sys.argv[1] == "primary", takeover=0.8)
+        node.reply("in_step")(lambda _: server._at == server._theirs)
+        await server.run()
 
 asyncio.run(main())
 """
@@ -241,6 +245,42 @@ def test_either_of_the_two_may_be_asked() -> None:
             await client.request("note", "bad", to="backup", timeout=LIMIT)
 
     run(test)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(300)
+def test_nothing_answered_is_lost_or_done_twice_when_one_after_the_other_is_killed(
+    spawn: Spawn, mesh_name: str
+) -> None:
+    servers = {name: spawn(SERVER, name, mesh_name) for name in ("primary", "backup")}
+    with meshmq.Node("client", mesh=mesh_name) as node, ThreadPoolExecutor(3) as pool:
+        numbers, over = itertools.count(), threading.Event()
+
+        def tell() -> list[int]:
+            told = list[int]()
+            while not over.is_set():
+                told.append(next(numbers))
+                assert told[-1] in node.request("note", told[-1], timeout=LIMIT, idempotent=True, retries=39)
+            return told
+
+        def in_step() -> bool:
+            with suppress(meshmq.AmbiguousPeer, meshmq.PeerLost):  # of one that was killed a moment ago
+                return all(node.request("in_step", to=name, timeout=LIMIT) for name in servers)
+            return False
+
+        telling = [pool.submit(tell) for _ in range(3)]
+        try:
+            for _, victim in zip(range(40), itertools.cycle(servers), strict=False):
+                while not in_step():
+                    assert not any(one.done() for one in telling)
+                servers[victim].kill()
+                servers[victim] = spawn(SERVER, victim, mesh_name)
+        finally:
+            over.set()
+        answered = [number for one in telling for number in one.result(2 * LIMIT)]
+        kept = node.request("note", None, timeout=LIMIT, idempotent=True, retries=39)
+        assert sorted(kept) == sorted(answered)
+        print(f"{len(answered)} answered over 40 kills, none lost, none twice")
 
 
 def test_one_that_was_stopped_asks_the_other_one_when_it_wakes(spawn: Spawn, mesh_name: str) -> None:
