@@ -13,7 +13,7 @@ from tests.scale import scale
 
 __all__ = ["spawn", "start"]
 
-ORDERS = scale(300, 5_000)
+ORDERS = scale(300, 2_000)
 NEAR = ("DE", "AT", "FR")
 # Orders are sent on by country; what is near is priced by a stage, which asks for the roots of many at once.
 PROGRAM = """
