@@ -55,6 +55,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make demo    the main job on real input: a pipeline of five processes, one is killed"
+	@echo "             (make demo DEVICE=1 has a device in between, which is killed, too)"
 	@echo "make test    the tests: no root, no multicast, no compiler needed"
 	@echo "make stress  the tests with all repetitions and sizes (up to 30 minutes)"
 	@echo "make check   format, lint, types, architecture"
@@ -73,7 +74,7 @@ $(VENV)/.dev: $(STATED)
 	@touch $(VENV)/.run $@
 
 demo: $(VENV)/.run
-	@$(RUN) examples/name_count
+	@$(RUN) examples/name_count $(if $(DEVICE),--device)
 
 test: $(VENV)/.dev
 	@$(RUN) -m pytest -m "not stress" --numprocesses=3 --dist=worksteal

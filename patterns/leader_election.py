@@ -11,6 +11,7 @@ leader asks again in time. Its own span counts from before it asked, and so ends
 
 ``term`` looks at the clock: after a stop it is 0 before anything is done. A process may be stopped between this look
 and what it does, too: send the term along, and have who gets orders refuse a term older than the newest it has seen.
+That alone helps where a whole machine was suspended, with its clock.
 
 *Limits*: a leader is replaced within 2 leases or so. Without ``quorum`` all who are in contact have to agree: a network
 that parts has a leader in each part, of different terms (who hears both refuses the older); when the parts meet, both

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import meshmq
 from examples.name_count.counting import Totals, names_in, sources
@@ -19,6 +19,8 @@ from examples.name_count.counting import Totals, names_in, sources
 #: At most 100 files are on their way; then the source waits: that is back-pressure. Who is left alone, because the
 #: program that runs it was killed, gives up after a second.
 pipeline = meshmq.Pipeline("names", settings=meshmq.Settings(outbox_jobs=100, drain=1.0))
+#: What its stages pull.
+QUEUES: Final = ("names.count", "names.total")
 
 
 @pipeline.source

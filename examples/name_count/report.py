@@ -57,6 +57,8 @@ class Result:
     #: The rest only the mesh has: what its run tells, and which processes counted, by their ids.
     run: Report | None = None
     counters: dict[str, str] = field(default_factory=dict)
+    #: With a device: how many files it passed on until it was killed, and since.
+    passed_on: tuple[int, int] | None = None
 
     @property
     def files(self) -> int:
@@ -102,6 +104,7 @@ def report(mesh: Result, plain: Result) -> list[str]:
         ("shares", shares(mesh)),
         ("redelivered", f"{jobs(stage.repeats)}; {mesh.totals['repeats']:,} counted twice and added once"),
         ("lost", jobs(lost(mesh, plain))),
+        *device(mesh),
         ("λ", f"{queue['λ']:,.0f} files/s come into the queue"),
         ("μ", f"{rate:,.0f} files per second of work, each counter"),
         ("ρ", f"{load:.0%} of its time a counter is at work"),
@@ -112,6 +115,13 @@ def report(mesh: Result, plain: Result) -> list[str]:
         ("compared", f"with the plain program's totals: {same}"),
     ]
     return [f"{label:<12} {words}" for label, words in rows]
+
+
+def device(mesh: Result) -> list[tuple[str, str]]:
+    if mesh.passed_on is None:
+        return []
+    before, after = mesh.passed_on
+    return [("device", f"passed on {before:,} files until it was killed, and {after:,} since")]
 
 
 def jobs(count: int) -> str:

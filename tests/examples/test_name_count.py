@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -17,7 +18,7 @@ import pytest
 from examples.name_count.job import files, pipeline
 from tests.architecture import ROOT
 from tests.network.children import LIMIT
-from tests.network.conftest import Spawn
+from tests.network.conftest import Spawn, Start
 
 JOB = ROOT / "examples" / "name_count"
 #: A piece of the standard library that is large enough for a kill half way.
@@ -34,6 +35,28 @@ def test_totals_are_right_though_a_counter_was_killed(spawn: Spawn, tmp_path: Pa
     assert told["compared"].endswith("no difference")
     assert "count-2 (killed)" in told["shares"]
     assert "killed count-2 with SIGKILL" in lines
+
+
+def test_totals_are_right_though_a_device_in_between_was_killed_too(spawn: Spawn, tmp_path: Path) -> None:
+    job = spawn(JOB, "--device", copies(tmp_path, files := 6))
+    status = job.wait(60)
+    lines = job.rest()
+    assert status == 0, "\n".join([*lines, job.stderr])
+    told = {line[:12].strip(): line[13:] for line in lines}
+    assert told["lost"] == "0 jobs"
+    assert told["compared"].endswith("no difference")
+    assert "killed the device with SIGKILL, and started it again" in lines
+    before, after = map(int, re.findall(r"\d+", told["device"].replace(",", "")))
+    assert before >= files * len(list(PIECE.glob("*.py"))) / 4, "it was killed in the midst"
+    assert after > 0, "and was in between again"
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+@pytest.mark.parametrize(("given", "passed_on"), [([], []), (["DEVICE=1"], ["--device"])])
+def test_make_demo_has_a_device_where_it_is_asked_for(start: Start, given: list[str], passed_on: list[str]) -> None:
+    outer = {"MAKEFLAGS": "", "DEVICE": ""}  # what the make that runs the tests was given
+    make = start(["make", "--dry-run", "--no-print-directory", "demo", *given], cwd=ROOT, env=outer)
+    assert make.rest()[-1].split()[1:] == ["examples/name_count", *passed_on], make.stderr
 
 
 def test_stages_of_the_job_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,16 +88,23 @@ def test_difference_is_a_failure(spawn: Spawn, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.stress), signal.SIGKILL]
+    ("number", "options"),
+    [
+        (signal.SIGINT, []),
+        pytest.param(signal.SIGTERM, ["--device"], marks=pytest.mark.stress),
+        (signal.SIGKILL, ["--device"]),
+    ],
 )
-def test_nobody_outlives_the_job(spawn: Spawn, runtime_directory: Path, tmp_path: Path, number: signal.Signals) -> None:
-    job = spawn(JOB, copies(tmp_path, 10))
+def test_nobody_outlives_the_job(
+    spawn: Spawn, runtime_directory: Path, tmp_path: Path, number: signal.Signals, options: list[str]
+) -> None:
+    job = spawn(JOB, *options, copies(tmp_path, 10))
     job.until("mesh   ")
     with contextlib.ExitStack() as stack:
         members = [os.pidfd_open(pid) for pid in processes_in(runtime_directory) if pid != job.pid]
         for member in members:
             stack.callback(os.close, member)
-        assert len(members) == 5
+        assert len(members) == 5 + len(options)
         job.signal(number)
         assert job.wait() == (-9 if number == signal.SIGKILL else 130)
         for member in members:  # readable when its process has ended
