@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshmq.core.hands import Hand
+from meshmq.core.routes import Route
 from meshmq.wire.card import Forwards
 from meshmq.wire.frames import Kind, pack_receipt
 from tests.core.village import Village, body, numbered
@@ -32,7 +33,7 @@ class Crossroads(Village):
         return hands
 
     @property
-    def route(self):  # type: ignore[no-untyped-def]
+    def route(self) -> Route:
         return self[PUSHER].outboxes["jobs"].routes[self[HUB].node_id]
 
     def kill(self, *indices: int) -> None:
