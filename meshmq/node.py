@@ -160,7 +160,7 @@ class BaseNode(Pusher):
         served (``reply``: ``received``, which is the sum of ``waiting``, ``running``, ``done``, ``failed``,
         ``cancelled``, ``expired`` and ``refused``; ``repeats`` are counted apart). Of requests that were
         answered W is the seconds until then, of those that ran here from their arrival to their end. ``forwards``
-        has what passed through this node as a device, by ``queues`` and ``services``.
+        has what passed through this node as a device, by ``queues``, ``topics`` (patterns) and ``services``.
         """
         engine, participant = self._opened()
         with engine.gate:

@@ -28,6 +28,8 @@ from meshmq.wire.relaying import TO_DEVICE, TO_PUBLISHER, read_probe, tag, unpac
 STRINGS_MOST: Final = 1_000
 #: So much is asked of one device at most: half of what a topics link takes of one connection.
 ASKED_MOST: Final = 50_000
+#: Of so many patterns it is remembered which devices cover them.
+KNOWN_MOST: Final = 10_000
 DIRECT: Final = b""
 #: By string: the devices through which it is to come, and ``DIRECT``.
 Wanted = dict[bytes, dict[bytes, None]]
@@ -120,6 +122,8 @@ class Detours:
         """Return the device through which a publisher's news come; all who choose among the same choose the same."""
         devices = self._covering.get(patterns)
         if devices is None:
+            if len(self._covering) >= KNOWN_MOST:
+                self._covering.clear()
             devices = self._covering[patterns] = [
                 device
                 for device, (wide, _, up) in self.devices.items()
