@@ -78,10 +78,11 @@ class Ear:
             assert steady, f"not by {ways}: {self.ways}"
             return self.way
 
-    def takes_all(self) -> None:
-        """Wait until all is heard that is here."""
+    def knows_all(self, count: int) -> None:
+        """Wait until so many messages are heard, or told as missed."""
         with self._changed:
-            assert self._changed.wait_for(lambda: not len(self.subscription), LIMIT)
+            known = self._changed.wait_for(lambda: self.heard.total() + self.subscription.missed >= count, LIMIT)
+            assert known, f"{self.heard}, and {self.subscription.missed} missed, of {count}"
 
     def close(self) -> None:
         self.subscription.close()
@@ -125,7 +126,7 @@ def finish(ears: list[Ear], mouth: Mouth) -> None:
     """End, and see that every number was heard or told."""
     mouth.end()
     for ear in ears:
-        ear.takes_all()
+        ear.knows_all(2 * mouth.number)
         missed = ear.subscription.missed
         ear.close()
         assert ear.wrong == []
