@@ -25,6 +25,7 @@ async def market(stage: Stage) -> tuple[Actor, Actor, Actor]:
 
 async def news(publisher: Actor, subscription: Actor, topic: str) -> AsyncIterator[meshmq.Message]:
     """Publish and yield one message after the other."""
+    await publisher.wait_for(subscribe=topic, timeout=LIMIT)
     number = 0
     while True:
         number += 1
@@ -84,11 +85,13 @@ async def test_when_it_goes_news_go_directly_and_when_it_comes_through_it_and_no
 async def test_a_device_publishes_and_subscribes_too_and_does_so_directly(stage: Stage) -> None:
     publisher, subscriber, device = await market(stage)
     theirs, its = await subscriber.subscribe("weather.**"), await device.subscribe("weather.**")
+    await publisher.wait_for(subscribe="weather.kitchen", count=2, timeout=LIMIT)
     await until(news(publisher, theirs, "weather.kitchen"), "hub")
     for _ in range(20):
         assert (await its.receive(timeout=LIMIT)).via == ""
     while len(its):
         await its.receive(timeout=LIMIT)
+    await device.wait_for(subscribe="weather.roof", count=2, timeout=LIMIT)
     for number in range(20):
         await device.publish("weather.roof", number)
         for subscription in (theirs, its):

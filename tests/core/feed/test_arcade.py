@@ -21,7 +21,8 @@ SCENARIO = "tests.core.feed.arcade:Arcade"
 #: Nothing is lost, and all takes its time: two ways together less than a path may be silent.
 LATE = replace(Faults.none(until=12), delay_most=0.08)
 UNTIL = ["--fault", "until=15.0"]
-ONE, THREE = [*UNTIL, "--nodes", "5"], [*UNTIL, "--nodes", "7"]
+FEWER = ["--set", f"messages={scale(test=120, stress=300)}"]
+ONE, THREE = [*UNTIL, *FEWER, "--nodes", "5"], [*UNTIL, *FEWER, "--nodes", "7"]
 
 
 def hold_both(first: int, count: int, *more: str) -> None:
@@ -31,7 +32,7 @@ def hold_both(first: int, count: int, *more: str) -> None:
 
 @pytest.mark.timeout(scale(test=120, stress=1_800))
 def test_with_devices_every_message_is_heard_or_told_as_missed_in_order_once() -> None:
-    hold_both(0, scale(test=3, stress=200))
+    hold_both(0, scale(test=1, stress=200))
 
 
 @pytest.mark.stress
@@ -49,14 +50,15 @@ def test_links_that_break_often_and_publishers_that_nobody_can_dial() -> None:
 
 @pytest.mark.timeout(scale(test=120, stress=1_800))
 def test_where_nothing_is_lost_on_the_way_nothing_is_missed_when_devices_come_and_leave() -> None:
-    for seed in range(scale(test=2, stress=100)):
-        arcade = Arcade(kept=False, strict=True, leaves=0.4)
+    for seed in range(scale(test=1, stress=100)):
+        arcade = Arcade(kept=False, strict=True, leaves=0.4, messages=scale(test=120, stress=300))
         simulate(seed, scenario=arcade, nodes=6, faults=LATE)
         assert arcade.crossed
 
 
+@pytest.mark.stress
 def test_the_same_seed_is_the_same_run_in_every_process() -> None:
-    same_everywhere(SCENARIO, 3, scale(test=1, stress=10), *THREE)
+    same_everywhere(SCENARIO, 3, 10, *THREE)
 
 
 def leave_a_path_at_once(patch: pytest.MonkeyPatch) -> None:
@@ -89,6 +91,8 @@ def simulate_many(seeds: range) -> None:
         simulate(seed, scenario=Arcade(kept=False, strict=True, leaves=0.4), nodes=6, faults=LATE)
 
 
+@pytest.mark.stress
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "mutate",
     [
