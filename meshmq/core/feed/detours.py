@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from hashlib import blake2b
 from typing import Final
 
-from meshmq.core.feed.path import SILENT_AFTER, Path
+from meshmq.core.feed.path import EXHAUSTED_AFTER, Path
 from meshmq.core.feed.patterns import covers
 from meshmq.core.feed.subscription import Subscription
 from meshmq.core.feed.tap import Tap
@@ -172,7 +172,7 @@ class Detours:
             if other is None or not other.brings(string):
                 return False
             if not path.exhausted(other, now):
-                tap.look_at = now + SILENT_AFTER
+                tap.look_at = now + EXHAUSTED_AFTER
                 return False
         return True
 
@@ -184,7 +184,7 @@ class Detours:
                 keep[string] = None
             elif string in tuner.strings and not any(tap.direct.exhausted(path, now) for path in others):
                 keep[string] = None
-                tap.look_at = now + SILENT_AFTER
+                tap.look_at = now + EXHAUSTED_AFTER
         renew = bool(tap.detours) and not tuner.ask
         if renew:  # from now on it has to be known since when its own link brings what
             tuner.ask = TO_PUBLISHER

@@ -9,6 +9,8 @@ from meshmq.wire.relaying import Echo
 
 #: What has not come for so long on a path that is silent is lost.
 SILENT_AFTER: Final = 0.2
+#: Before it is given up for another it may be silent for longer: nobody waits for that.
+EXHAUSTED_AFTER: Final = 0.5
 
 
 class Path:
@@ -61,4 +63,5 @@ class Path:
 
     def exhausted(self, after: Path, now: float) -> bool:
         """Whether it has brought all that another path, which carries on after it, does not bring."""
-        return self.turn >= after.since or not self.live or self.silent(now, after.proven_at)
+        silent = now >= max(self.heard_at, after.proven_at) + EXHAUSTED_AFTER
+        return self.turn >= after.since or not self.live or silent
