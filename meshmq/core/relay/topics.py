@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from meshmq.core.feed.patterns import Patterns, prefix
@@ -16,6 +17,7 @@ from meshmq.core.relay.upstream import Upstream
 from meshmq.errors import ProtocolError
 from meshmq.wire.news import read_label
 from meshmq.wire.relaying import (
+    ENTRIES_LIMIT,
     FROM_DEVICE,
     RELAYED,
     TO_DEVICE,
@@ -63,13 +65,17 @@ class Topics:
         self._index.add(pattern, pattern)
         self._prefixes = tuple(map(prefix, self.counts))
         self._known.clear()
+        self._changed.update(dict.fromkeys(self.wanted))
+        self._fresh.update(dict.fromkeys(self.probes))
 
     # -- what subscribers want ---------------------------------------------------------------------
 
     def tuned(self, string: bytes, present: bool) -> None:
-        """Learn of a subscription to our topics link."""
-        if not self.counts:
-            return
+        """Learn of a subscription to our topics link.
+
+        All are counted, also before we are a device: who wanted something of the one that was at our address before
+        us, and comes to us by itself, withdraws that later.
+        """
         found, asked = read_wanted(string), read_probe(string)
         if found is not None:
             self._want(*found, 1 if present else -1)
@@ -77,8 +83,6 @@ class Topics:
             self._probe(asked[0], asked[1], 1 if present else -1)
 
     def _want(self, publisher: bytes, string: bytes, sign: int) -> None:
-        if not string.startswith(self._prefixes):
-            return
         wanted = self.wanted.setdefault(publisher, Counter())
         wanted[string] += sign
         if wanted[string] <= 0:
@@ -201,6 +205,10 @@ class Topics:
 
     def work(self, now: float) -> None:
         """Ask publishers for what is wanted, and answer who asked whether it comes."""
+        if not self.counts:
+            self._changed.clear()
+            self._fresh.clear()
+            return
         changed, self._changed = self._changed, {}
         for publisher in changed:
             self._look(publisher, now)
@@ -211,7 +219,8 @@ class Topics:
                 upstream.check(now)
         fresh, self._fresh = self._fresh, {}
         # It may have missed that we lost them.
-        unheard = [Echo(publisher, 0, 0) for publisher in self.wanted if publisher not in self.upstreams]
+        absent = (publisher for publisher in self.wanted if publisher not in self.upstreams)
+        unheard = [Echo(publisher, 0, 0) for publisher in islice(absent if fresh else (), ENTRIES_LIMIT)]
         for subscriber in [one for one in fresh if one in self.probes]:
             probe = max(self.probes[subscriber])
             asked = [upstream.ask(subscriber, probe) for upstream in self.upstreams.values()]
@@ -220,8 +229,8 @@ class Topics:
     def _look(self, publisher: bytes, now: float) -> None:
         """Hear a publisher of which something is wanted, and no other."""
         peer, upstream = self._ground.roster.get(publisher), self.upstreams.get(publisher)
-        wanted = self.wanted.get(publisher)
-        if wanted is None:
+        wanted = [string for string in self.wanted.get(publisher, ()) if string.startswith(self._prefixes)]
+        if not wanted:
             if upstream is not None:
                 self._drop(publisher)
             return
@@ -249,4 +258,4 @@ class Topics:
 
     def owes(self) -> bool:
         """Whether subscribers still hear anything through us."""
-        return bool(self.wanted)
+        return bool(self.upstreams)

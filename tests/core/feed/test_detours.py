@@ -269,4 +269,17 @@ def test_strangers_that_want_and_probe_endlessly_are_kept_within_bounds(monkeypa
     square.run(1)
     assert len(topics.probes) == 50
     assert max(map(len, topics.probes.values())) <= 8
-    assert set(topics.wanted) == {square[PUBLISHER].node_id}
+    assert set(topics.upstreams) == {square[PUBLISHER].node_id}
+
+
+def test_what_was_wanted_before_it_is_a_device_counts_when_it_is_one() -> None:
+    square = Square(3)
+    topics, wanted = square[DEVICE].relay.topics, tag(square[PUBLISHER].node_id) + b"a."
+    square.publish(PUBLISHER, "a.b", b"first")
+    square.do(DEVICE, lambda node, now: node.tuned(wanted, True, now))  # of who was at its address before
+    forward(square, DEVICE, "a.**")
+    subscription = square.subscribe(SUBSCRIBER, "a.*")
+    square.run(2)
+    square.do(DEVICE, lambda node, now: node.tuned(wanted, False, now))
+    assert topics.wanted == {square[PUBLISHER].node_id: {b"a.": 1}}
+    assert vias(square, subscription) == {square[DEVICE].node_id}
