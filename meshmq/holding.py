@@ -13,7 +13,7 @@ from meshmq.errors import ClosedError, ConfigError
 from meshmq.handling import Crew
 from meshmq.incarnation import Closable, Incarnation
 from meshmq.links.engine import Engine
-from meshmq.names import check_name, check_service
+from meshmq.names import check_name, check_pattern, check_service
 from meshmq.request import Request
 from meshmq.seeing import topic_names
 from meshmq.supply import ItemT, Supply, Taker
@@ -30,19 +30,22 @@ class Holder(Incarnation):
     that was pulled is pulled until its last receiver is closed, or the node.
     """
 
-    def device(self, *, queues: Sequence[str] = (), services: Sequence[str] = ()) -> None:
+    def device(self, *, queues: Sequence[str] = (), topics: Sequence[str] = (), services: Sequence[str] = ()) -> None:
         """Stand between many and many for these names, from now on (or from when the node opens) until it closes.
 
         Peers that see it route through it, and return to direct links when it goes; no program changes.
         Several devices for one name share the load. It owns nothing: whoever pushes keeps each job until a
-        worker has confirmed it. What this node forwards it does not push, pull and serve itself. Requests with
-        ``key=`` or ``to=``, surveys, and jobs with ``to=`` go directly. Never waits.
+        worker has confirmed it, and whoever publishes numbers and keeps its messages: gaps are told as without
+        it. ``topics`` are patterns; who subscribes to what one of them covers hears it through this node. What it
+        forwards it does not push, pull and serve itself; it may publish and subscribe, and does so directly.
+        Requests with ``key=`` or ``to=``, surveys, jobs with ``to=``, and what subscribers fetch (large values,
+        history, the latest, groups) go directly. Never waits.
 
         Raises:
             ConfigError: no name is given, or one is none; this node pushes, pulls or serves one itself.
             ClosedError: the node is closed.
         """
-        names = _checked(queues, services)
+        names = _checked(queues, topics, services)
         with self._opening:
             if self._engine is None and not self._closed:
                 self._forwards.append(names)
@@ -211,14 +214,15 @@ class Holder(Incarnation):
             receiver.close()
 
 
-def _checked(queues: Sequence[str], services: Sequence[str]) -> Forwards:
-    for given in (queues, services):
+def _checked(queues: Sequence[str], topics: Sequence[str], services: Sequence[str]) -> Forwards:
+    for given in (queues, topics, services):
         if isinstance(given, str):
             raise ConfigError(f"device(...): give a list of names, not {given!r}")
     names = Forwards(
         tuple(check_name("queue", queue) for queue in queues),
-        services=tuple(check_service(service) for service in services),
+        tuple(check_pattern(pattern) for pattern in topics),
+        tuple(check_service(service) for service in services),
     )
     if not len(names):
-        raise ConfigError("device(): say what for by queues= or services=")
+        raise ConfigError("device(): say what for by queues=, topics= or services=")
     return names

@@ -70,14 +70,16 @@ class LeafDelivery:
         return self._heard.opened()[1].name_of(self.leaf.span.news.publisher)
 
     def via(self) -> str:
-        """Return "": no device was between."""
-        return ""
+        """Return the name of the device that it came through, "" where it came directly."""
+        via = self.leaf.span.news.via
+        return self._heard.opened()[1].name_of(via) if via else ""
 
     def age(self) -> float:
         """Return the seconds since it was published."""
         engine, participant = self._heard.opened()
         span = self.leaf.span
-        return span.news.held + participant.round_trip(span.news.publisher) / 2 + engine.now() - span.arrived
+        way = participant.round_trip(span.news.via or span.news.publisher) / 2
+        return span.news.held + way + engine.now() - span.arrived
 
     def headers(self, index: int) -> dict[str, str]:
         """Return the headers of the message at ``index``."""

@@ -160,8 +160,9 @@ class BaseNode(Pusher):
         served (``reply``: ``received``, which is the sum of ``waiting``, ``running``, ``done``, ``failed``,
         ``cancelled``, ``expired`` and ``refused``; ``repeats`` are counted apart). Of requests that were
         answered W is the seconds until then, of those that ran here from their arrival to their end. ``forwards``
-        has what passed through this node as a device, by ``queues`` and ``services``. ``tap`` has each name that may
-        be tapped here, and how many of it were ``copied`` for who does, and ``dropped``: more than are copied.
+        has what passed through this node as a device, by ``queues``, ``topics`` (patterns) and ``services``. ``tap``
+        has each name that may be tapped here, and how many of it were ``copied`` for who does, and ``dropped``: more
+        than are copied.
         """
         engine, participant = self._opened()
         with engine.gate:

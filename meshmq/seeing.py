@@ -17,7 +17,7 @@ from meshmq.core.feed.subscription import Subscription
 from meshmq.core.inbox import Inbox
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
-from meshmq.core.relay.relay import Relay
+from meshmq.forwarding import forwarding
 
 #: How many topics are told of one by one; the others are summed up, under a name that none of them can have.
 LISTED: Final = 1_000
@@ -109,7 +109,7 @@ def statistics(participant: Participant, now: float, dropped: Mapping[str, int])
         "topics": _topics(participant.feed, elapsed),
         "groups": _groups(participant),
         "services": _services(participant.calls, elapsed, now),
-        "forwards": _forwarding(participant.relay, elapsed),
+        "forwards": forwarding(participant.relay, elapsed),
         "tap": participant.copies.told(card),
         "peers": len(participant.roster),
         "sessions": sum(session.live for session in participant.sessions.values()),
@@ -234,29 +234,6 @@ def _serving(line: Line, elapsed: float, now: float) -> dict[str, Any]:
         "L": line.stayed / elapsed,
         "W": line.stayed / ended if ended else 0.0,
     }
-
-
-def _forwarding(relay: Relay, elapsed: float) -> dict[str, dict[str, dict[str, Any]]]:
-    queues: dict[str, dict[str, Any]] = {
-        queue: {
-            "pushers": len(transit.pushers),
-            "workers": len(transit.workers),
-            "received": transit.received,
-            "waiting": transit.here,
-            "in_flight": transit.away,
-            "acked": transit.acked,
-            "returned": transit.returned,
-            "lost": transit.lost,
-            "λ": transit.received / elapsed,
-        }
-        for queue, transit in relay.queues.items()
-    }
-    services: dict[str, dict[str, Any]] = {}
-    for service, counts in relay.passages.counts.items():
-        told = {word: counts[word] for word in ("received", "answered", "refused", "cancelled", "lost", "retried")}
-        outstanding = relay.passages.outstanding(service)
-        services[service] = {**told, "outstanding": outstanding, "λ": counts["received"] / elapsed}
-    return {"queues": queues, "services": services}
 
 
 def _pushing(outbox: Outbox, elapsed: float, now: float) -> dict[str, Any]:

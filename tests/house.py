@@ -15,7 +15,7 @@ LAYERS: Final = (
     {"links"},
     {"drivers", "discovery", "journal"},
     {"waiting", "deadline", "reading"},
-    {"supply", "delivery"},
+    {"supply", "delivery", "forwarding"},
     {"consumer", "handling", "seeing", "whereabouts"},
     {"request"},
     {"wishes", "listener", "servant", "watchdog"},

@@ -6,19 +6,21 @@ import argparse
 from typing import Any, Final
 
 from meshmq.cli.joining import joined
-from meshmq.cli.options import UsageError, add_shared, queue, served
+from meshmq.cli.options import UsageError, add_shared, pattern, queue, served
 from meshmq.cli.terminal import words
 
 _EPILOG: Final = """\
 Peers that see the device send through it, and each keeps one connection to it instead of one to every
 other. The worker with most to spare gets the next job, whoever pushes, and the server with the fewest calls
-the next request. When the device goes, also by
-kill -9, they return to direct links; nothing is lost, and what may run twice says so. Start several: they
-share the load and stand in for each other. It ends by Ctrl-C, or "meshmq drain NAME".
+the next request. Of a topic a publisher sends each batch once, to the device, which sends it on; subscribers
+to what the pattern covers are told of gaps as without it. When the device goes, also by kill -9, they return
+to direct links; no job is lost, and what may run twice says so. Start several: they share the load and stand
+in for each other. It ends by Ctrl-C, or "meshmq drain NAME".
 
 examples:
   meshmq device --queue jobs
   meshmq device --name hub --queue jobs --queue done --service add
+  meshmq device --topic "weather.**"
 """
 
 
@@ -30,6 +32,10 @@ def add_arguments(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--queue", type=queue, action="append", default=[], metavar="QUEUE", dest="queues",
         help="forward its jobs; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--topic", type=pattern, action="append", default=[], metavar="PATTERN", dest="topics",
+        help="forward what is published to topics that match it; may be given several times",
     )  # fmt: skip
     parser.add_argument(
         "--service", type=served, action="append", default=[], metavar="SERVICE", dest="services",
@@ -45,11 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         UsageError: nothing was named.
     """
-    names = [*arguments.queues, *arguments.services]
+    names = [*arguments.queues, *arguments.topics, *arguments.services]
     if not names:
-        raise UsageError("say what for: --queue or --service, each as often as needed")
+        raise UsageError("say what for: --queue, --topic or --service, each as often as needed")
     with joined(arguments, takes_port=True) as node:
-        node.device(queues=arguments.queues, services=arguments.services)
+        node.device(queues=arguments.queues, topics=arguments.topics, services=arguments.services)
         words(f"{node.name} stands before {', '.join(map(repr, names))}; Ctrl-C ends it")
         node.run()
     return 0

@@ -33,6 +33,10 @@ class Ground(Protocol):
     counts: Counter[str]
 
     @property
+    def takes_detours(self) -> bool:
+        """Whether news may come to us through devices: a device hears publishers itself."""
+
+    @property
     def roster(self) -> dict[bytes, Peer]:
         """All peers whose card we hold, by id."""
 

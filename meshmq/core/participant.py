@@ -77,7 +77,13 @@ class Participant(Footing):
 
     def change_card(self, now: float) -> None:
         """Publish our card anew: what it shows has changed."""
+        self._roster_seen = -1
         self._show(now)
+
+    @property
+    def takes_detours(self) -> bool:
+        """Whether news may come to us through devices: a device hears publishers itself."""
+        return not self.relay.topics.counts
 
     def _refuse(self, queue: str) -> None:
         self.relay.refuse(queue=queue)
@@ -142,14 +148,14 @@ class Participant(Footing):
 
     def refused(self, connection: int, reason: str, address: str, now: float) -> None:
         """Learn that a dial failed."""
-        if self.feed.lost(connection, now):
+        if self.feed.lost(connection, now) or self.relay.topics.lost(connection, now):
             self._deadline = now
         else:
             super().refused(connection, reason, address, now)
 
     def ended(self, connection: int, now: float) -> None:
         """Learn that a connection is gone."""
-        if self.feed.lost(connection, now):
+        if self.feed.lost(connection, now) or self.relay.topics.lost(connection, now):
             self._deadline = now
         else:
             super().ended(connection, now)
@@ -157,13 +163,15 @@ class Participant(Footing):
     def overhear(self, connection: int, frames: Sequence[bytes], now: float) -> None:
         """Take one message that a peer published on its topics link."""
         self._notice(now)
-        self.feed.overhear(connection, frames, now)
+        if not self.relay.topics.overhear(connection, frames[0], now):
+            self.feed.overhear(connection, frames, now)
         self._deadline = now
 
     def tuned(self, string: bytes, present: bool, now: float) -> None:
         """Learn of a subscription to our topics link."""
         self._notice(now)
         self.feed.tuned(string, present, now)
+        self.relay.topics.tuned(string, present)
         self._deadline = now
 
     def stall(self, now: float, *, stalled: bool) -> None:

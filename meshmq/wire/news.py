@@ -27,6 +27,8 @@ from meshmq.wire.frames import MAGIC, VERSION, Kind, VersionMismatch
 
 _FIXED: Final = struct.Struct("!2sBB16sQIQIBf")
 FIXED_BYTES: Final = _FIXED.size
+#: The last of the fixed fields.
+_HELD: Final = struct.Struct("!f")
 _NUMBER: Final = struct.Struct("!Q")
 _EXTRAS: Final = 1
 _BUFFERS: Final = 2
@@ -55,6 +57,8 @@ class News:
     headers: dict[int, dict[str, str]]
     buffers: tuple[bytes, ...]
     longest: int
+    #: The device that sent them on, empty where none did.
+    via: bytes = b""
 
     @property
     def last(self) -> int:
@@ -110,8 +114,48 @@ def _head(
     return topic.encode() + b"\0", fixed
 
 
-def unpack_news(frames: Sequence[bytes | memoryview]) -> News:
-    """Read news; no value of it is decoded yet.
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a device reads of news that it sends on: values stay closed."""
+
+    topic: bytes
+    #: Where the topic ends.
+    place: int
+    publisher: bytes
+    turn: int
+    count: int
+
+
+def read_label(frame: bytes) -> Label:
+    """Read what news are, and of whom.
+
+    Raises:
+        VersionMismatch: they are of a version that we do not speak.
+        ProtocolError: they are none.
+    """
+    place = frame.find(b"\0", 0, 256)
+    try:
+        magic, version, kind, publisher, turn, _, _, count, _, _ = _FIXED.unpack_from(frame, place + 1)
+    except struct.error as error:
+        raise ProtocolError("news that are cut short") from error
+    if magic != MAGIC or place <= 0:
+        raise ProtocolError("news that do not start as ours do")
+    if version != VERSION:
+        raise VersionMismatch(version)
+    if kind != Kind.NEWS:
+        raise ProtocolError("news with fields that are none")
+    return Label(frame[:place], place, publisher, turn, count)
+
+
+def add_held(frame: bytes, place: int, held: float) -> tuple[bytes, bytes, bytes]:
+    """Return the parts of news whose topic ends at ``place``, older by ``held`` seconds."""
+    end = place + 1 + FIXED_BYTES
+    (before,) = _HELD.unpack_from(frame, end - _HELD.size)
+    return frame[: end - _HELD.size], _HELD.pack(before + held), frame[end:]
+
+
+def unpack_news(frames: Sequence[bytes | memoryview], via: bytes = b"") -> News:
+    """Read news; no value of it is decoded yet. ``via`` is the device that sent them on.
 
     Raises:
         VersionMismatch: they are of a version that we do not speak.
@@ -165,6 +209,7 @@ def unpack_news(frames: Sequence[bytes | memoryview]) -> News:
         load.headers,
         buffers,
         load.longest,
+        via,
     )
 
 

@@ -17,7 +17,7 @@ from meshmq.wire.news import EPOCHS
 
 #: What a subscriber's marker on a topics link starts with; its id and the number of the marker follow.
 MARKER: Final = b"\xff"
-_MARKER_BYTES: Final = 25
+MARKER_BYTES: Final = 25
 
 #: How values come: small ones over the topics link, only the latest of each topic, or all over the direct link.
 Way = Literal["topics", "latest", "direct"]
@@ -122,7 +122,7 @@ def marker(node_id: bytes, mark: int) -> bytes:
 
 def read_marker(string: bytes) -> tuple[bytes, int] | None:
     """Return ``(node id, number)`` of a marker, nothing where a string is none."""
-    if len(string) != _MARKER_BYTES or string[:1] != MARKER:
+    if len(string) != MARKER_BYTES or string[:1] != MARKER:
         return None
     return string[1:17], int.from_bytes(string[17:], "big")
 

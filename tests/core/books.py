@@ -120,7 +120,8 @@ def audit_connections(node: SimulatedNode, decider: Participant) -> None:
     for peer in decider.roster.values():
         assert peer.connection is None or decider.presence.roster.of(peer.connection) is peer
     owned = set(decider.connections)
-    owned |= set(decider.feed.subscriber.by_connection)
+    owned |= set(decider.feed.subscriber.by_connection) | set(decider.feed.subscriber.detours.by_connection)
+    owned |= set(decider.relay.topics._by_connection)
     owned |= set(decider.presence.roster._by_connection) | set(decider.presence.rumours._by_connection)
     lost = {connection for connection in node.connections if connection % 2 == 0} - owned
     assert not lost, f"nobody hung up {lost}"

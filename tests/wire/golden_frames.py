@@ -29,6 +29,7 @@ from meshmq.wire.frames import (
     pack_settle,
 )
 from meshmq.wire.news import pack_direct, pack_news, pack_notice
+from meshmq.wire.relaying import TO_DEVICE, Echo, pack_echo, pack_relayed, probe, tag
 from meshmq.wire.subscribing import (
     Fetch,
     Head,
@@ -260,6 +261,16 @@ FRAMES: Final[dict[str, Frame]] = {
         b"weather.kitchen\0MQ" + pack("!BB16sQIQIBf", 2, 28, NODE, 100, 3, 41, 2, 12, 0.0),
     ),
     "topics_marker": Frame(marker(NODE, 7), b"\xff" + NODE + pack("!Q", 7)),
+    "topics_wanted": Frame(tag(NODE) + b"weather.", b"\xfe" + NODE + b"weather."),
+    "topics_relayed": Frame(
+        pack_relayed(NODE, news(99, 1, msgpack([1, {"a": "b"}]), BODIES), len(TOPIC), 0.0),
+        b"\xfe" + NODE + news(99, 1, msgpack([1, {"a": "b"}]), BODIES),
+    ),
+    "topics_probe": Frame(probe(NODE, 7, TO_DEVICE), b"\xff" + NODE + pack("!QB", 7, 3)),
+    "topics_echo": Frame(
+        pack_echo(probe(NODE, 7, TO_DEVICE), [Echo(OTHER, 99, 6), Echo(NODE, 0, 0)])[0],
+        b"\xff" + NODE + pack("!QB", 7, 3) + b"MQ\x02" + OTHER + pack("!QQ", 99, 6) + NODE + pack("!QQ", 0, 0),
+    ),
     "own_string": Frame(
         own_string(NODE, ["ipc:///run/c", "tcp://10.0.0.1:5555"]), b"\xff" + NODE + b"ipc:///run/c,tcp://10.0.0.1:5555"
     ),

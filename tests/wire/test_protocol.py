@@ -15,7 +15,7 @@ from meshmq.core import copies, stream
 from meshmq.core.feed import audience, errands, publisher
 from meshmq.links import published
 from meshmq.names import NAME_BYTES
-from meshmq.wire import batches, calls, card, chunks, fields, frames, news, subscribing
+from meshmq.wire import batches, calls, card, chunks, fields, frames, news, relaying, subscribing
 from meshmq.wire.card import Word
 from meshmq.wire.frames import NUMBERED, Kind, Verdict
 from tests.wire.golden_frames import FRAMES
@@ -96,6 +96,7 @@ LIMITS = {
     "fetches of one peer at a time": errands.FETCHES_MOST,
     "topics in one HEADS": subscribing.HEADS_LIMIT,
     "numbers that one FETCH looks at": errands.LOOKED_AT,
+    "publishers in one echo": relaying.ENTRIES_LIMIT,
 }
 
 

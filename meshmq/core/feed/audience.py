@@ -14,6 +14,7 @@ from meshmq.core.feed.publisher import Publisher
 from meshmq.core.feed.tap import ASKED_MOST
 from meshmq.core.part import Ground
 from meshmq.errors import ProtocolError
+from meshmq.wire.relaying import RELAYED, TO_DEVICE, Echo, pack_echo, read_probe
 from meshmq.wire.subscribing import unpack_subscribe
 
 #: The most subscriptions and patterns of one peer, by weight, and the most text of them.
@@ -41,8 +42,15 @@ class Audience:
 
     def tuned(self, string: bytes, present: bool) -> None:
         """Learn of a subscription to our topics link."""
+        if string.startswith(RELAYED):
+            return
         self._publisher.tuned += 1 if present else -1
         self._marks.tuned(string, present)
+        asked = read_probe(string) if present else None
+        if asked is not None and asked[2] != TO_DEVICE:
+            self._publisher.turn += 1  # of what is on its way all comes before it, of what follows nothing
+            echo = Echo(self._ground.node_id, self._publisher.turn, asked[1])
+            self._ground.outputs += [("spread", [frame]) for frame in pack_echo(string, [echo])]
 
     def subscribed(self, peer: bytes, body: bytes, now: float) -> None:
         """Take a SUBSCRIBE.

@@ -17,6 +17,7 @@ from meshmq.history import History
 from meshmq.wire.batches import Headers
 from meshmq.wire.frames import Kind
 from meshmq.wire.news import unpack_direct, unpack_news
+from meshmq.wire.relaying import RELAYED, is_echo, unpack_relayed
 from meshmq.wire.subscribing import (
     Since,
     unpack_fetch,
@@ -184,17 +185,22 @@ class Feed:
 
     def overhear(self, connection: int, frames: Sequence[bytes], now: float) -> None:
         """Take one message of a topics link; what is none of ours, or of another incarnation, is dropped."""
-        tap = self.subscriber.by_connection.get(connection)
-        if tap is None:
-            return
+        subscriber = self.subscriber
+        tap, device = subscriber.by_connection.get(connection), subscriber.detours.by_connection.get(connection)
         try:
-            news = unpack_news(frames)
+            if tap is None and device is None:
+                return
+            if is_echo(frames[0]):
+                subscriber.detours.echoed(frames[0], device, tap, subscriber.taps, now)
+            elif device is not None:
+                subscriber.relayed(device, *unpack_relayed(frames[0]), now)
+            elif tap is not None and not frames[0].startswith(RELAYED):
+                news = unpack_news(frames)
+                if news.publisher == tap.publisher and not news.buffers:
+                    tap.direct.heard(news.turn, now)
+                    subscriber.news(tap, news, now)
         except ProtocolError:
             self._ground.counts["foreign news"] += 1
-            return
-        if news.publisher == tap.publisher and not news.buffers:
-            tap.heard(news.turn, now)
-            self.subscriber.news(tap, news, now)
 
     def tuned(self, string: bytes, present: bool, now: float) -> None:
         """Learn of a subscription to our topics link."""
@@ -209,8 +215,8 @@ class Feed:
         tap = self.subscriber.by_connection.pop(connection, None)
         if tap is not None:
             tap.failed(now)
-            self._ground.soon(tap.dial_at)
-        return tap is not None
+            self._ground.soon(tap.tuner.dial_at)
+        return tap is not None or self.subscriber.detours.lost(connection, self.subscriber.taps.values(), now)
 
     # -- who comes and goes ------------------------------------------------------------------------
 
@@ -238,6 +244,8 @@ class Feed:
             if peer is not None:
                 tap.addresses, tap.unreachable = peer.card.topics, not peer.reached
                 tap.here_at, tap.publishes_at = peer.since, peer.publishes_at or tap.publishes_at
+        devices = list(roster.values()) if self.subscribes and self._ground.takes_detours else []
+        subscriber.detours.look(devices, subscriber.taps.values())
 
     # -- work and time -----------------------------------------------------------------------------
 

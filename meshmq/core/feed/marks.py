@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from meshmq.wire.subscribing import read_marker
+from meshmq.wire.relaying import TO_PUBLISHER
+from meshmq.wire.subscribing import MARKER_BYTES, read_marker
 
 #: Of how many strangers markers are remembered, and of each how many: anybody may subscribe to anything.
 _STRANGERS_MOST: Final = 65_536
@@ -19,7 +20,7 @@ class Marks:
 
     def tuned(self, string: bytes, present: bool) -> None:
         """Learn of a subscription to our topics link, which may be a marker."""
-        told = read_marker(string)
+        told = read_marker(string.removesuffix(TO_PUBLISHER) if len(string) > MARKER_BYTES else string)
         if told is None:
             return
         node_id, mark = told

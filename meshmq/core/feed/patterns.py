@@ -29,6 +29,18 @@ def matches(pattern: str, topic: str) -> bool:
     return all(segment in ("*", name) for segment, name in zip(wanted, given, strict=False))
 
 
+def covers(wide: str, narrow: str) -> bool:
+    """Whether ``wide`` matches every topic that ``narrow`` matches."""
+    outer, inner = wide.split("."), narrow.split(".")
+    if outer[-1] == "**":
+        outer = outer[:-1]
+        if len(inner) <= len(outer):
+            return False
+    elif len(inner) != len(outer) or inner[-1] == "**":
+        return False
+    return all(segment in ("*", name) for segment, name in zip(outer, inner, strict=False))
+
+
 def prefix(pattern: str) -> bytes:
     """Return what news that ``pattern`` matches start with: all of a literal topic, and the byte that ends it."""
     literal: list[str] = []

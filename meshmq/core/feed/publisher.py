@@ -57,7 +57,7 @@ class Publisher:
         self.young_until: float | None = None
         self._young_most = 0.0
         self.local: deque[Sequence[bytes]] = deque()
-        self.published = self.bytes = self.forgotten = self._turn = 0
+        self.published = self.bytes = self.forgotten = self.turn = 0
         self._rules: list[tuple[str, History | None]] = []
         self._epoch = 1
         self._batch: Batch | None = None
@@ -87,8 +87,8 @@ class Publisher:
         self._keep(series, Item(series.head, body, buffers, headers, now, size), now)
         self.loans.bound()
         self.flush(now)
-        self._turn += 1
-        self._spread(series, [pack_notice(topic, self._ground.node_id, series.epoch, series.head, 1, turn=self._turn)])
+        self.turn += 1
+        self._spread(series, [pack_notice(topic, self._ground.node_id, series.epoch, series.head, 1, turn=self.turn)])
         return series
 
     def publish_row(self, topic: str, bodies: Sequence[bytes], headers: Headers | None, now: float) -> Series:
@@ -164,10 +164,10 @@ class Publisher:
         if batch is None:
             return
         self._left_at = now
-        self._turn += 1
+        self.turn += 1
         series = batch.series
         if self.tuned or series.local:
-            self._spread(series, batch.frames(self._ground.node_id, self._turn, now))
+            self._spread(series, batch.frames(self._ground.node_id, self.turn, now))
         if series.direct:
             self.tell_heads([series], now, [follower.peer for follower in series.direct])
 
@@ -202,7 +202,7 @@ class Publisher:
             for series in self._matched(follower)
             if follower.group is None
         ]
-        for body in pack_heads(follower.number, heads, turn=self._turn):
+        for body in pack_heads(follower.number, heads, turn=self.turn):
             self._ground.put(follower.peer, Kind.HEADS, body)
         if follower.way == "latest":
             self._send_latest(follower)
@@ -270,7 +270,7 @@ class Publisher:
                 if peers is None or peer in heads:
                     heads.setdefault(peer, []).append(Head(series.topic, series.epoch, 0, series.head, series.oldest))
         for peer, rows in heads.items():
-            for body in pack_heads(0, rows, turn=self._turn, stamp=stamp):
+            for body in pack_heads(0, rows, turn=self.turn, stamp=stamp):
                 self._ground.put(peer, Kind.HEADS, body)
 
     def tick(self, now: float, awaited: Callable[[], bool]) -> None:

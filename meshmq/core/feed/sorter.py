@@ -93,7 +93,15 @@ class Sorter:
         elif not self._hold(flow, subscription, news, now):
             flow.head = max(flow.head, news.last)  # it is fetched when its turn comes, or told as missed
         if flow.held or flow.head >= flow.next:
+            if flow.doubted < 0 and not tap.passed(news.turn):
+                self._doubt(flow, subscription, tap, news.turn, now)
             self.go_on(flow, subscription, tap)
+
+    def _doubt(self, flow: Flow, subscription: Subscription, tap: Tap, turn: int, now: float) -> None:
+        """Wait with a hole: what was published before a turn may be on its way."""
+        flow.doubted = max(flow.doubted, turn)
+        tap.doubts.pop(flow, None)
+        tap.doubts[flow] = subscription, now
 
     def _hold(self, flow: Flow, subscription: Subscription, news: News, arrived: float) -> bool:
         size = news.size(0, news.count)
@@ -152,7 +160,8 @@ class Sorter:
                 self._release(flow, subscription)
             if not flow.behind:
                 break
-            if tap is not None and (flow.fetching or (flow.doubted >= 0 and not flow.held)):
+            # What is held has come after all that was before it on the same path, and not on another.
+            if tap is not None and (flow.fetching or (flow.doubted >= 0 and (not flow.held or tap.several))):
                 tap.behind[flow] = subscription
                 return
             hole = flow.hole
@@ -234,10 +243,9 @@ class Sorter:
             return
         flow.head = max(flow.head, head.head)
         flow.kept = flow.kept or 0 < head.oldest <= head.head
-        if flow.head >= flow.next and not flow.held and (not base or not flow.kept) and tap.turn < turn and not tap.own:
-            flow.doubted = max(flow.doubted, turn)  # what is missing may be on its way
-            tap.doubts[flow] = subscription
-            tap.doubted_at = now
+        missing = flow.head >= flow.next and (not flow.held or tap.several) and (not base or not flow.kept)
+        if missing and not tap.passed(turn) and not tap.own:
+            self._doubt(flow, subscription, tap, turn, now)
         self.go_on(flow, subscription, tap)
 
     def look_again(self) -> None:
@@ -247,9 +255,8 @@ class Sorter:
 
     def believe(self, tap: Tap, now: float) -> None:
         """Believe the heads that a publisher told: what was on its way has come, or will not."""
-        silent = tap.silent(now)
-        for flow, subscription in list(tap.doubts.items()):
-            if flow.doubted < 0 or silent or tap.turn >= flow.doubted:
+        for flow, (subscription, since) in list(tap.doubts.items()):
+            if flow.doubted < 0 or tap.settled(flow.doubted, since, now):
                 flow.doubted = -1
                 del tap.doubts[flow]
                 self.go_on(flow, subscription, tap)

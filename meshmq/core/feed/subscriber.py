@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from meshmq.core.feed.detours import Detours
 from meshmq.core.feed.patterns import Patterns, weight
 from meshmq.core.feed.sorter import Sorter
 from meshmq.core.feed.subscription import Subscription
 from meshmq.core.feed.tap import Change, Tap
 from meshmq.core.part import Ground
 from meshmq.errors import ConfigError
-from meshmq.wire.news import News
+from meshmq.wire.news import News, unpack_news
 from meshmq.wire.subscribing import Heads
 
 TOPICS_KNOWN: Final = 100_000
@@ -38,6 +39,7 @@ class Subscriber:
         self.taps: dict[bytes, Tap] = {}
         self.by_connection: dict[int, Tap] = {}
         self.sorter = Sorter(ground)
+        self.detours = Detours(ground)
         #: The taps of publishers that are gone, and since when.
         self._gone: dict[bytes, tuple[Tap, float]] = {}
         #: When to look at them again.
@@ -159,11 +161,19 @@ class Subscriber:
 
     def sync(self, now: float) -> None:
         """Have every topics link bring what is wanted now, and send what is to be asked."""
-        for publisher, tap in self.taps.items():
+        for tap in self.taps.values():
             if tap.stale(self._version, now):
                 before = tap.connection
-                tap.sync(self._strings, self._version, now, self._last)
+                if self.detours.concern(tap):
+                    tap.version = self._version
+                    self.detours.route(tap, self.subscriptions.values(), len(self._strings), now)
+                else:
+                    tap.astray, tap.look_at = False, None
+                    tap.sync(self._strings, self._version, now, self._last)
                 self._connect(tap, before)
+        if self.detours.tuners:
+            self.detours.tune(self.taps.values(), now)
+        for publisher, tap in self.taps.items():
             if self._ground.want(publisher, now):
                 self.asked.add(publisher)
                 tap.send(now)
@@ -182,6 +192,7 @@ class Subscriber:
             return
         before = tap.connection
         tap.hang_up()
+        self.detours.leave(tap)
         self._connect(tap, before)
         for subscription in self.subscriptions.values():
             for flow in subscription.flows.get(publisher, {}).values():
@@ -197,6 +208,21 @@ class Subscriber:
         for subscription in self.matching(news.topic):
             if not subscription.latest:
                 self.sorter.arrive(tap, subscription, news, now)
+
+    def relayed(self, device: bytes, publisher: bytes, frame: bytes, now: float) -> None:
+        """Take news that came through a device.
+
+        Raises:
+            ProtocolError: they are none.
+        """
+        tap = self.taps.get(publisher)
+        path = tap.detours.get(device) if tap is not None else None
+        if tap is None or path is None:
+            return
+        news = unpack_news([frame], via=device)
+        if news.publisher == publisher and not news.buffers:
+            path.heard(news.turn, now)
+            self.news(tap, news, now)
 
     def direct(self, tap: Tap, number: int, news: News, now: float) -> None:
         """Take news that one subscription was sent."""
@@ -241,7 +267,7 @@ class Subscriber:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``look_again`` has something to do."""
-        moments = [tap.deadline() for tap in self.taps.values()]
+        moments = [self.detours.deadline, *(tap.deadline() for tap in self.taps.values())]
         if self._gone:
             moments.append(self._gone_at)
         return min((moment for moment in moments if moment is not None), default=None)

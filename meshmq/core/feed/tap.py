@@ -1,4 +1,4 @@
-"""A tap: our way to what one publisher publishes, by its topics link and over its session."""
+"""A tap: our way to what one publisher publishes, by its topics link, through devices, and over its session."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from meshmq.core.feed.flow import Flow
+from meshmq.core.feed.path import SILENT_AFTER, Path
 from meshmq.core.feed.subscription import Subscription
+from meshmq.core.feed.tuner import Tuner
 from meshmq.core.part import Ground
 from meshmq.wire.frames import Kind
-from meshmq.wire.subscribing import Wanted, marker, pack_number, pack_subscribe
+from meshmq.wire.subscribing import Wanted, pack_number, pack_subscribe
 
 #: How many subscriptions are asked for at a time before one is answered.
 ASKED_MOST: Final = 1_000
-FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 2.0
-#: What has not come for so long on a topics link that is silent is lost.
-SILENT_AFTER: Final = 0.2
 #: Strings that were added, and strings that were dropped.
 Change = tuple[Sequence[bytes], Sequence[bytes]]
 
@@ -27,24 +25,24 @@ class Tap:
 
     def __init__(self, publisher: bytes, ground: Ground) -> None:
         self.publisher, self._ground = publisher, ground
-        self.connection: int | None = None
+        self.tuner = Tuner(ground)
+        #: By its own topics link, and by device.
+        self.direct = Path(self.tuner)
+        self.detours: dict[bytes, Path] = {}
+        #: Whether paths are to be chosen anew, and when to look whether one is exhausted.
+        self.astray = False
+        self.look_at: float | None = None
         self.answered: dict[int, None] = {}
         #: Flows that miss something, each with whom it is for.
         self.behind: dict[Flow, Subscription] = {}
         #: The confirmation that the publisher waits for, 0 where it waits for none.
         self.stamp = 0
-        #: Flows whose heads are not believed yet, for what is missing may be on its way; since when, at the latest.
-        self.doubts: dict[Flow, Subscription] = {}
-        self.doubted_at = 0.0
-        self.heard_at = 0.0
-        self.turn = 0
-        self._version = -1
+        #: Flows of which what is missing may be on its way, the one that was doubted first in front; since when.
+        self.doubts: dict[Flow, tuple[Subscription, float]] = {}
+        #: Which of the versions of what is wanted it was tuned to.
+        self.version = -1
         self._asked: dict[int, None] = {}
         self._to_ask: deque[Subscription] = deque()
-        self._strings: dict[bytes, None] = {}
-        self._mark = 0
-        self._failures = 0
-        self.dial_at = 0.0
         #: Since when the publisher is here, and since when it publishes; the latter where it was silent before.
         self.here_at, self.publishes_at = 0.0, float("-inf")
         #: Where its topics link is; and whether we cannot dial it: then everything comes over the session it opened.
@@ -58,6 +56,11 @@ class Tap:
         return f"<Tap of {self.publisher[:4].hex()} {state}, {len(self.answered)} answered, {len(self.behind)} behind>"
 
     @property
+    def connection(self) -> int | None:
+        """Its topics link, where we have dialled it."""
+        return self.tuner.connection
+
+    @property
     def own(self) -> bool:
         """Whether it is of what we publish ourselves."""
         return self.publisher == self._ground.node_id
@@ -65,13 +68,13 @@ class Tap:
     # -- the topics link ---------------------------------------------------------------------------
 
     def stale(self, version: int, now: float) -> bool:
-        """Whether what is subscribed at the topics link is not what is wanted in this version."""
-        return version != self._version or (self._to_dial and now >= self.dial_at)
+        """Whether what is subscribed at topics links is not what is wanted in this version."""
+        late = self.look_at is not None and now >= self.look_at
+        return version != self.version or self.astray or late or self._aim().due(now)
 
-    @property
-    def _to_dial(self) -> bool:
-        may = bool(self.addresses) and not (self.own or self.unreachable)
-        return may and self.connection is None and bool(self._strings)
+    def _aim(self) -> Tuner:
+        self.tuner.addresses = () if self.own or self.unreachable else self.addresses
+        return self.tuner
 
     def sync(self, prefixes: Iterable[bytes], version: int, now: float, last: Change | None = None) -> None:
         """Subscribe at the topics link to what is wanted now, and to nothing else; a new marker says so.
@@ -79,50 +82,45 @@ class Tap:
         ``last`` is what the last version added and dropped: of thousands of subscriptions each would else be compared
         with all that are there.
         """
-        before, self._version = self._version, version
+        before, self.version = self.version, version
         if last is None or version != before + 1:
             last = self._compared(prefixes)
-        added, dropped = last
-        self._strings.update(dict.fromkeys(added))
-        for string in dropped:
-            self._strings.pop(string, None)
-        if self.own or self.unreachable:
-            return
-        me, outputs = self._ground.node_id, self._ground.outputs
-        if self.connection is None:
-            if self._to_dial and now >= self.dial_at:
-                self._mark += 1
-                self.connection = self._ground.next_connection()
-                strings = (*self._strings, marker(me, self._mark))
-                outputs.append(("dial", self.connection, "topics", self.addresses, strings))
-        elif not self._strings:
-            self.hang_up()
-        elif added or dropped:
-            self._mark += 1
-            marks = marker(me, self._mark), marker(me, self._mark - 1)
-            outputs.append(("tune", self.connection, [*added, marks[0]], [*dropped, marks[1]]))
+        self._aim().tune(*last, now)
 
     def _compared(self, prefixes: Iterable[bytes]) -> Change:
         wanted = dict.fromkeys(prefixes)
-        added = [string for string in wanted if string not in self._strings]
-        return added, [string for string in self._strings if string not in wanted]
+        added = [string for string in wanted if string not in self.tuner.strings]
+        return added, [string for string in self.tuner.strings if string not in wanted]
 
     def hang_up(self) -> None:
         """Hear nothing more on the topics link."""
-        if self.connection is not None:
-            self._ground.outputs.append(("hang_up", self.connection))
-            self.connection = None
+        self.tuner.hang_up()
 
     def failed(self, now: float) -> None:
         """Note that the connection could not be made, or is gone; it is dialled again after a pause."""
-        self.connection = None
-        self.dial_at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures, 8))
-        self._failures += 1
+        self.tuner.failed(now)
 
-    def heard(self, turn: int, now: float) -> None:
-        """Note that something came over the topics link."""
-        self.heard_at, self._failures = now, 0
-        self.turn = max(self.turn, turn)
+    # -- all paths ---------------------------------------------------------------------------------
+
+    @property
+    def paths(self) -> list[Path]:
+        """The paths by which news may come."""
+        if not self.detours:
+            return [self.direct] if self.direct.live else []
+        return [path for path in (self.direct, *self.detours.values()) if path.live]
+
+    @property
+    def several(self) -> bool:
+        """Whether news come by several paths: a hole in what one brings may be filled by another."""
+        return bool(self.detours) and len(self.paths) > 1
+
+    def passed(self, turn: int) -> bool:
+        """Whether all that was published before a turn has come, as far as it will."""
+        return all(path.turn >= turn for path in self.paths)
+
+    def settled(self, turn: int, since: float, now: float) -> bool:
+        """Whether the same holds, also because paths are silent, from a moment on at least."""
+        return all(path.turn >= turn or path.silent(now, since) for path in self.paths)
 
     # -- the session -------------------------------------------------------------------------------
 
@@ -153,7 +151,7 @@ class Tap:
                 subscription.since,
                 max(0.0, now - self._began(subscription)),
                 "latest" if subscription.latest else "direct" if direct else "topics",
-                self._mark if over_topics and not direct else 0,
+                self._mark(subscription) if over_topics and not direct else 0,
                 subscription.group,
             )
             for body in pack_subscribe(wanted):
@@ -171,10 +169,21 @@ class Tap:
         opened = subscription.opened_at
         return min(opened, self.here_at) if opened < self.publishes_at else opened
 
+    def _mark(self, subscription: Subscription) -> int:
+        """Return the marker with which it all comes by the topics link, 0 where it all comes through devices."""
+        detoured = self.detours and not any(string in self.tuner.strings for string in subscription.prefixes)
+        return 0 if detoured else self.tuner.mark
+
+    @property
+    def waits(self) -> bool:
+        """Whether the publisher has yet to answer a subscription, for which its topics link has to stand."""
+        return bool(self._asked or self._to_ask)
+
     def answers(self, number: int) -> None:
         """Note that a subscription was answered."""
         self._asked.pop(number, None)
         self.answered[number] = None
+        self.astray = self.astray or bool(self.detours)
 
     def forget(self, subscription: Subscription) -> None:
         """Ask for a subscription no more."""
@@ -189,15 +198,12 @@ class Tap:
 
     # -- time --------------------------------------------------------------------------------------
 
-    def silent(self, now: float) -> bool:
-        """Whether nothing has come for so long that what is missing will not come any more."""
-        return self.connection is None or now >= max(self.heard_at, self.doubted_at) + SILENT_AFTER
-
     def deadline(self) -> float | None:
         """The next moment at which something is due."""
-        moments = []
+        moments = [] if self.look_at is None else [self.look_at]
         if self.doubts:
-            moments.append(max(self.heard_at, self.doubted_at) + SILENT_AFTER)
-        if self._to_dial:
-            moments.append(self.dial_at)
+            _, since = next(iter(self.doubts.values()))
+            moments.append(max([since, *(path.heard_at for path in self.paths)]) + SILENT_AFTER)
+        if self.detours or self._aim().to_dial:
+            moments += self._aim().moments
         return min(moments, default=None)

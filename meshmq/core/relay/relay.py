@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from meshmq.core.relay.passages import Passages
 from meshmq.core.relay.queues import Place, Queues
+from meshmq.core.relay.topics import Topics
 from meshmq.core.relay.transit import Transit
 from meshmq.errors import ConfigError
 from meshmq.wire.card import NAMES_LIMIT, Forwards
@@ -21,6 +22,7 @@ class Relay:
         self._ground = ground
         self._jobs = Queues(ground)
         self.passages = Passages(ground)
+        self.topics = Topics(ground)
 
     def __repr__(self) -> str:
         return f"<Relay of {len(self.forwards)} names>"
@@ -38,7 +40,7 @@ class Relay:
     @property
     def forwards(self) -> Forwards:
         """What stands on our card."""
-        return Forwards(tuple(self.queues), (), tuple(self.passages.services))
+        return Forwards(tuple(self.queues), tuple(self.topics.counts), tuple(self.passages.services))
 
     def forward(self, names: Forwards, now: float) -> None:
         """Stand between many and many for these names from now on.
@@ -59,6 +61,8 @@ class Relay:
             self._jobs.forward(queue)
         for service in names.services:
             self.passages.forward(service)
+        for pattern in names.topics:
+            self.topics.forward(pattern)
         ground.change_card(now)
         ground.copies.offer(now, passing=True)
 
@@ -103,9 +107,10 @@ class Relay:
         self.passages.session_ended(peer, reason, now)
 
     def roster_changed(self, now: float) -> None:
-        """Look who pulls and who serves."""
+        """Look who pulls, serves and publishes."""
         self._jobs.seek()
         self.passages.roster_changed()
+        self.topics.roster_changed()
 
     # -- what goes on ------------------------------------------------------------------------------
 
@@ -113,6 +118,7 @@ class Relay:
         """Send on what may be sent."""
         self._jobs.work(now)
         self.passages.work(now)
+        self.topics.work(now)
 
     def drain(self) -> None:
         """Take nothing new."""
@@ -125,8 +131,8 @@ class Relay:
         return self._jobs.away
 
     def owes(self, now: float) -> bool:
-        """Whether somebody would not learn what becomes of a job or a request."""
-        return self._jobs.owes() or self.passages.owes()
+        """Whether somebody would not learn what becomes of a job or a request, or still hears news through us."""
+        return self._jobs.owes() or self.passages.owes() or self.topics.owes()
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -136,5 +142,5 @@ class Relay:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments = (self._jobs.deadline, self.passages.deadline)
+        moments = (self._jobs.deadline, self.passages.deadline, self.topics.deadline)
         return min((moment for moment in moments if moment is not None), default=None)

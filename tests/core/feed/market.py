@@ -41,6 +41,8 @@ class Listener:
     wanted: int
     #: By publisher, epoch and topic: the numbers heard, each with its gap.
     heard: dict[tuple[bytes, int, str], list[tuple[int, int]]] = field(default_factory=dict)
+    #: How many of them came through devices.
+    crossed: int = 0
 
 
 @dataclass
@@ -118,6 +120,7 @@ class Market(Mesh):
             while (leaf := _feed(d).take(subscription, "me", now, 100)) is not None:
                 news = leaf.span.news
                 heard = listener.heard.setdefault((news.publisher, news.epoch, news.topic), [])
+                listener.crossed += (leaf.span.end - leaf.span.start) if news.via else 0
                 for place in range(leaf.span.start, leaf.span.end):
                     heard.append((news.first + place, leaf.gap if place == leaf.span.start else 0))
                 subscription.finish(leaf)

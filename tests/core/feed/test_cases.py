@@ -279,7 +279,7 @@ def test_thousands_of_subscriptions_are_opened_in_time() -> None:
     square.publish(0, "a.4999", b"x")
     square.run(1)
     assert [subscription.waiting for subscription in several] == [*[0] * 4_999, 1]
-    strings = square[1].feed.subscriber.taps[square[0].node_id]._strings
+    strings = square[1].feed.subscriber.taps[square[0].node_id].tuner.strings
     assert len(strings) == 5_000
     for subscription in several[1:]:
         square.unsubscribe(1, subscription)

@@ -143,7 +143,7 @@ def test_bytes_on_a_topics_link_that_are_no_news_are_counted_and_dropped() -> No
     subscription = subscribe(node, "a")
     stranger = Publisher(node)
     tap = node.feed.subscriber.taps[stranger.node_id]
-    tap.connection = 9  # as if we had dialled it
+    tap.tuner.connection = 9  # as if we had dialled it
     node.feed.subscriber.by_connection[9] = tap
     for frames in ([b""], [b"a\0"], [b"a\0MQ\x07"], [b"\xff" * 300], [b"a\0" + bytes(100), b"more"]):
         node.overhear(9, frames, stranger.now)

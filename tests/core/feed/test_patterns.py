@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from itertools import product
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshmq.core.feed.patterns import Patterns, matches, prefix, weight
+from meshmq.core.feed.patterns import Patterns, covers, matches, prefix, weight
 from meshmq.names import check_pattern
 
 NAMES = ("a", "b", "ab", "é", "meshmq")
@@ -120,3 +121,16 @@ def test_many_literal_patterns_are_found_and_forgotten_in_time() -> None:
     for number in range(50_000):
         index.remove(f"plant.{number}.temp", number)
     assert time.perf_counter() - began < 10
+
+
+SHORT = st.tuples(
+    st.lists(st.sampled_from(["a", "*"]), max_size=2), st.sampled_from(["a", "b", "*", "**"])
+).map(lambda parts: ".".join((*parts[0], parts[1])))  # fmt: skip
+#: One name is in no pattern, and one segment more than any pattern has is enough: all that there is to tell.
+SHORT_TOPICS = [".".join(names) for count in range(1, 5) for names in product(("a", "b", "other"), repeat=count)]
+
+
+@given(SHORT, SHORT)
+def test_a_pattern_covers_another_where_it_matches_all_that_the_other_matches(wide: str, narrow: str) -> None:
+    matched = [topic for topic in SHORT_TOPICS if matches(narrow, topic)]
+    assert covers(wide, narrow) == all(matches(wide, topic) for topic in matched)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from meshmq.core.feed.subscription import Subscription
-from meshmq.core.feed.tap import ASKED_MOST, LONGEST_PAUSE, Tap
+from meshmq.core.feed.tap import ASKED_MOST, Tap
+from meshmq.core.feed.tuner import LONGEST_PAUSE
 from meshmq.wire.frames import Kind
 from meshmq.wire.subscribing import marker, unpack_number, unpack_subscribe
 from tests.core.feed.earth import ME, Earth
@@ -72,17 +73,17 @@ def test_a_connection_that_fails_is_dialled_again_after_longer_and_longer_pauses
         one.sync([b"a\0"], 1, now)
         assert one.connection is not None
         one.failed(now)
-        assert not one.stale(1, one.dial_at - 0.001)
-        assert one.deadline() == one.dial_at
-        pauses.append(one.dial_at - now)
-        now = one.dial_at
+        assert not one.stale(1, one.tuner.dial_at - 0.001)
+        assert one.deadline() == one.tuner.dial_at
+        pauses.append(one.tuner.dial_at - now)
+        now = one.tuner.dial_at
         assert one.stale(1, now)
     assert pauses == sorted(pauses)
     assert (round(pauses[0], 6), round(pauses[-1], 6)) == (0.1, LONGEST_PAUSE)
     one.sync([b"a\0"], 1, now)
-    one.heard(5, now)
+    one.direct.heard(5, now)
     one.failed(now)
-    assert round(one.dial_at - now, 6) == 0.1
+    assert round(one.tuner.dial_at - now, 6) == 0.1
 
 
 def test_where_nothing_is_wanted_or_nobody_can_be_dialled_nothing_is() -> None:
