@@ -48,7 +48,9 @@ class Pusher(Holder):
 
     def _look_for(self, tray: Tray[ItemT], laid: ItemT) -> None:
         """Have that taken in which was laid on a tray when there was no more room; refuse it on a closed node."""
-        engine, participant = self._opened()
+        engine, participant = self._engine, self._participant
+        assert engine is not None  # maybe closed meanwhile, and then what was laid there may yet have been taken in
+        assert participant is not None
         with engine.gate:
             closed = engine.closed or self._leaving
             withdrawn = closed and tray.withdraw(laid)

@@ -40,3 +40,20 @@ def test_every_publish_that_returned_while_the_node_closed_counts() -> None:
             thread.join()
         assert participant.feed.publisher.published == 1 + sum(returned)
         assert not participant.feed.intake.tray.jobs
+
+
+def test_what_was_taken_in_before_its_thread_looked_for_it_is_not_refused() -> None:
+    with Network() as network:
+        node = network.node("camera")
+        node.publish("a", 0)
+        participant = node._participant
+        assert participant is not None
+        tray, taken, late = participant.feed.intake.tray, ("a", b"\x01"), ("a", b"\x02")
+        tray.jobs.append(taken)
+        node.close()
+        node._look_for(tray, taken)  # its thread had not come so far
+        tray.jobs.append(late)
+        with pytest.raises(meshmq.ClosedError):
+            node._look_for(tray, late)
+        assert not tray.jobs
+        assert participant.feed.publisher.published == 2
