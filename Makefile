@@ -46,9 +46,6 @@ endef
 
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet --no-input install
 
-# The tests start hundreds of processes, and each would compile the package anew: 0.23 s to import it, instead of 0.11 s.
-unexport PYTHONDONTWRITEBYTECODE
-
 .PHONY: help demo test stress check bench clean again
 .NOTPARALLEL:
 .DEFAULT_GOAL := help

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.architecture import ROOT
 from tests.network.children import python
 from tests.network.conftest import Start, start
@@ -9,6 +11,7 @@ from tests.network.conftest import Start, start
 __all__ = ["start"]
 
 
+@pytest.mark.stress
 def test_bench_prints_its_table(start: Start) -> None:
     bench = start(python(ROOT / "tests" / "bench", "--rounds", 1, "--size", 0.001, "--subscribers", 1, 2))
     lines = bench.rest(50.0)

@@ -36,7 +36,7 @@ def work(number):
 ASYNC: Final = MODULE.replace("Node", "AsyncNode").replace("def ", "async def ").replace("    node.", "    await node.")
 
 
-@pytest.fixture(params=["blocking", "aio"])
+@pytest.fixture(params=["blocking", pytest.param("aio", marks=pytest.mark.stress)])
 def module(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Return the file of the module ``serving``, of either face."""
     file = tmp_path / "serving.py"

@@ -16,6 +16,7 @@ from meshmq.codecs.msgpack import MsgpackCodec
 from meshmq.errors import DecodeError, EncodeError, MessageTooLarge
 from tests.codecs import values
 from tests.codecs.values import EXAMPLES, same
+from tests.scale import scale
 
 CODECS: list[Codec] = [MsgpackCodec()]
 each_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
@@ -37,14 +38,14 @@ def test_value_comes_back_equal_and_of_the_same_types(codec: Codec, value: objec
 
 
 @each_codec
-@settings(max_examples=300)
+@settings(max_examples=scale(test=80, stress=1_000))
 @given(value=values.values)
 def test_any_mixture_of_values_comes_back_the_same(codec: Codec, value: object) -> None:
     assert same(round_trip(codec, value), value)
 
 
 @each_codec
-@settings(max_examples=300)
+@settings(max_examples=scale(test=80, stress=1_000))
 @given(value=values.anything)
 def test_what_is_sent_never_fails_at_the_receiver(codec: Codec, value: object) -> None:
     message = encoded(codec, value)
@@ -56,7 +57,7 @@ def test_what_is_sent_never_fails_at_the_receiver(codec: Codec, value: object) -
 
 
 @each_codec
-@settings(max_examples=500)
+@settings(max_examples=scale(test=150, stress=1_000))
 @given(body=st.binary(max_size=200), buffers=st.lists(st.binary(max_size=20), max_size=2))
 def test_any_bytes_give_a_value_or_decode_error(codec: Codec, body: bytes, buffers: list[bytes]) -> None:
     decode_anything(codec, body, buffers)
@@ -64,7 +65,7 @@ def test_any_bytes_give_a_value_or_decode_error(codec: Codec, body: bytes, buffe
 
 
 @each_codec
-@settings(max_examples=300)
+@settings(max_examples=scale(test=80, stress=1_000))
 @given(value=values.values, data=st.data())
 def test_mutated_bodies_give_a_value_or_decode_error(codec: Codec, value: object, data: st.DataObject) -> None:
     body = bytearray(codec.encode(value)[0])

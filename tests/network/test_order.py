@@ -14,7 +14,7 @@ from tests.network.conftest import Spawn
 from tests.network.workforce import PROGRAMS
 from tests.scale import STRESS, scale
 
-ROUNDS: Final = scale(10, 100)
+ROUNDS: Final = scale(5, 100)
 PAIRS: Final = scale(5, 2)
 AT_ONCE: Final = 1.0 if STRESS else 10.0
 #: The end of the imports is one random delay, these are the other.

@@ -138,7 +138,7 @@ def test_drain_from_within_lets_run_return(spawn: Spawn, mesh_name: str, face: s
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("face", [pytest.param("blocking", marks=pytest.mark.stress), "aio"])
 def test_handler_that_blocks_or_holds_the_interpreter_harms_only_its_own_calls(
     spawn: Spawn, mesh_name: str, face: str
 ) -> None:

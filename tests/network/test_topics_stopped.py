@@ -21,8 +21,17 @@ AMPLE: Final = {"patterns": ["load"], "capacity": 2 * COUNT}
 WAIT: Final = 90.0
 
 
-@pytest.mark.parametrize("history", [0, 2 * COUNT], ids=["no history", "history"])
-@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest", "disconnect"])
+@pytest.mark.parametrize(
+    ("overflow", "history"),
+    [
+        pytest.param("drop_oldest", 0, id="drop_oldest, no history"),
+        pytest.param("drop_oldest", 2 * COUNT, id="drop_oldest, history", marks=pytest.mark.stress),
+        pytest.param("drop_newest", 0, id="drop_newest, no history", marks=pytest.mark.stress),
+        pytest.param("drop_newest", 2 * COUNT, id="drop_newest, history"),
+        pytest.param("disconnect", 0, id="disconnect, no history", marks=pytest.mark.stress),
+        pytest.param("disconnect", 2 * COUNT, id="disconnect, history"),
+    ],
+)
 def test_subscriber_that_was_stopped_is_told_exactly_what_it_missed(
     spawn: Spawn, mesh_name: str, overflow: str, history: int
 ) -> None:

@@ -14,7 +14,7 @@ from tests.replays import same_everywhere
 from tests.scale import scale
 
 #: The same machines hold for thousands of seeds in tests/core/test_bustle.py.
-SEEDS = range(scale(test=8, stress=100))
+SEEDS = range(scale(test=4, stress=50))
 CALM = Faults.none(until=20)
 
 

@@ -165,7 +165,7 @@ class World:
 
 
 @given(st.lists(steps | st.tuples(st.sampled_from(["crash", "drain", "stall"]), st.just(DEVICE)), max_size=30))
-@settings(max_examples=scale(test=60, stress=500), deadline=None)
+@settings(max_examples=scale(test=30, stress=500), deadline=None)
 def test_every_call_through_a_device_ends_once_and_nothing_stays(happened: list[tuple[str, object]]) -> None:
     world = World(device=True)
     for what, how in happened:
@@ -175,7 +175,7 @@ def test_every_call_through_a_device_ends_once_and_nothing_stays(happened: list[
 
 
 @given(st.lists(steps, max_size=30))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=scale(test=50, stress=500), deadline=None)
 def test_every_call_ends_once_and_nothing_stays(happened: list[tuple[str, object]]) -> None:
     world = World()
     for what, how in happened:

@@ -29,7 +29,7 @@ def hold_both(first: int, count: int, *more: str) -> None:
 
 @pytest.mark.timeout(scale(test=120, stress=1_800))
 def test_every_message_is_heard_or_told_as_missed_in_order_once() -> None:
-    hold_both(0, scale(test=4, stress=80))
+    hold_both(0, scale(test=2, stress=80))
 
 
 @pytest.mark.stress
@@ -52,12 +52,12 @@ def test_large_values_that_are_given_up_under_way_are_told_as_missed() -> None:
 
 @pytest.mark.timeout(scale(test=120, stress=1_800))
 def test_one_that_nobody_can_dial_hears_and_is_heard() -> None:
-    hold_both(60_000, scale(test=2, stress=40), "--set", "hidden=4")
+    hold_both(60_000, scale(test=1, stress=40), "--set", "hidden=4")
 
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_where_nothing_is_lost_on_the_way_nothing_is_told_as_missed(*, kept: bool) -> None:
-    for seed in range(scale(test=2, stress=40)):
+    for seed in range(scale(test=1, stress=40)):
         market = Market(kept=kept)
         simulate(seed, scenario=market, faults=Faults.none(until=15))
         for listener in market.listeners:
@@ -66,7 +66,7 @@ def test_where_nothing_is_lost_on_the_way_nothing_is_told_as_missed(*, kept: boo
 
 
 def test_the_same_seed_is_the_same_run_in_every_process() -> None:
-    same_everywhere(SCENARIO, 3, scale(test=2, stress=10), *UNTIL)
+    same_everywhere(SCENARIO, 3, scale(test=1, stress=10), *UNTIL)
 
 
 def tell_no_heads(patch: pytest.MonkeyPatch) -> None:

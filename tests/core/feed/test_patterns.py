@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from meshmq.core.feed.patterns import Patterns, covers, matches, prefix, weight
 from meshmq.names import check_pattern
+from tests.scale import scale
 
 NAMES = ("a", "b", "ab", "é", "meshmq")
 segments = st.sampled_from(NAMES)
@@ -35,9 +36,10 @@ def words(random: Random, *more: str) -> list[str]:
     return [random.choice((*NAMES, *more)) for _ in range(random.randint(1, 5))]
 
 
-def test_a_hundred_thousand_pairs_match_as_a_regular_expression_says() -> None:
+def test_any_pairs_match_as_a_regular_expression_says() -> None:
     random, found = Random(1), 0
-    for _ in range(100_000):
+    pairs = scale(20_000, 100_000)
+    for _ in range(pairs):
         pattern, topic = (
             ".".join((*words(random, "*", "*")[1:], random.choice(("a", "*", "**")))),
             ".".join(words(random)),
@@ -45,7 +47,7 @@ def test_a_hundred_thousand_pairs_match_as_a_regular_expression_says() -> None:
         expected = reference(pattern).match(topic) is not None
         assert matches(pattern, topic) is expected, (pattern, topic)
         found += expected
-    assert found > 5_000
+    assert found > pairs // 20
 
 
 @pytest.mark.parametrize(

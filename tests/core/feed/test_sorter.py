@@ -15,6 +15,7 @@ from meshmq.core.feed.tap import Tap
 from meshmq.wire.frames import Kind
 from meshmq.wire.news import News, pack_news, pack_notice, unpack_news
 from meshmq.wire.subscribing import Fetch, Head, unpack_fetch
+from tests.scale import scale
 
 ME, PUBLISHER = b"m" * 16, b"p" * 16
 
@@ -191,7 +192,7 @@ changes = st.lists(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=scale(test=100, stress=1_000))
 @given(changes, st.sampled_from([3, 20, 1_000]), st.sampled_from([0, 4, 10_000]))
 def test_in_any_order_of_events_each_number_is_given_in_its_turn_or_told(
     given: list[tuple[Any, ...]], capacity: int, kept: int
@@ -207,7 +208,7 @@ def test_in_any_order_of_events_each_number_is_given_in_its_turn_or_told(
     assert line.subscription.received + line.subscription.missed == line.before[line.epoch] + line.head
 
 
-@settings(max_examples=150)
+@settings(max_examples=scale(test=50, stress=500))
 @given(changes, st.sampled_from([100_000]), st.just(10_000))
 def test_with_history_and_room_nothing_is_missing(given: list[tuple[Any, ...]], capacity: int, kept: int) -> None:
     line = Line(capacity, kept)
