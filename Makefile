@@ -74,7 +74,7 @@ demo: $(VENV)/.run
 	@$(RUN) examples/name_count $(if $(DEVICE),--device)
 
 test: $(VENV)/.dev
-	@$(RUN) -m pytest -m "not stress" --numprocesses=3 --dist=worksteal
+	@$(RUN) -m pytest -m "not stress" --numprocesses=4 --dist=worksteal
 
 # First what does not care how busy the machine is; then, one at a time, what kills, stops and measures processes.
 STRESS := MESHMQ_STRESS=1 $(RUN) -m pytest --timeout=900 -o faulthandler_timeout=1800
