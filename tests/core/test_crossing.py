@@ -106,6 +106,7 @@ def simulate_many(seeds: range) -> None:
         simulate(seed, scenario=Crossing(), nodes=6)
 
 
+@pytest.mark.stress
 @pytest.mark.parametrize(
     "mutate",
     [

@@ -71,6 +71,7 @@ def free_without_a_bound(patch: pytest.MonkeyPatch) -> None:
 MUTANTS = [confirm_at_once, flag_nothing, forget_who_is_held, free_without_a_bound]
 
 
+@pytest.mark.stress
 @pytest.mark.parametrize("mutate", MUTANTS)
 def test_mutants_are_caught(mutate: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
     mutate(monkeypatch)

@@ -20,6 +20,13 @@ from tests.scale import scale
 
 PROGRAM: Final = Path(__file__).parent / "programs" / "running.py"
 FACES: Final = ["blocking", "aio"]
+#: Crosswise under stress.
+SIGNALS_AND_FACES: Final = [
+    pytest.param(signal.SIGTERM, "blocking", id="SIGTERM, blocking"),
+    pytest.param(signal.SIGTERM, "aio", id="SIGTERM, aio", marks=pytest.mark.stress),
+    pytest.param(signal.SIGINT, "blocking", id="SIGINT, blocking", marks=pytest.mark.stress),
+    pytest.param(signal.SIGINT, "aio", id="SIGINT, aio"),
+]
 JOBS: Final = scale(200, 2_000)
 BLOCKED: Final = 20
 ROUNDS: Final = scale(5, 50)
@@ -30,8 +37,7 @@ def run(spawn: Spawn, mesh: str, face: str, drain: float = 5.0) -> Child:
     return spawn(PROGRAM, face, drain, env={"MESHMQ_MESH": mesh})
 
 
-@pytest.mark.parametrize("face", FACES)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(("number", "face"), SIGNALS_AND_FACES)
 def test_signal_at_work_drains_and_nothing_is_lost_or_done_twice(
     spawn: Spawn, mesh_name: str, face: str, number: int
 ) -> None:
@@ -96,8 +102,7 @@ def test_signal_lets_a_running_request_be_answered(spawn: Spawn, mesh_name: str,
         assert child.wait() == 0
 
 
-@pytest.mark.parametrize("face", FACES)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(("number", "face"), SIGNALS_AND_FACES)
 def test_second_signal_ends_at_once(spawn: Spawn, mesh_name: str, face: str, number: int) -> None:
     with meshmq.Node("parent", mesh=mesh_name) as node:
         child = run(spawn, mesh_name, face, drain=60.0)

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.network.conftest import Namespaces, Start
-from tests.scale import scale
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.stress, pytest.mark.root]
 
 PROGRAM = Path(__file__).parent / "programs" / "shares.py"
-NUMBERS = scale(1_000, 4_000)
+NUMBERS = 4_000
 
 
 def test_workers_on_a_second_machine_take_a_share(namespaces: Namespaces, start: Start, mesh_name: str) -> None:

@@ -113,6 +113,7 @@ def simulate_many(seeds: range) -> None:
             simulate(seed, scenario=Market(kept=kept), faults=Faults(until=15))
 
 
+@pytest.mark.stress
 @pytest.mark.parametrize(
     "mutate",
     [
