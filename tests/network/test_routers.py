@@ -72,7 +72,7 @@ class Ends:
             self._change.notify_all()
 
 
-@pytest.mark.parametrize("kind", ["pushed", "published"])
+@pytest.mark.parametrize("kind", ["pushed", pytest.param("published", marks=pytest.mark.stress)])
 def test_killed_routers_lose_nothing_and_every_repeat_is_flagged(
     kind: str, start: Start, mesh_name: str, tmp_path: Path
 ) -> None:

@@ -22,7 +22,9 @@ WAIT: Final = 400.0 if STRESS else 50.0
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("stopped", [False, True], ids=["reading nothing", "stopped"])
+@pytest.mark.parametrize(
+    "stopped", [pytest.param(False, id="reading nothing"), pytest.param(True, id="stopped", marks=pytest.mark.stress)]
+)
 def test_subscribers_that_never_read_cost_the_publisher_bounded_memory(
     spawn: Spawn, mesh_name: str, stopped: bool
 ) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from tests.network.children import LIMIT, Child
 from tests.pipeline.conftest import Up
-from tests.scale import scale
 
 FOREVER = 0
 
@@ -32,7 +31,7 @@ def last(child: Child, pattern: str) -> re.Match[str]:
     return found[-1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.stress)])
 def test_signal_ends_the_source_and_what_it_has_given_is_done(up: Up, number: signal.Signals) -> None:
     child = up("endless", FOREVER, 0)
     begun(child)
@@ -85,6 +84,7 @@ def test_program_that_runs_its_pipeline_when_it_is_imported_is_told(up: Up, tmp_
     assert "a process of 'careless' cannot do what it is to; it has said why" in child.stderr
 
 
+@pytest.mark.stress
 @pytest.mark.timeout(300)
 def test_memory_is_flat_behind_a_sink_that_is_slower_than_all_before_it(up: Up) -> None:
     """The source could give a hundred times as much: it waits, and so does everybody in between."""
@@ -92,7 +92,7 @@ def test_memory_is_flat_behind_a_sink_that_is_slower_than_all_before_it(up: Up) 
     processes = begun(child) | {"the run itself": child.pid}
     at, looks = [0, 0], 0
     first: dict[str, int] = {}
-    while looks < scale(12, 240):
+    while looks < 240:
         line = child.line()
         if not line.startswith("at "):
             continue
@@ -100,7 +100,7 @@ def test_memory_is_flat_behind_a_sink_that_is_slower_than_all_before_it(up: Up) 
         if not first and at[0] - before[0] > max(100, 3 * (at[1] - before[1])):
             continue  # buffers are filling still
         looks += 1
-        if looks == scale(1, 40):  # all has been used once
+        if looks == 40:  # all has been used once
             first = {label: memory_of(process) for label, process in processes.items()}
         assert at[0] - at[1] <= 3_500, "1,000 for the source, and for each worker of the stage"
     assert line.split()[3] == "count", "the others wait for it"
