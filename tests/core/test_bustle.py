@@ -26,18 +26,18 @@ SCENARIO = "tests.core.bustle:Bustle"
 
 @pytest.mark.timeout(scale(test=240, stress=1_800))
 def test_no_job_is_lost_and_all_books_balance() -> None:
-    hold_halves(SCENARIO, scale(test=16, stress=800))
+    hold_halves(SCENARIO, scale(test=16, stress=500))
 
 
 def test_the_same_seed_is_the_same_run_in_every_process() -> None:
-    same_everywhere(SCENARIO, 10, scale(test=2, stress=10))
+    same_everywhere(SCENARIO, 10, scale(test=2, stress=5))
 
 
 @pytest.mark.stress
 @pytest.mark.timeout(900)
 def test_who_was_parted_meets_again_without_discovery() -> None:
     parted = ["--set", "refresh=0"]
-    hold(SCENARIO, (5_000, 80, parted), (6_000, 80, [*parted, "--set", "thrift=1"]))
+    hold(SCENARIO, (5_000, 40, parted), (6_000, 40, [*parted, "--set", "thrift=1"]))
 
 
 def test_jobs_of_one_pusher_come_to_one_worker_in_order() -> None:
@@ -52,7 +52,7 @@ def test_jobs_of_one_pusher_come_to_one_worker_in_order() -> None:
 
 @pytest.mark.timeout(900)
 def test_one_that_nobody_can_dial_is_one_of_them() -> None:
-    count = scale(test=3, stress=100)
+    count = scale(test=3, stress=50)
     hold(SCENARIO, (7_000, count, ["--set", "hidden=4"]), (8_000, count, ["--set", "hidden=1"]))
 
 

@@ -23,7 +23,7 @@ ONE, TWO = ["--nodes", "6"], ["--nodes", "7"]
 
 @pytest.mark.timeout(scale(test=240, stress=1_800))
 def test_with_devices_no_job_is_lost_and_all_books_balance() -> None:
-    count = scale(test=3, stress=150)
+    count = scale(test=3, stress=100)
     hold(SCENARIO, (0, count, ONE), (count, count, TWO))
 
 
@@ -34,7 +34,7 @@ def test_one_queue_may_have_a_device_and_another_none() -> None:
 
 
 def test_the_same_seed_is_the_same_run_in_every_process() -> None:
-    same_everywhere(SCENARIO, 10, scale(test=1, stress=10), *TWO)
+    same_everywhere(SCENARIO, 10, scale(test=1, stress=4), *TWO)
 
 
 def test_without_faults_every_job_of_others_goes_through_the_device_and_none_twice() -> None:

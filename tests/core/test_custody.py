@@ -28,12 +28,12 @@ NODES = ["--nodes", "7"]
 
 @pytest.mark.timeout(900)
 def test_no_job_is_confirmed_before_all_that_is_made_of_it() -> None:
-    count = scale(test=2, stress=60)
+    count = scale(test=2, stress=40)
     hold(SCENARIO, (0, count, NODES), (20_000, count, [*NODES, "--set", "batch=4"]))
 
 
 def test_the_same_seed_is_the_same_run_in_every_process() -> None:
-    same_everywhere(SCENARIO, 10, scale(test=1, stress=10), *NODES)
+    same_everywhere(SCENARIO, 10, scale(test=1, stress=4), *NODES)
 
 
 def confirm_at_once(patch: pytest.MonkeyPatch) -> None:

@@ -12,13 +12,13 @@ SCENARIO = "tests.core.calls.errands:Errands"
 
 @pytest.mark.timeout(scale(test=240, stress=1_800))
 def test_every_call_ends_once_and_is_told_the_truth() -> None:
-    hold_halves(SCENARIO, scale(test=10, stress=300))
+    hold_halves(SCENARIO, scale(test=10, stress=200))
 
 
 def test_one_that_nobody_can_dial_is_one_of_them() -> None:
-    count = scale(test=5, stress=60)
+    count = scale(test=5, stress=40)
     hold(SCENARIO, (7_000, count, ["--set", "hidden=4"]), (8_000, count, ["--set", "hidden=1"]))
 
 
 def test_the_same_seed_is_the_same_run_in_every_process() -> None:
-    same_everywhere(SCENARIO, 10, scale(test=2, stress=10))
+    same_everywhere(SCENARIO, 10, scale(test=2, stress=5))

@@ -29,35 +29,35 @@ def hold_both(first: int, count: int, *more: str) -> None:
 
 @pytest.mark.timeout(scale(test=120, stress=1_800))
 def test_every_message_is_heard_or_told_as_missed_in_order_once() -> None:
-    hold_both(0, scale(test=2, stress=80))
+    hold_both(0, scale(test=2, stress=40))
 
 
 @pytest.mark.stress
 @pytest.mark.timeout(1_800)
 def test_large_values_keep_their_place_among_small_ones() -> None:
-    hold_both(20_000, 40, "--set", "large=0.3")
+    hold_both(20_000, 20, "--set", "large=0.3")
 
 
 @pytest.mark.stress
 @pytest.mark.timeout(1_800)
 def test_nodes_that_die_and_stop_often_harm_nobody_else() -> None:
-    hold_both(40_000, 40, "--fault", "crashes=0.5", "--fault", "stalls=0.6")
+    hold_both(40_000, 20, "--fault", "crashes=0.5", "--fault", "stalls=0.6")
 
 
 @pytest.mark.timeout(scale(test=120, stress=1_800))
 def test_large_values_that_are_given_up_under_way_are_told_as_missed() -> None:
     tight = [*UNTIL, "--set", "kept=False", "--set", "large=0.4", "--set", "tight=500000"]
-    hold_halves(SCENARIO, scale(test=2, stress=40), *tight, first=80_000)
+    hold_halves(SCENARIO, scale(test=2, stress=20), *tight, first=80_000)
 
 
 @pytest.mark.timeout(scale(test=120, stress=1_800))
 def test_one_that_nobody_can_dial_hears_and_is_heard() -> None:
-    hold_both(60_000, scale(test=1, stress=40), "--set", "hidden=4")
+    hold_both(60_000, scale(test=1, stress=20), "--set", "hidden=4")
 
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_where_nothing_is_lost_on_the_way_nothing_is_told_as_missed(*, kept: bool) -> None:
-    for seed in range(scale(test=1, stress=40)):
+    for seed in range(scale(test=1, stress=20)):
         market = Market(kept=kept)
         simulate(seed, scenario=market, faults=Faults.none(until=15))
         for listener in market.listeners:
@@ -66,7 +66,7 @@ def test_where_nothing_is_lost_on_the_way_nothing_is_told_as_missed(*, kept: boo
 
 
 def test_the_same_seed_is_the_same_run_in_every_process() -> None:
-    same_everywhere(SCENARIO, 3, scale(test=1, stress=10), *UNTIL)
+    same_everywhere(SCENARIO, 3, scale(test=1, stress=4), *UNTIL)
 
 
 def tell_no_heads(patch: pytest.MonkeyPatch) -> None:
