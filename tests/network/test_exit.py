@@ -167,7 +167,9 @@ def told_left(leaver: Child, way: Way) -> int:
 
 def check_words(stderr: str, way: Way) -> None:
     assert "Exception in thread" not in stderr
-    assert "Exception ignored" not in stderr
+    # Of a pipe whose making the signal has interrupted, asyncio's own __del__ misses an attribute (Python 3.11).
+    ours = stderr.replace("Exception ignored in: <function _UnixReadPipeTransport.__del__", "")
+    assert "Exception ignored" not in ours
     assert "broke and is closed" not in stderr
     assert "stranger" not in stderr
     assert ("Traceback" in stderr) == bool(way.traceback), stderr

@@ -14,7 +14,7 @@ from tests.network.children import LIMIT
 from tests.network.conftest import Spawn
 from tests.scale import scale
 
-TIMES: Final = scale(2, 100)
+TIMES: Final = scale(2, 50)
 COUNT: Final = 100
 ALL: Final = list(range(1, COUNT + 1))
 #: What the moments of two processes may be apart by when half a round trip was guessed.
