@@ -53,10 +53,10 @@ class Detours:
 
     # -- who is here -------------------------------------------------------------------------------
 
-    def look(self, peers: Iterable[Peer], taps: Iterable[Tap]) -> None:
-        """Look which devices are here."""
+    def look(self, peers: Iterable[Peer], taps: Iterable[Tap], *, taken: bool) -> None:
+        """Look which devices are here; where they are not ``taken``, ways through them are left as soon as may be."""
         found = {
-            peer.id: (peer.card.forwards.topics, peer.card.topics, peer.card.state == "up")
+            peer.id: (peer.card.forwards.topics, peer.card.topics, taken and peer.card.state == "up")
             for peer in peers
             if peer.card.forwards.topics and peer.card.topics and peer.reached
         }

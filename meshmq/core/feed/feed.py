@@ -244,8 +244,8 @@ class Feed:
             if peer is not None:
                 tap.addresses, tap.unreachable = peer.card.topics, not peer.reached
                 tap.here_at, tap.publishes_at = peer.since, peer.publishes_at or tap.publishes_at
-        devices = list(roster.values()) if self.subscribes and self._ground.takes_detours else []
-        subscriber.detours.look(devices, subscriber.taps.values())
+        devices = list(roster.values()) if self.subscribes else []
+        subscriber.detours.look(devices, subscriber.taps.values(), taken=self._ground.takes_detours)
 
     # -- work and time -----------------------------------------------------------------------------
 

@@ -50,16 +50,10 @@ def test_links_that_break_often_and_publishers_that_nobody_can_dial() -> None:
 
 @pytest.mark.timeout(scale(test=120, stress=1_800))
 def test_where_nothing_is_lost_on_the_way_nothing_is_missed_when_devices_come_and_leave() -> None:
-    for seed in range(scale(test=1, stress=19)):
+    for seed in range(scale(test=1, stress=20)):
         arcade = Arcade(kept=False, strict=True, leaves=0.4, messages=scale(test=120, stress=300))
         simulate(seed, scenario=arcade, nodes=6, faults=LATE)
         assert arcade.crossed
-
-
-@pytest.mark.stress
-@pytest.mark.xfail(reason="one message is told as missed though nothing was lost: the way it went is not found yet")
-def test_nothing_is_missed_in_the_one_run_known_in_which_something_is() -> None:
-    simulate(19, scenario=Arcade(kept=False, strict=True, leaves=0.4, messages=300), nodes=6, faults=LATE)
 
 
 @pytest.mark.stress

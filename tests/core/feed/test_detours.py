@@ -285,3 +285,16 @@ def test_what_was_wanted_before_it_is_a_device_counts_when_it_is_one() -> None:
     assert topics.wanted == {square[PUBLISHER].node_id: {b"a.": 1}}
     settled(square, subscription)
     assert vias(square, subscription) == {square[DEVICE].node_id}
+
+
+def test_who_becomes_a_device_itself_goes_back_to_the_direct_way_and_misses_nothing() -> None:
+    square, subscription = meet("a.**")
+    settled(square, subscription)
+    forward(square, SUBSCRIBER, "b")
+    missed = 0
+    for _ in range(300):
+        square.publish(PUBLISHER, "a.b", b"x")
+        square.run(0.005)
+        missed += sum(one.gap for one in square.heard(SUBSCRIBER, subscription))
+    assert missed == 0
+    assert ways(square) == ["direct"]
