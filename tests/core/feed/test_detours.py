@@ -289,12 +289,13 @@ def test_what_was_wanted_before_it_is_a_device_counts_when_it_is_one() -> None:
 
 def test_who_becomes_a_device_itself_goes_back_to_the_direct_way_and_misses_nothing() -> None:
     square, subscription = meet("a.**")
+    square.run(40)  # nothing is kept any more
     settled(square, subscription)
     forward(square, SUBSCRIBER, "b")
     missed = 0
-    for _ in range(300):
+    for _ in range(2_000):
         square.publish(PUBLISHER, "a.b", b"x")
-        square.run(0.005)
+        square.run(0.0005)
         missed += sum(one.gap for one in square.heard(SUBSCRIBER, subscription))
     assert missed == 0
     assert ways(square) == ["direct"]
