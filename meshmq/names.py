@@ -75,10 +75,7 @@ def check_service(name: object) -> str:
     Raises:
         NameInvalid: it can be no name, or is one of those that every node serves itself.
     """
-    service = check_name("service", name)
-    if service.startswith(RESERVED):
-        raise NameInvalid(f"{service!r}: names of services that begin with {RESERVED!r} are the nodes' own")
-    return service
+    return _not_ours("service", name)
 
 
 def check_topic(name: object) -> str:
@@ -87,10 +84,14 @@ def check_topic(name: object) -> str:
     Raises:
         NameInvalid: it can be no name, or is one of those that nodes publish to themselves.
     """
-    topic = check_name("topic", name)
-    if topic.startswith(RESERVED):
-        raise NameInvalid(f"{topic!r}: names of topics that begin with {RESERVED!r} are the nodes' own")
-    return topic
+    return _not_ours("topic", name)
+
+
+def _not_ours(what: str, name: object) -> str:
+    checked = check_name(what, name)
+    if checked.startswith(RESERVED):
+        raise NameInvalid(f"{checked!r}: names of {what}s that begin with {RESERVED!r} are the nodes' own")
+    return checked
 
 
 def short(node_id: bytes) -> str:
