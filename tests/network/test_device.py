@@ -12,7 +12,7 @@ import pytest
 import meshmq
 from tests.network.children import LIMIT, Child
 from tests.network.conftest import Spawn, Start
-from tests.network.test_kills import flushed
+from tests.network.test_kills import flushed, poison_one
 from tests.network.workforce import Workforce
 from tests.scale import STRESS, scale
 
@@ -90,26 +90,10 @@ def test_workers_and_the_device_are_killed_and_no_job_is_lost(spawn: Spawn, mesh
 
 
 def test_a_job_that_kills_its_worker_behind_a_device_harms_no_neighbour(spawn: Spawn, mesh_name: str) -> None:
-    poison = JOBS // 3
     hub(spawn, mesh_name)
-    team = Workforce(spawn, mesh_name, "jobs", WORKERS, "--prefetch", 200, "--seconds", 0.002, "--poison", poison)
     with meshmq.Node("boss", mesh=mesh_name) as node:
         until(node, lambda: forwarding(node) == 1)
-        node.wait_for(pull="jobs", count=WORKERS, timeout=LIMIT)
-        queue = node.queue("jobs")
-        queue.push_many(range(JOBS))
-        deaths = 0
-        while queue.depth > 1 or deaths < 3:
-            flushed(node, 0.05)
-            deaths += team.replace_dead()
-        with pytest.raises(meshmq.Undelivered) as left:
-            node.close(0)
-    assert sum(left.value.queues["jobs"]) == 1
-    record = team.end()
-    assert sorted(record.done) == [job for job in range(JOBS) if job != poison]
-    assert record.unflagged_twice == []
-    assert len(record.attempts[poison]) >= 3
-    assert {job: highest for job, highest in record.highest.items() if highest > 2 and job != poison} == {}
+        poison_one(spawn, mesh_name, node, JOBS, WORKERS)
 
 
 def test_the_command_is_a_device_until_it_is_ended(start: Start, mesh_name: str) -> None:

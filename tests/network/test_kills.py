@@ -62,21 +62,26 @@ def test_failing_handlers_among_killed_workers_get_their_jobs_again(spawn: Spawn
 
 
 def test_job_that_kills_its_worker_harms_no_neighbour(spawn: Spawn, mesh_name: str) -> None:
-    poison = JOBS // 3
-    team = Workforce(spawn, mesh_name, "jobs", WORKERS, "--prefetch", 200, "--seconds", 0.002, "--poison", poison)
     with meshmq.Node("boss", mesh=mesh_name) as node:
-        node.wait_for(pull="jobs", count=WORKERS, timeout=LIMIT)
-        queue = node.queue("jobs")
-        queue.push_many(range(JOBS))
-        deaths = 0
-        while queue.depth > 1 or deaths < 3:
-            flushed(node, 0.05)
-            deaths += team.replace_dead()
-        with pytest.raises(meshmq.Undelivered) as left:
-            node.close(0)
+        poison_one(spawn, mesh_name, node, JOBS, WORKERS)
+
+
+def poison_one(spawn: Spawn, mesh: str, boss: meshmq.Node, jobs: int, workers: int) -> None:
+    """Push jobs of which one kills whoever begins it: the others are done, at most once unflagged. Closes the node."""
+    poison = jobs // 3
+    team = Workforce(spawn, mesh, "jobs", workers, "--prefetch", 200, "--seconds", 0.002, "--poison", poison)
+    boss.wait_for(pull="jobs", count=workers, timeout=LIMIT)
+    queue = boss.queue("jobs")
+    queue.push_many(range(jobs))
+    deaths = 0
+    while queue.depth > 1 or deaths < 3:
+        flushed(boss, 0.05)
+        deaths += team.replace_dead()
+    with pytest.raises(meshmq.Undelivered) as left:
+        boss.close(0)
     assert sum(left.value.queues["jobs"]) == 1
     record = team.end()
-    assert sorted(record.done) == [job for job in range(JOBS) if job != poison]
+    assert sorted(record.done) == [job for job in range(jobs) if job != poison]
     assert record.unflagged_twice == []
     assert len(record.attempts[poison]) >= 3
     assert {job: highest for job, highest in record.highest.items() if highest > 2 and job != poison} == {}

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TypeVar
 
 import pytest
 from meshmq.patterns.leader_election import LeaderElection
@@ -16,6 +13,7 @@ import meshmq
 from meshmq.testing import Network
 from tests.network.children import LIMIT
 from tests.network.conftest import Spawn, spawn, start
+from tests.patterns.waiting import eventually
 
 __all__ = ["spawn", "start"]
 
@@ -33,16 +31,6 @@ with meshmq.Node(sys.argv[1], mesh=sys.argv[2]) as node:
         os.kill(os.getpid(), signal.SIGSTOP)  # between the look and what it was for
         print(term, election.term, flush=True)
 """
-ValueT = TypeVar("ValueT")
-
-
-def eventually(look: Callable[[], ValueT]) -> ValueT:
-    """Return the first value that counts as true."""
-    deadline, pause = time.monotonic() + LIMIT, threading.Event()
-    while not (value := look()):
-        assert time.monotonic() < deadline
-        pause.wait(0.001)
-    return value
 
 
 class Contest:

@@ -16,6 +16,7 @@ import pytest
 from meshmq.patterns.sharded_workers import Do, Shards
 
 import meshmq
+from tests.patterns.waiting import eventually
 from tests.scale import scale
 
 #: Of a job: who did it, its key and data, and whether it may have been begun before.
@@ -37,15 +38,6 @@ def working(mesh: str, name: str, begin: Callable[[str], Do], shards: int = 16) 
 
 def noting(name: str, said: list[Said]) -> Callable[[str], Do]:
     return lambda shard: lambda key, data, again: said.append((name, key, data, again))
-
-
-def until(happened: Callable[[], object]) -> None:
-    pause = threading.Event()
-    for _ in range(2_000):
-        if happened():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it has not happened in 20 s")
 
 
 class Held:
@@ -84,7 +76,7 @@ def test_a_new_owner_begins_when_the_old_one_has_let_go(mesh_name: str) -> None:
         assert held.begun.wait(20)
         Shards(other, "jobs", 1).push([("ann", 3)])
         with working(mesh_name, "two", begin, 1) as two:
-            until(lambda: asked(two) >= 6)  # itself and "old", three times
+            eventually(lambda: asked(two) >= 6)  # itself and "old", three times
             assert (said, began.is_set()) == ([], False)
             held.free.set()
             assert began.wait(20)
@@ -137,7 +129,7 @@ def test_who_leaves_ends_the_batch_in_hand_before_another_begins(mesh_name: str)
     two = meshmq.Node("two", mesh=mesh_name, settings=meshmq.Settings(drain=0.01))  # handlers are not waited for
     with boss, other, working(mesh_name, "old", begin, 1), ThreadPoolExecutor(1) as pool:
         shards, leaving = Shards(boss, "jobs", 1), pool.submit(Shards(two, "jobs", 1).work, held.begin, over)
-        until(is_with_two)
+        eventually(is_with_two)
         said.clear()
         began.clear()
         shards.push([("ann", 1), ("ann", 2)])
@@ -216,7 +208,7 @@ def test_of_a_killed_worker_the_batch_comes_again_and_its_share_alone_moves(mesh
             boss.flush(20)
             return {key: name for name, key, _, _ in said[-len(keys) :]}
 
-        until(lambda: set(owners().values()) == {"one", "two", "doomed"})
+        eventually(lambda: set(owners().values()) == {"one", "two", "doomed"})
         before = owners()
         killed = next(key for key in keys if before[key] == "doomed")
         said.clear()
@@ -264,7 +256,7 @@ def test_two_never_work_on_a_key_while_workers_come_and_go(mesh_name: str) -> No
         before = ExitStack()
         for worker in workers(scale(4, 40)):  # each one leaves when the next has come
             enough = sum(map(len, done.values())) + 50
-            until(partial(lambda enough: sum(map(len, done.values())) > enough, enough))
+            eventually(partial(lambda enough: sum(map(len, done.values())) > enough, enough))
             before.close()
             before = worker
         over.set()

@@ -17,6 +17,7 @@ from meshmq.patterns.rate_limiter import RateLimiter
 from meshmq.patterns.request_batching import serve_batched
 
 import meshmq
+from tests.patterns.waiting import eventually
 
 
 @contextmanager
@@ -24,15 +25,6 @@ def in_thread(function: Callable[..., object], *arguments: object, **options: ob
     """Have a function run beside the block; what it serves has ended when the block ends."""
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit(function, *arguments, **options)
-
-
-def until(happened: Callable[[], object]) -> None:
-    pause = threading.Event()
-    for _ in range(2_000):
-        if happened():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it has not happened in 20 s")
 
 
 def spawned(target: Callable[..., object], *arguments: object) -> multiprocessing.process.BaseProcess:
@@ -63,7 +55,7 @@ def test_what_comes_while_a_batch_is_answered_is_the_next_one(mesh_name: str) ->
         first = pool.submit(caller.request, "double", 0, timeout=20)
         assert begun.wait(20)
         others = [pool.submit(caller.request, "double", number, timeout=20) for number in range(1, 6)]
-        until(lambda: server.stats()["services"]["double"]["reply"]["waiting"] == 5)
+        eventually(lambda: server.stats()["services"]["double"]["reply"]["waiting"] == 5)
         free.set()
         assert [task.result() for task in (first, *others)] == [0, 2, 4, 6, 8, 10]
     assert [len(call) for call in calls] == [1, 4, 1]
@@ -117,8 +109,8 @@ def test_who_has_given_up_is_left_out_and_who_drains_answers_what_it_has(mesh_na
         with pytest.raises(meshmq.TimedOut):
             caller.request("double", 1, timeout=0.2)
         other = pool.submit(caller.request, "double", 2, timeout=20)
-        until(lambda: server.stats()["services"]["double"]["reply"]["received"] == 2)
-        until(lambda: server.stats()["services"]["double"]["reply"]["waiting"] == 0)
+        eventually(lambda: server.stats()["services"]["double"]["reply"]["received"] == 2)
+        eventually(lambda: server.stats()["services"]["double"]["reply"]["waiting"] == 0)
         server.drain()
         assert other.result() == 4
     assert calls == [[2]]
@@ -180,7 +172,7 @@ class Limited:
         for node in nodes:
             length = self.line() + 1
             tasks.append(self._pool.submit(self._pass, node))
-            until(lambda length=length: self.line() == length)  # type: ignore[misc]  # mypy gives lambdas no defaults
+            eventually(lambda length=length: self.line() == length)  # type: ignore[misc]  # mypy gives lambdas no defaults
         return tasks
 
     def _pass(self, node: meshmq.Node) -> None:
@@ -191,7 +183,7 @@ class Limited:
         """Let one token come, and one pass."""
         count = len(self.passed) + 1
         self.tokens += 1
-        until(lambda: len(self.passed) == count)
+        eventually(lambda: len(self.passed) == count)
 
     def __enter__(self) -> Self:
         return self
@@ -228,7 +220,7 @@ def test_who_gives_up_costs_nothing(mesh_name: str) -> None:
     with meshmq.Node("caller", mesh=mesh_name) as caller, Limited(mesh_name) as limited:
         with pytest.raises(meshmq.TimedOut):
             limited.take(caller, timeout=0.1)
-        until(lambda: limited.line() == 0)
+        eventually(lambda: limited.line() == 0)
         limited.tokens += 1
         assert limited.take(caller, wait=False) == 0
 
@@ -242,12 +234,12 @@ def wait_in_line(mesh: str) -> None:
 def test_a_killed_caller_gives_its_places_up(mesh_name: str) -> None:
     with meshmq.Node("caller", mesh=mesh_name) as caller, Limited(mesh_name) as limited:
         doomed = spawned(wait_in_line, mesh_name)
-        until(lambda: limited.line() == 3)
+        eventually(lambda: limited.line() == 3)
         (passed,) = limited.ask(caller)
         assert doomed.pid is not None
         os.kill(doomed.pid, signal.SIGKILL)
         doomed.join(20)
-        until(lambda: limited.line() == 1)
+        eventually(lambda: limited.line() == 1)
         limited.step()
         passed.result(20)
         assert limited.passed == ["caller"]
