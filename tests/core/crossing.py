@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
 
+from meshmq.core.participant import Participant
+from meshmq.core.routes import Route
+from meshmq.core.runs import Run
 from meshmq.links.base import Decider
 from meshmq.testing import SimulatedNode, Simulation
 from meshmq.wire.card import Forwards
-from tests.core.bustle import PULLS, Bustle, participant
+from tests.core.bustle import PULLS, Bustle, WatchedOutbox, WatchedParticipant, participant
 
 #: The places of those who push and pull; the places after them are devices'.
 USERS: Final = 5
 
 
+class CrossingOutbox(WatchedOutbox):
+    """An outbox that also tells what goes to a worker on another node directly, by no device."""
+
+    def _send(self, route: Route, run: Run, backlog: int, now: float) -> list[bytes]:
+        assert isinstance(self.bustle, Crossing)
+        pusher = self.bustle.by_number[self.origin, run.first].pusher
+        if not route.onward and route.peer != participant(pusher).node_id:
+            self.bustle.direct.append(self.bustle.sim.now)
+        return super()._send(route, run, backlog, now)
+
+
+class CrossingParticipant(WatchedParticipant):
+    """A participant whose outboxes tell of that."""
+
+    outbox_kind = CrossingOutbox
+
+
 @dataclass
 class Crossing(Bustle):
-    """``both`` queues are forwarded, or the red one alone. ``crossed`` counts what was acked through devices."""
+    """``both`` queues are forwarded, or the red one alone.
 
+    ``crossed`` counts what was acked through devices, ``direct`` says when something went by none.
+    """
+
+    kind: ClassVar[type[Participant]] = CrossingParticipant
     both: bool = True
     crossed: int = 0
+    direct: list[float] = field(default_factory=list)
+    sim: Simulation = field(init=False, repr=False)
+
+    def start(self, sim: Simulation) -> None:
+        self.sim = sim
+        super().start(sim)
 
     def joined(self, sim: Simulation, node: SimulatedNode) -> None:
         super().joined(sim, node)

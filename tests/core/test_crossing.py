@@ -41,7 +41,9 @@ def test_without_faults_every_job_of_others_goes_through_the_device_and_none_twi
     for seed in range(scale(test=3, stress=50)):
         crossing = Crossing(trouble=0, leaves=0, seconds=6)
         simulate(seed, scenario=crossing, nodes=6, faults=Faults.none(until=13))
-        assert crossing.crossed > len(crossing.witnessed) / 2
+        # Devices begin within the first second; nodes that pull, too, give most of their jobs to themselves.
+        assert crossing.crossed > 50
+        assert max(crossing.direct, default=0) < 1.5
         assert all(job.deliveries == job.finished == 1 for job in crossing.witnessed.values())
 
 
