@@ -9,7 +9,7 @@ LAYERS: Final = (
     {"errors"},
     {"names"},
     {"settings", "history"},
-    {"message", "codecs", "checks"},
+    {"message", "codecs", "checks", "fate"},
     {"wire"},
     {"core"},
     {"links"},
@@ -48,7 +48,7 @@ DOORS: Final[dict[str, str | tuple[str, ...]]] = {
 }
 
 #: What code that decides without I/O cannot know, and what it may use of two more.
-PURE: Final = {"errors", "names", "settings", "message", "wire", "core"}
+PURE: Final = {"errors", "names", "settings", "fate", "message", "wire", "core"}
 IMPURE_MODULES: Final = {
     "asyncio", "concurrent", "fcntl", "io", "multiprocessing", "os", "pathlib", "secrets", "select",
     "selectors", "signal", "socket", "ssl", "subprocess", "tempfile", "threading", "time", "uuid",
