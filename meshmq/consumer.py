@@ -16,7 +16,7 @@ from meshmq.errors import ClosedError, DecodeError
 from meshmq.links.engine import Engine
 from meshmq.message import Message, Outlet
 from meshmq.reading import UNREADABLE, read_values
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 
 _logger: Final = logging.getLogger("meshmq.jobs")
 

@@ -13,7 +13,7 @@ from meshmq.core.participant import Participant
 from meshmq.errors import ConfigError
 from meshmq.links.engine import Engine
 from meshmq.message import Message, Outlet
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 
 QUEUE_MASK: Final = (1 << QUEUE_SHIFT) - 1
 

@@ -9,6 +9,7 @@
     │   └── MessageTooLarge           data over the limit on one message
     ├── TimedOut (TimeoutError)       the time given to a call is over
     ├── NoPeersError                  nobody is there to take what was offered, or to serve what was asked
+    ├── NotUnique                     a job with an id that was given before
     ├── AmbiguousPeer                 several nodes bear the name that was to mean one
     ├── PeerLost                      the server of a request is gone; says whether it may have run
     ├── RequestRefused                a server has no room for a request, and has not run it
@@ -71,6 +72,20 @@ class TimedOut(MeshError, TimeoutError):
 
 class NoPeersError(MeshError):
     """Nobody has taken from a full queue for ``settings.patience`` seconds, or serves a name within the time given."""
+
+
+class NotUnique(MeshError):
+    """A job with the id given as ``unique=`` was pushed before; nothing was pushed. ``left`` is seconds."""
+
+    def __init__(self, unique: str, queue: str, left: float) -> None:
+        super().__init__(
+            f"a job {unique!r} was pushed to {queue!r} before: it is not pushed again for {left:,.1f} s "
+            "(unique_window= of the queue)"
+        )
+        self.unique, self.queue, self.left = unique, queue, left
+
+    def __reduce__(self) -> tuple[type[NotUnique], tuple[str, str, float]]:
+        return type(self), (self.unique, self.queue, self.left)
 
 
 class AmbiguousPeer(MeshError):

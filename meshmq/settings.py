@@ -69,6 +69,15 @@ class Settings:
     backoff_limit: float = 30.0
     """The longest such pause."""
 
+    dead_jobs: int = 10_000
+    """Dead letters of one queue that are kept; the oldest go, and are counted."""
+
+    dead_bytes: int = 64 * _MIB
+    """Bytes of such letters."""
+
+    unique_ids: int = 100_000
+    """Ids given with ``unique=`` that a queue remembers at most; the oldest are forgotten first."""
+
     prefetch_work: float = 0.1
     """Seconds of work a worker asks for ahead (Little's law: jobs = rate x seconds)."""
 

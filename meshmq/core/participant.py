@@ -259,9 +259,11 @@ class Participant(Footing):
             waiting = inbox.tick(now)
             if waiting:
                 self.woken.append((("inbox", inbox.queue), waiting))
+            self._tell_lapsed(inbox)
             self._busy_inboxes[inbox.queue] = None
         for outbox in self.outboxes.values():
             outbox.wake(now)
+            self._expire(outbox, now)
             laid = outbox.clear_tray(now)
             if outbox.tray.room and now >= outbox.tray.due:
                 outbox.set_tray(now, laid=laid)

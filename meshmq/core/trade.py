@@ -8,10 +8,11 @@ from meshmq.core.custody import Input
 from meshmq.core.exchange import Exchange
 from meshmq.core.hands import Hand
 from meshmq.core.inbox import Inbox
+from meshmq.core.wants import PLAIN, Wants
 from meshmq.errors import AmbiguousPeer, ConfigError
 from meshmq.wire.batches import Headers
 from meshmq.wire.card import NAMES_LIMIT
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 
 #: Jobs in hand, by hand and index.
 MadeOf = Sequence[tuple[Hand, int]]
@@ -29,6 +30,7 @@ class Trade(Exchange):
         now: float,
         to: str | None = None,
         made_of: MadeOf = (),
+        wants: Wants = PLAIN,
     ) -> int:
         """Put a job into a queue's outbox, for one node alone where ``to`` names it; returns its number.
 
@@ -36,11 +38,13 @@ class Trade(Exchange):
 
         Raises:
             WouldBlock: the outbox is full.
+            NotUnique: its id was given before.
             AmbiguousPeer: several nodes bear the name.
             ConfigError: this node is a device for the queue.
         """
         if to is not None:
             self.named(to)
+        if to is not None or wants.key is not None:
             self._sought.discard(queue)  # to one node there is a direct way, where devices stand, too
         outbox = self.outboxes.get(queue)
         if outbox is None:
@@ -48,7 +52,7 @@ class Trade(Exchange):
             outbox = self._open_outbox(queue)
         outbox.clear_tray(now)
         inputs = [self._input(hand, index) for hand, index in made_of]
-        number = outbox.add(body, buffers, headers, now, to, inputs)
+        number = outbox.add(body, buffers, headers, now, to, inputs, wants)
         self._busy_outboxes[queue] = None
         self.work(now)
         due = outbox.set_tray(now)
@@ -122,11 +126,24 @@ class Trade(Exchange):
         self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.rest(consumer, now))
 
     def judge(
-        self, queue: str, hand: Hand, index: int, verdict: Verdict | None, delay: float | None, now: float
+        self,
+        queue: str,
+        hand: Hand,
+        index: int,
+        verdict: Verdict | None,
+        delay: float | None,
+        now: float,
+        reason: str = "",
     ) -> None:
-        """Take an explicit ack (``None``) or nack of one job in hand."""
+        """Take an explicit ack (``None``) or nack of one job in hand, and why."""
         # Another thread may have shut the inbox since the word was given.
-        self._with_inbox(self._inbox(queue), now, lambda inbox: inbox.say(hand, index, verdict, delay))
+        self._with_inbox(self._inbox(queue), now, lambda inbox: inbox.say(hand, index, verdict, delay, reason))
+
+    def extend(self, hand: Hand, now: float) -> None:
+        """Renew the lease on a job in hand."""
+        inbox = self.inboxes.get(hand.batch.queue)
+        if inbox is not None:
+            inbox.extend(hand, now)
 
     def keep(self, hand: Hand, index: int) -> None:
         """Note that a consumer goes on, and confirms a job by word later."""
