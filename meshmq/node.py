@@ -15,6 +15,7 @@ from meshmq.core.participant import Participant
 from meshmq.core.tray import TRAY_BYTES
 from meshmq.errors import ConfigError, Undelivered
 from meshmq.history import History
+from meshmq.letters import answer
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import release_signals, shield
 from meshmq.names import check_name, check_topic
@@ -172,6 +173,9 @@ class BaseNode(Pusher):
 
     def _tell_statistics(self, request: Request) -> None:
         request.reply(self.stats())
+
+    def _tell_dead(self, request: Request) -> None:
+        request.reply(answer(self, request.data))
 
     def _asking(
         self, service: str, data: object, headers: Headers | None, timeout: Timeout, **options: Any

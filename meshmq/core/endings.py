@@ -28,8 +28,6 @@ class Endings(Dispatch):
         #: How many of those have ended that nobody was told of yet; and why how many have become dead letters.
         self.ended = 0
         self.buried: list[str] = []
-        #: What the wall clock shows when the node's own clock shows 0.
-        self.wall = 0.0
         self.depth = self.size = 0
         self.acked = self.expired = self.died = self.retried = self.unreadable = 0
         self.waited = 0.0
@@ -56,7 +54,7 @@ class Endings(Dispatch):
         """Make dead letters of a run."""
         for index in range(len(run.bodies)):
             one = run.cut(index, index + 1)
-            self.dead.add(one.first, Letter(self._stored(one), reason, now + self.wall))
+            self.dead.add(one.first, Letter(self._stored(one), reason, now))
             self.died += 1
             self.buried.append(reason)
             self._forget(one, "dead", reason)
@@ -69,7 +67,7 @@ class Endings(Dispatch):
             origin=origin,
             number=number,
             body=run.bodies[0],
-            pushed=run.since + self.wall,
+            pushed=run.since,
             buffers=self._cargo.buffers.get(run.first, ()),
             headers=self._cargo.headers.get(run.first),
             fate=run.fate,

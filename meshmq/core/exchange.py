@@ -132,12 +132,14 @@ class Exchange(Sending):
                 raise ProtocolError("a card of somebody else")
             self.presence.heard_by_session(card, now)
 
-    def _expire(self, outbox: Outbox, now: float) -> None:
+    def _expire(self, outbox: Outbox, now: float) -> bool:
+        """End what has expired; whether there was any."""
         expired = outbox.expire(now)
         if expired:
             words = f"{counted(expired, 'job')} of {outbox.queue!r} expired: nobody began them within their ttl"
             self.say(logging.WARNING, "meshmq.jobs", words)
             self._freed(outbox, expired, now)
+        return expired > 0
 
     def _tell_lapsed(self, inbox: Inbox) -> None:
         if inbox.lapsed:

@@ -262,12 +262,12 @@ class Participant(Footing):
             self._tell_lapsed(inbox)
             self._busy_inboxes[inbox.queue] = None
         for outbox in self.outboxes.values():
-            outbox.wake(now)
-            self._expire(outbox, now)
+            changed = outbox.wake(now)
+            changed = self._expire(outbox, now) or changed
             laid = outbox.clear_tray(now)
             if outbox.tray.room and now >= outbox.tray.due:
                 outbox.set_tray(now, laid=laid)
-            if outbox.waiting:
+            if outbox.waiting or changed:
                 self._busy_outboxes[outbox.queue] = None
         for part in self._parts:
             part.tick(now)

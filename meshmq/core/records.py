@@ -1,8 +1,8 @@
 """What a node asks its journal to keep, and what the journal gives back when the node comes again: plain values.
 
 The participant gives out changes in order, the journal takes them in that order; who waits for one is told when it
-is on disk. Ids are what they are on the wire: origin and number. Moments are the wall clock's (seconds since 1970),
-for no other clock outlives a process.
+is on disk. Ids are what they are on the wire: origin and number. Moments are the node's own clock's in its hands, and
+the wall clock's (seconds since 1970) in the journal's, for no other clock outlives a process.
 """
 
 from __future__ import annotations

@@ -60,7 +60,18 @@ class Trade(Exchange):
             self._soon(due)
         return number
 
-    def open_queue(self, queue: str, prefetch: int | None, now: float) -> Inbox:
+    def retry(self, queue: str, number: int, now: float) -> None:
+        """Give a dead letter of ours another life.
+
+        Raises:
+            KeyError: there is none of that number.
+        """
+        self.outboxes[queue].retry(number, now)
+        self._sought.discard(queue)
+        self._busy_outboxes[queue] = None
+        self.work(now)
+
+    def open_queue(self, queue: str, prefetch: int | None, now: float, lease: float | None = None) -> Inbox:
         """Pull a queue from now on: it goes on our card.
 
         Raises:
@@ -73,7 +84,7 @@ class Trade(Exchange):
                 most = f"a node pulls and serves at most {NAMES_LIMIT:,} names at once"
                 raise ConfigError(f"{most}, and {queue!r} is one more")
             inbox = self.shut.pop(queue, None) or Inbox(queue, self.settings)
-            inbox.pace.fixed = prefetch
+            inbox.pace.fixed, inbox.lease = prefetch, lease
             self.inboxes[queue] = inbox
             self.change_card(now)
             self._seeking = True

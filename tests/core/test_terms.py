@@ -1,4 +1,4 @@
-"""What a worker holds to: the highest priority first, nothing that has expired, and what is begun only for its lease."""
+"""What a worker holds to: the highest priority first, nothing that has expired, what is begun only for its lease."""
 
 from __future__ import annotations
 

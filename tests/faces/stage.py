@@ -14,10 +14,19 @@ import meshmq
 from meshmq.testing import Network
 
 Face = Literal["blocking", "aio"]
-_BLOCKING: Final = (meshmq.Node, meshmq.Queue, meshmq.Receiver, meshmq.Service, meshmq.Stream, meshmq.Topic)
+_BLOCKING: Final = (
+    meshmq.Node, meshmq.Queue, meshmq.Receipt, meshmq.Receiver, meshmq.Service, meshmq.Stream, meshmq.Topic,
+)  # fmt: skip
 _HANDLES: Final = (
-    *(meshmq.Queue, meshmq.Receiver, meshmq.Service, meshmq.Stream, meshmq.Topic),
-    *(meshmq.AsyncQueue, meshmq.AsyncReceiver, meshmq.AsyncService, meshmq.AsyncStream, meshmq.AsyncTopic),
+    *(meshmq.Queue, meshmq.Receipt, meshmq.Receiver, meshmq.Service, meshmq.Stream, meshmq.Topic),
+    *(
+        meshmq.AsyncQueue,
+        meshmq.AsyncReceipt,
+        meshmq.AsyncReceiver,
+        meshmq.AsyncService,
+        meshmq.AsyncStream,
+        meshmq.AsyncTopic,
+    ),
 )
 _END: Final = object()
 

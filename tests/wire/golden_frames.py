@@ -85,21 +85,12 @@ def msgpack(value: object) -> bytes:
     return packed
 
 
-def batch(
-    flags: int,
-    attempt: int,
-    extras: bytes,
-    bodies: list[bytes],
-    pusher: bytes = b"",
-    first: int = 41,
-    terms: bytes = b"",
-) -> bytes:
+def batch(flags: int, attempt: int, extras: bytes, bodies: list[bytes], more: bytes = b"", first: int = 41) -> bytes:
     return b"".join(
         (
             pack("!B", len(b"jobs")) + b"jobs",
             pack("!16sQIHBIf", ORIGIN, first, len(bodies), attempt, flags, 9, 0.25),
-            pusher,
-            terms,
+            more,
             pack("!I", len(extras)) + extras if flags & 1 else b"",
             *(pack("!I", len(body)) for body in bodies),
             *bodies,
@@ -191,7 +182,7 @@ FRAMES: Final[dict[str, Frame]] = {
     "jobs_on_terms": Frame(
         pack_head(Kind.JOBS, 6, 2)
         + pack_batch("jobs", ORIGIN, 41, BODIES[:1], attempt=2, backlog=9, held=0.25, terms=Terms(1.5, None, 7))[0],
-        head(19, 6, 2) + batch(16, 2, b"", BODIES[:1], terms=pack("!ffB", 1.5, -1.0, 7)),
+        head(19, 6, 2) + batch(16, 2, b"", BODIES[:1], pack("!ffB", 1.5, -1.0, 7)),
     ),
     "jobs_sent_on": Frame(
         pack_head(Kind.JOBS, 6, 2) + onward(0, 3),
