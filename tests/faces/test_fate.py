@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -139,9 +138,12 @@ async def test_who_extends_keeps_its_job(stage: Stage) -> None:
     receiver = await worker.pull("jobs", lease=0.5)
     message = await receiver.receive(10)
     until = time.monotonic() + 1.2
-    while time.monotonic() < until:
+
+    async def extended_for_long() -> bool:
         message.extend()
-        await asyncio.sleep(0.05)
+        return time.monotonic() >= until
+
+    await soon(extended_for_long)
     message.ack()
     await pusher.flush(10)
     pushed = (await pusher.stats())["queues"]["jobs"]["push"]
