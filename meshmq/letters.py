@@ -144,7 +144,7 @@ class DeadLetters:
                 if retry:
                     participant.retry(self.queue, number, engine.now())
                 else:
-                    participant.outboxes[self.queue].dead.take(number)
+                    participant.drop_letter(self.queue, number, engine.now())
             engine.flush()
         return len(chosen)
 

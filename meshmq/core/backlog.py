@@ -34,6 +34,8 @@ class Backlog:
         self.pauses = Pauses()
         self.directed = Directed()
         self.keys = Keys(self.directed)
+        #: Durable ones that are not on disk yet, by number.
+        self.unsafe: dict[int, Run] = {}
         self.waiting = 0
         #: When to look whose time to live is over.
         self._expires_at: float | None = None
@@ -43,12 +45,15 @@ class Backlog:
     @property
     def runs(self) -> list[Run]:
         """All that no worker has."""
-        return [*self.levels.runs, *self.alone, *self.pauses.runs, *self.directed.runs, *self.keys.runs]
+        return [
+            *(*self.levels.runs, *self.alone, *self.pauses.runs, *self.directed.runs, *self.keys.runs),
+            *self.unsafe.values(),
+        ]
 
     @property
     def idle(self) -> int:
         """How many jobs no worker has."""
-        return self.waiting + len(self.pauses) + len(self.directed) + len(self.keys)
+        return self.waiting + len(self.pauses) + len(self.directed) + len(self.keys) + len(self.unsafe)
 
     @property
     def untouched(self) -> int:
@@ -76,6 +81,13 @@ class Backlog:
         else:
             self.directed.add(number, bodies, to, now, attempts, fate)
         self._expires(now, fate)
+
+    def append(self, run: Run) -> None:
+        """Take a run as it is, behind others."""
+        back = self._take_back([run])
+        self.waiting += count_jobs(back)
+        for one in back:
+            self.levels.append(one)
 
     def add_keyed(self, run: Run, key: str) -> None:
         """Take a fresh job that is done after all of its key."""

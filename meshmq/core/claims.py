@@ -19,6 +19,10 @@ class Claims:
         """Return for how many seconds an id is still taken, 0 where it is free."""
         return max(0.0, self._until.get(unique, now) - now)
 
+    def free(self, unique: str) -> None:
+        """Let an id be given again."""
+        self._until.pop(unique, None)
+
     def take(self, unique: str, until: float, now: float) -> None:
         """Take an id, which is free."""
         self._until.pop(unique, None)

@@ -9,8 +9,10 @@ from random import Random
 from typing import Final
 
 from meshmq.core.inbox import Inbox
+from meshmq.core.ledger import Ledger, Store
 from meshmq.core.outbox import Outbox
 from meshmq.core.part import Aging
+from meshmq.core.records import Recovered
 from meshmq.core.sending import Sending
 from meshmq.core.session import Session
 from meshmq.errors import ProtocolError
@@ -33,6 +35,8 @@ class Exchange(Sending):
         self.shut: dict[str, Inbox] = {}
         self.progress_at = self.opened_at
         self._origin = self.random.randbytes(16)
+        #: What the journal is to be told; ``None`` without one.
+        self.ledger: Ledger | None = None
         self._busy_inboxes: dict[str, None] = {}
         self._busy_outboxes: dict[str, None] = {}
         #: The queues for whose jobs everybody who is here was sought.
@@ -50,7 +54,7 @@ class Exchange(Sending):
 
     def _open_outbox(self, queue: str) -> Outbox:
         base = (len(self.outboxes) << QUEUE_SHIFT) + 1
-        outbox = self.outboxes[queue] = Outbox(queue, self._origin, base, self.settings, self.random)
+        outbox = self.outboxes[queue] = Outbox(queue, self._origin, base, self.settings, self.random, self.ledger)
         return outbox
 
     # -- what sessions bring -----------------------------------------------------------------------
@@ -190,6 +194,33 @@ class Exchange(Sending):
         finally:
             self._working = False
         self._left = False
+        if self.ledger is not None:
+            self.ledger.hand_over()
+
+    def recover(self, recovered: Recovered, store: Store, now: float) -> None:
+        """Keep a journal from now on, and go on with what it holds; before anything is pushed."""
+        self.ledger = Ledger(store, self._recorded)
+        for job in recovered.jobs:
+            self._outbox(job.queue).restore(job, now)
+        for letter in recovered.letters:
+            self._outbox(letter.job.queue).restore_letter(letter)
+        for (queue, unique), until in recovered.claims.items():
+            self._outbox(queue).claims.take(unique, until, now)
+        self._busy_outboxes.update((queue, None) for queue in self.outboxes)
+        self.work(now)
+
+    def _outbox(self, queue: str) -> Outbox:
+        return self.outboxes.get(queue) or self._open_outbox(queue)
+
+    def _recorded(self, now: float) -> None:
+        """Go on with what is on disk now."""
+        for outbox in self.outboxes.values():
+            if outbox.recorded:
+                outbox.recorded = False
+                self.woken.append((("recorded", outbox.queue), 1_000_000))
+                self._busy_outboxes[outbox.queue] = None
+                self._freed(outbox, 0, now)
+        self.work(now)
 
     def _work_off(self, now: float) -> None:
         if self._seeking:

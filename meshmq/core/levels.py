@@ -43,6 +43,10 @@ class Levels:
         """Take fresh jobs with consecutive numbers."""
         lengthen(self._line(fate.priority), number, bodies, now, None, attempts, fate)
 
+    def append(self, run: Run) -> None:
+        """Take a run, behind others of its priority."""
+        self._line(run.fate.priority).append(run)
+
     def put_back(self, back: Iterable[Run]) -> None:
         """Put runs where their numbers belong."""
         by_priority: dict[int, list[Run]] = {}

@@ -14,7 +14,8 @@ from random import Random
 from meshmq.core.busy import BusyTime
 from meshmq.core.cargo import weight
 from meshmq.core.custody import Input, output_id
-from meshmq.core.endings import Endings
+from meshmq.core.durable import Durable
+from meshmq.core.ledger import Ledger
 from meshmq.core.pauses import backoff
 from meshmq.core.routes import Route
 from meshmq.core.runs import Run, count_jobs, merged, suspects
@@ -28,14 +29,14 @@ from meshmq.wire.fields import Ranges
 from meshmq.wire.verdicts import Settle, Verdict
 
 
-class Outbox(Endings):
+class Outbox(Durable):
     """All jobs of one queue that this node pushed and nobody has confirmed."""
 
-    def __init__(self, queue: str, origin: bytes, base: int, settings: Settings, random: Random) -> None:
-        super().__init__(queue, origin, settings)
+    def __init__(
+        self, queue: str, origin: bytes, base: int, settings: Settings, random: Random, ledger: Ledger | None = None
+    ) -> None:
+        super().__init__(queue, origin, base, settings, ledger)
         self._random = random
-        self._next = base
-        self._base = base
         self.tray: Tray[bytes] = Tray()
         self._moved = False
         self.returned = self.refused = self.overdue = 0
@@ -49,8 +50,8 @@ class Outbox(Endings):
 
     @property
     def pushed(self) -> int:
-        """How many jobs were ever put in."""
-        return self._next - self._base
+        """How many jobs were put in, in this life of the node."""
+        return self._next - self._base - self.withdrawn - self.restored
 
     def add(
         self,
@@ -86,16 +87,18 @@ class Outbox(Endings):
             attempts = max(one.attempt for one in inputs) - 1
             if (known := self._outputs.find(*identity)) is not None:
                 self._outputs.join(known, inputs)
+                if wants.entry is not None:
+                    self.join(known, wants.entry)
                 return known
             self._outputs.add(self._next, *identity)
             self._outputs.join(self._next, inputs)
-        number, self._next = self._next, self._next + 1
+        number = self._take_number()
+        if buffers or headers:
+            self._cargo.load(number, buffers, headers)
         if wants is PLAIN:
             self.backlog.add(number, [body], now, to, attempts)
         else:
             self._add_specially(number, body, now, to, attempts, wants)
-        if buffers or headers:
-            self._cargo.load(number, buffers, headers)
         self.depth += 1
         self.size += size
         return number
@@ -105,15 +108,15 @@ class Outbox(Endings):
             self.claims.take(wants.unique, now + wants.window, now)
         if wants.awaited is not None:
             self.awaited[number] = wants.awaited
-        if wants.key is None and not wants.delay:
-            self.backlog.add(number, [body], now, to, attempts, wants.fate)
-            return
+        due = now + wants.delay if wants.delay else None
         run = Run(number, [body], now, attempts, 0, wants.fate)
         run.to = to
-        if wants.key is not None:
-            self.backlog.add_keyed(run, wants.key)
+        if wants.fate.durable:
+            self._enter(run, wants, due)
+        elif wants.key is None and due is None:
+            self.backlog.add(number, [body], now, to, attempts, wants.fate)
         else:
-            self.backlog.pause(run, now + wants.delay)
+            self._let_go(run, wants.key, due)
 
     def clear_tray(self, now: float) -> bool:
         """Take in what lies on the tray; whether there was anything."""
@@ -230,14 +233,8 @@ class Outbox(Endings):
         delay = said.delay
         if delay is None:
             delay = backoff(run.failures, run.fate, self._settings, self._random)
+        self._note_failure(run, now + delay)
         self.backlog.pause(run, now + delay)
-
-    def _has_failed(self, run: Run, reason: str, now: float) -> bool:
-        most = run.fate.max_attempts
-        if most is None or run.failures < most:
-            return False
-        self._bury(run, f"failed {counted(run.failures, 'time')}; the last: {reason}", now)
-        return True
 
     def _suspect(self, back: Iterable[Run], now: float, *, blamed: Iterable[Run]) -> None:
         """Put back what was with a worker that is lost; those that were begun there have failed once more."""

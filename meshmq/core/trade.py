@@ -40,7 +40,7 @@ class Trade(Exchange):
             WouldBlock: the outbox is full.
             NotUnique: its id was given before.
             AmbiguousPeer: several nodes bear the name.
-            ConfigError: this node is a device for the queue.
+            ConfigError: this node is a device for the queue; the job is to be durable, and there is no journal.
         """
         if to is not None:
             self.named(to)
@@ -50,6 +50,11 @@ class Trade(Exchange):
         if outbox is None:
             self._refuse(queue)
             outbox = self._open_outbox(queue)
+        if wants.fate.durable and self.ledger is None:
+            raise ConfigError(
+                "push(durable=True): this node has no journal: give it one, Node(name, journal='FILE'), "
+                "or set MESHMQ_JOURNAL"
+            )
         outbox.clear_tray(now)
         inputs = [self._input(hand, index) for hand, index in made_of]
         number = outbox.add(body, buffers, headers, now, to, inputs, wants)
@@ -60,6 +65,12 @@ class Trade(Exchange):
             self._soon(due)
         return number
 
+    def withdraw(self, queue: str, number: int, wants: Wants, now: float) -> bool:
+        """Take a durable job back that is not on disk yet; whether that was possible."""
+        withdrawn = self.outboxes[queue].withdraw(number, wants)
+        self.work(now)
+        return withdrawn
+
     def retry(self, queue: str, number: int, now: float) -> None:
         """Give a dead letter of ours another life.
 
@@ -69,6 +80,15 @@ class Trade(Exchange):
         self.outboxes[queue].retry(number, now)
         self._sought.discard(queue)
         self._busy_outboxes[queue] = None
+        self.work(now)
+
+    def drop_letter(self, queue: str, number: int, now: float) -> None:
+        """Forget a dead letter of ours.
+
+        Raises:
+            KeyError: there is none of that number.
+        """
+        self.outboxes[queue].drop(number)
         self.work(now)
 
     def open_queue(self, queue: str, prefetch: int | None, now: float, lease: float | None = None) -> Inbox:

@@ -19,12 +19,20 @@ class Awaited:
     reason: str = ""
 
 
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A durable job that its pusher waits for: whether it is on disk, or why it cannot be."""
+
+    safe: bool = False
+    error: Exception | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Wants:
     """What is to become of a job (``fate``), and what is its own; spans are seconds."""
 
     fate: Fate = ORDINARY
-    #: Nobody begins it earlier.
+    #: Nobody begins it before so many seconds are over.
     delay: float = 0.0
     #: Jobs of one key are done in order.
     key: str | None = None
@@ -32,6 +40,8 @@ class Wants:
     unique: str | None = None
     window: float = 0.0
     awaited: Awaited | None = None
+    #: Where it is noted that it is on disk; a durable job has one.
+    entry: Entry | None = None
 
 
 PLAIN: Final = Wants()

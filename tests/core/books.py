@@ -64,7 +64,7 @@ def audit_outbox(outbox: Outbox) -> None:
     assert all(number in keys.of for number in keys._out.values()), "a job that is out and has ended"
     assert not outbox.free, "inputs whose outputs are safe wait"
     pushed = outbox.acked + outbox.expired + outbox.died - outbox.retried + outbox.depth
-    assert outbox.pushed == pushed, f"{outbox.pushed} pushed, {pushed} accounted for"
+    assert outbox.pushed + outbox.restored == pushed, f"{outbox.pushed} pushed, {pushed} accounted for"
 
 
 def audit_inbox(inbox: Inbox) -> None:
