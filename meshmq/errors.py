@@ -19,6 +19,7 @@
     ├── Overflowed                    a subscription that was to be cut off when it had no more room
     ├── InUseError                    a receiver that is already used in another way
     ├── LinkError (OSError)           an address or directory that cannot be opened
+    ├── JournalError                  a journal that cannot be opened, or cannot keep what it is given
     ├── Undelivered                   leaving with jobs that nobody has confirmed
     ├── DecodeError (ValueError)      bytes that are not ours (remote blame; counted, never raised into a loop)
     │   └── ProtocolError             frames that break the protocol (remote blame)
@@ -164,6 +165,21 @@ class InUseError(MeshError):
 
 class LinkError(MeshError, OSError):
     """An address or a directory cannot be opened."""
+
+
+class JournalError(MeshError):
+    """A journal cannot be opened, or cannot keep what it was given.
+
+    ``reason`` is a word: ``locked``, ``full``, ``failed`` (the disk), ``damaged``, ``read-only``, ``version``,
+    ``name`` (it is another node's), ``unusable`` (what it was given) or ``withdrawn`` (a staged row that is gone).
+    """
+
+    def __init__(self, sentence: str, reason: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[JournalError], tuple[str, str]]:
+        return type(self), (str(self), self.reason)
 
 
 class Undelivered(MeshError):
