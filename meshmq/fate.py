@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict
 
 from meshmq.errors import ConfigError
 from meshmq.settings import SPAN_LIMIT
@@ -57,6 +57,10 @@ class JobOptions(QueueOptions, total=False):
 
     key: str | None
     """Jobs of one key are done one after the other, in order, by one worker as long as it is there."""
+
+    within: Any
+    """A connection to the SQLite file that is the node's journal: the job is pushed when its transaction is committed,
+    and only then. ``push`` returns at once; the job is durable."""
 
     unique: str | None
     """An id of your own: a job with the same is refused (``NotUnique``) within ``unique_window`` seconds."""

@@ -246,9 +246,10 @@ class BaseNode(Pusher):
 
 
 def _left_behind(participant: Participant) -> Undelivered | None:
-    queues = {
-        outbox.queue: (outbox.backlog.untouched, outbox.depth - outbox.backlog.untouched)
-        for outbox in participant.outboxes.values()
-        if outbox.depth
-    }
+    """Return what is lost with this node; what is durable stays in its journal."""
+    queues: dict[str, tuple[int, int]] = {}
+    for outbox in participant.outboxes.values():
+        if lost := outbox.depth - outbox.durable:
+            unsent = outbox.backlog.untouched
+            queues[outbox.queue] = (unsent, lost - unsent)
     return Undelivered(queues) if queues else None

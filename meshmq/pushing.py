@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from meshmq import wishes
 from meshmq.core.participant import Participant
 from meshmq.core.trade import MadeOf
 from meshmq.core.tray import ItemT, Tray
-from meshmq.core.wants import PLAIN, Awaited, Outcome, Wants
+from meshmq.core.wants import PLAIN, Awaited, Outcome, Wants, wants_of
 from meshmq.errors import ClosedError, ConfigError, EncodeError
-from meshmq.fate import UNIQUE_WINDOW, check_moment, check_span, check_text, check_wait, fate_of
+from meshmq.fate import JobOptions
 from meshmq.holding import Holder
+from meshmq.journal.staging import Connection, stage
 from meshmq.links.engine import Engine
 from meshmq.names import check_name
 from meshmq.waiting import Wish
 from meshmq.wire.batches import Headers, check_headers
 
-#: The options of a push that are not its fate.
-_OWN: Final = frozenset({"delay", "at", "key", "unique", "unique_window"})
+#: How many durable jobs of one ``push_many`` are on their way to the disk at once.
+RECORDED_TOGETHER: Final = 1_000
 
 
 class Job(NamedTuple):
@@ -82,6 +84,22 @@ class Pusher(Holder):
                 raise EncodeError(str(error), "headers") from error
         return body, buffers, headers
 
+    def _wants(self, options: Mapping[str, object], to: str | None = None, ticket: BaseReceipt | None = None) -> Wants:
+        """Return what the options of a push say.
+
+        Raises:
+            ConfigError: one cannot be used, or two of them together; there is no journal for what is to be durable.
+        """
+        if not options and ticket is None:
+            return PLAIN
+        wants = wants_of(options, wall=time.time(), to=to, awaited=ticket._awaited if ticket is not None else None)
+        if wants.fate.durable and self._journal is None:
+            raise ConfigError(
+                "push(durable=True): this node has no journal: give it one, Node(NAME, journal=FILE), "
+                "or set MESHMQ_JOURNAL"
+            )
+        return wants
+
     def _push_nowait(self, job: Job) -> int:
         engine, participant = self._engine, self._participant
         if engine is None or participant is None:
@@ -119,43 +137,64 @@ class Pusher(Holder):
 
         return wishes.pushed(participant, job.queue, push, self.settings.patience)
 
+    def _push_within(
+        self,
+        queue: str,
+        data: object,
+        headers: Headers | None,
+        to: str | None,
+        options: JobOptions,
+        *,
+        receipt: bool,
+    ) -> None:
+        """Push as a part of a user's own transaction."""
+        connection = options["within"]
+        rest: JobOptions = {**options}
+        del rest["within"]
+        if receipt:
+            raise ConfigError("push(within=..., receipt=True): the job is there when the transaction is committed")
+        if self._journal is None or not _is_file(connection, self._journal):
+            raise ConfigError("push(within=...): it is a connection to the file that is this node's journal")
+        self._opened()  # it makes the tables
+        stage(connection, queue, data, headers=headers, to=to, **rest)
+        if self._recorder is not None:
+            self._recorder.look()
+
+    def _record_wish(self, job: Job) -> Wish[None]:
+        return wishes.recorded(self._participating(), job.queue, job.wants)
+
+    def _withdraw_job(self, job: Job, number: int) -> bool:
+        """Take back a durable job that is not on disk yet; whether that was possible."""
+        engine, participant = self._engine, self._participant
+        if engine is None or participant is None or engine.closed:
+            return True
+        with engine.gate:
+            withdrawn = participant.withdraw(job.queue, number, job.wants, engine.now())
+            engine.flush()
+        return withdrawn
+
     def _refuse_push(self, engine: Engine) -> None:
         engine.check()
         raise ClosedError(f"node {self.name!r} is being closed: nothing more can be pushed")
 
 
-def wants_of(options: Mapping[str, object], *, to: str | None = None, awaited: Awaited | None = None) -> Wants:
-    """Return what the options of a push say, which may be any.
-
-    Raises:
-        ConfigError: one cannot be used, or two of them together.
-    """
-    if not options and awaited is None:
-        return PLAIN
-    delay = check_wait("delay", options["delay"]) if "delay" in options else 0.0
-    if "at" in options:
-        if delay:
-            raise ConfigError("push(delay=..., at=...): give one of them")
-        delay = max(0.0, check_moment(options["at"]) - time.time())
-    key, unique = options.get("key"), options.get("unique")
-    if key is not None and (delay or to is not None):
-        raise ConfigError(
-            "push(key=...): jobs of one key go one after the other to the worker of the key: not at a "
-            "moment of their own (delay=, at=), and to nobody else (to=)"
-        )
+def _is_file(connection: Connection, path: str) -> bool:
+    """Whether a connection's main database is that file."""
     try:
-        fate = fate_of(frozenset((name, value) for name, value in options.items() if name not in _OWN))
-    except TypeError as error:
-        unknown = sorted(options.keys() - _OWN)
-        raise ConfigError(f"push(): options that are none, or have values that cannot be used: {unknown}") from error
-    return Wants(
-        fate,
-        delay,
-        check_text("key", key) if key is not None else None,
-        check_text("unique", unique) if unique is not None else None,
-        check_span("unique_window", options.get("unique_window", UNIQUE_WINDOW)),
-        awaited,
-    )
+        rows = list(connection.execute("PRAGMA database_list", ()))
+        return Path(next(str(row[2]) for row in rows if row[1] == "main")).samefile(path)
+    except (AttributeError, OSError, StopIteration, IndexError):
+        return False
+
+
+def until_of(timeout: float | None) -> float | None:
+    """Return the moment at which a timeout is over."""
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def left_of(until: float | None) -> float | None:
+    """Return how much of a timeout is left."""
+    return None if until is None else max(0.0, until - time.monotonic())
 
 
 def _push(participant: Participant, job: Job, now: float) -> int:

@@ -11,7 +11,7 @@ from meshmq.core.inbox import IDLE_AFTER
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.core.roster import Event
-from meshmq.core.wants import Awaited, Outcome
+from meshmq.core.wants import Awaited, Outcome, Wants
 from meshmq.errors import ClosedError, NoPeersError, WouldBlock
 from meshmq.handling import Crew
 from meshmq.names import counted
@@ -45,6 +45,20 @@ def pushed(participant: Participant, queue: str, push: Callable[[float], int], p
         return f"queue {queue!r} is full at {depth:,}; {who}"
 
     return Wish(("outbox", queue), attempt, words, retry=min(1.0, patience / 4))
+
+
+def recorded(participant: Participant, queue: str, wants: Wants) -> Wish[None]:
+    """Wish that a durable job is on disk."""
+    entry = wants.entry
+    assert entry is not None
+
+    def attempt(now: float, since: float) -> None:
+        if entry.error is not None:
+            raise entry.error
+        if not entry.safe:
+            raise WouldBlock
+
+    return Wish(("recorded", queue), attempt, lambda: f"the disk to take a job of {queue!r}")
 
 
 def ended(participant: Participant, queue: str, awaited: Awaited) -> Wish[Outcome]:

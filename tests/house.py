@@ -16,7 +16,7 @@ LAYERS: Final = (
     {"links"},
     {"drivers", "discovery", "journal"},
     {"waiting", "deadline", "reading"},
-    {"supply", "delivery", "forwarding"},
+    {"supply", "delivery", "forwarding", "recording"},
     {"consumer", "handling", "seeing", "letters", "whereabouts"},
     {"request"},
     {"wishes", "listener", "servant", "watchdog"},

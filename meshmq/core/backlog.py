@@ -57,8 +57,9 @@ class Backlog:
 
     @property
     def untouched(self) -> int:
-        """How many jobs no worker has had in its hands, as far as is known."""
-        return count_jobs(run for run in self.runs if not run.attempts and not run.failures)
+        """How many jobs, durable ones left out, no worker has had in its hands, as far as is known."""
+        volatile = (run for run in self.runs if not run.fate.durable)
+        return count_jobs(run for run in volatile if not run.attempts and not run.failures)
 
     @property
     def ready(self) -> deque[Run]:

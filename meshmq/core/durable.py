@@ -11,7 +11,7 @@ from functools import partial
 from meshmq.core.endings import Endings
 from meshmq.core.ledger import Ledger
 from meshmq.core.records import Claim, Failed, Keep, Letter, StoredJob
-from meshmq.core.runs import Run
+from meshmq.core.runs import Run, count_jobs
 from meshmq.core.wants import Entry, Wants
 from meshmq.settings import Settings
 
@@ -28,6 +28,26 @@ class Durable(Endings):
         #: How many were never pushed, as their pushers see it; and how many came back from the journal.
         self.withdrawn = self.restored = 0
 
+    @property
+    def durable(self) -> int:
+        """How many jobs the journal has, too."""
+        if self._ledger is None:
+            return 0
+        away = (run for route in self.routes.values() for run in (*route.flights, *route.held))
+        return count_jobs(run for run in (*self.backlog.runs, *away) if run.fate.durable)
+
+    def owed(self, *, served: bool) -> int:
+        """How many jobs a node that leaves waits for, where the queue is ``served`` by somebody, or by nobody.
+
+        Durable ones wait in the journal for better times: those that nobody would take now, and those that are to
+        wait by themselves.
+        """
+        if self._ledger is None or not self.depth:
+            return self.depth
+        backlog = self.backlog
+        resting = backlog.pauses.runs if served else backlog.runs
+        return self.depth - count_jobs(run for run in resting if run.fate.durable and run.first not in backlog.unsafe)
+
     def _take_number(self) -> int:
         number, self._next = self._next, self._next + 1
         return number
@@ -40,7 +60,7 @@ class Durable(Endings):
         self._entries[run.first] = [wants.entry]
         if wants.unique is not None:
             self._ledger.enter(Claim(self.queue, wants.unique, run.since + wants.window))
-        keep = Keep(self._stored(run, due=due, key=wants.key))
+        keep = Keep(self._stored(run, due=due, key=wants.key), wants.staged)
         self._ledger.enter(keep, partial(self._written, run, wants, due))
 
     def join(self, number: int, entry: Entry) -> None:

@@ -187,6 +187,7 @@ class Exchange(Sending):
         try:
             open_work = True
             while open_work:
+                self._work_off_staged(now)
                 while self._seeking or self._busy_inboxes or self._busy_outboxes or self._local:
                     self._work_off(now)
                 self._work_parts(now)
@@ -258,6 +259,10 @@ class Exchange(Sending):
         if gone:
             self._busy_outboxes.update((queue, None) for queue, outbox in self.outboxes.items() if outbox.waiting)
         return bool(self._busy_outboxes or self._local)
+
+    def _work_off_staged(self, now: float) -> None:
+        """Push what waits in the journal to be pushed."""
+        raise NotImplementedError
 
     def _work_parts(self, now: float) -> None:
         """Let the other patterns send what they may."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from meshmq.core.records import Change, Done
+from meshmq.core.records import Change, Done, Keep
 
 #: What is called when changes are on disk (``None``) or could not be written (why); and when that is.
 Told = Callable[[Exception | None, float], None]
@@ -29,9 +29,16 @@ class Ledger:
         self._store, self._after = store, after
         self._changes: list[Change] = []
         self._waited: list[Told] = []
+        self._full: list[tuple[list[Change], list[Told]]] = []
 
     def enter(self, change: Change, told: Told | None = None) -> None:
-        """Have something written; ``told`` is called when it is on disk, or cannot be."""
+        """Have something written; ``told`` is called when it is on disk, or cannot be.
+
+        What is made of a staged row is written apart, for whether that is still there is told of it alone.
+        """
+        apart = isinstance(change, Keep) and change.staged is not None
+        if apart:
+            self._end_group()
         if told is not None:
             self._waited.append(told)
         last = self._changes[-1] if self._changes else None
@@ -40,14 +47,22 @@ class Ledger:
             self._changes[-1] = Done(last.origin, last.first, change.last)
         else:
             self._changes.append(change)
+        if apart:
+            self._end_group()
+
+    def _end_group(self) -> None:
+        if self._changes:
+            self._full.append((self._changes, self._waited))
+            self._changes, self._waited = [], []
 
     def hand_over(self) -> None:
         """Give the journal what was entered."""
-        if not self._changes:
-            return
-        changes, self._changes = self._changes, []
-        waited, self._waited = self._waited, []
+        self._end_group()
+        full, self._full = self._full, []
+        for changes, waited in full:
+            self._hand_over(changes, waited)
 
+    def _hand_over(self, changes: list[Change], waited: list[Told]) -> None:
         def told(error: Exception | None, now: float) -> None:
             for one in waited:
                 one(error, now)

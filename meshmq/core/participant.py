@@ -205,12 +205,16 @@ class Participant(Footing):
         """Whether jobs are unconfirmed, or peers have not yet received what we told them."""
         self.clear_trays(now)
         owing = [part.owes(now) for part in self._parts]  # all of them: each does what is left to do
-        if any(owing) or any(outbox.depth for outbox in self.outboxes.values()):
+        if any(owing) or any(outbox.owed(served=self._is_served(outbox.queue)) for outbox in self.outboxes.values()):
             return True
         unsettled = [session for session in self.sessions.values() if session.live and not session.settled]
         for session in unsettled:
             session.hurry()
         return bool(unsettled)
+
+    def _is_served(self, queue: str) -> bool:
+        roster = self.presence.roster
+        return queue in self.inboxes or bool(roster.pullers(queue) or roster.devices(queue))
 
     def farewell(self, now: float) -> None:
         """Say goodbye to everybody; nothing is sent after it."""

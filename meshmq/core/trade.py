@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import logging
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from random import Random
 
 from meshmq.core.custody import Input
 from meshmq.core.exchange import Exchange
 from meshmq.core.hands import Hand
 from meshmq.core.inbox import Inbox
-from meshmq.core.wants import PLAIN, Wants
-from meshmq.errors import AmbiguousPeer, ConfigError
+from meshmq.core.records import SetAside, Staged
+from meshmq.core.wants import PLAIN, Entry, Wants
+from meshmq.errors import AmbiguousPeer, ConfigError, MeshError, WouldBlock
+from meshmq.fate import UNIQUE_WINDOW
+from meshmq.settings import Settings
 from meshmq.wire.batches import Headers
-from meshmq.wire.card import NAMES_LIMIT
+from meshmq.wire.card import NAMES_LIMIT, Card
 from meshmq.wire.verdicts import Verdict
 
 #: Jobs in hand, by hand and index.
@@ -20,6 +26,10 @@ MadeOf = Sequence[tuple[Hand, int]]
 
 class Trade(Exchange):
     """A node that gives and takes jobs, as its users see it."""
+
+    def __init__(self, card: Card, settings: Settings, random: Random, now: float) -> None:
+        super().__init__(card, settings, random, now)
+        self._staged: deque[Staged] = deque()
 
     def push(
         self,
@@ -40,7 +50,7 @@ class Trade(Exchange):
             WouldBlock: the outbox is full.
             NotUnique: its id was given before.
             AmbiguousPeer: several nodes bear the name.
-            ConfigError: this node is a device for the queue; the job is to be durable, and there is no journal.
+            ConfigError: this node is a device for the queue.
         """
         if to is not None:
             self.named(to)
@@ -50,11 +60,6 @@ class Trade(Exchange):
         if outbox is None:
             self._refuse(queue)
             outbox = self._open_outbox(queue)
-        if wants.fate.durable and self.ledger is None:
-            raise ConfigError(
-                "push(durable=True): this node has no journal: give it one, Node(name, journal='FILE'), "
-                "or set MESHMQ_JOURNAL"
-            )
         outbox.clear_tray(now)
         inputs = [self._input(hand, index) for hand, index in made_of]
         number = outbox.add(body, buffers, headers, now, to, inputs, wants)
@@ -64,6 +69,26 @@ class Trade(Exchange):
         if due is not None:
             self._soon(due)
         return number
+
+    def push_staged(self, rows: Iterable[Staged], now: float) -> None:
+        """Push what users' own transactions have left in the journal, as soon as there is room."""
+        self._staged.extend(rows)
+        self.work(now)
+
+    def _work_off_staged(self, now: float) -> None:
+        while self._staged:
+            row = self._staged[0]
+            delay = 0.0 if row.due is None else max(0.0, row.due - now)
+            wants = Wants(row.fate, delay, row.key, row.unique, UNIQUE_WINDOW, None, Entry(), row.row)
+            try:
+                self.push(row.queue, row.body, row.buffers, row.headers, now, row.to, (), wants)
+            except WouldBlock:
+                return
+            except MeshError as error:
+                assert self.ledger is not None
+                self.ledger.enter(SetAside(row.row, str(error)))
+                self.say(logging.WARNING, "meshmq.journal", f"a staged job of {row.queue!r} is set aside: {error}")
+            self._staged.popleft()
 
     def withdraw(self, queue: str, number: int, wants: Wants, now: float) -> bool:
         """Take a durable job back that is not on disk yet; whether that was possible."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -37,6 +38,8 @@ class AsyncNode(AsyncPublishingNode):
             LinkError: an address or the private directory cannot be opened.
             ClosedError: it was closed before.
         """
+        if self._engine is None and self._journal is not None:
+            await asyncio.to_thread(self._open_journal)
         self._opened()
         return self
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import ClassVar, Literal, Unpack, overload
 
@@ -9,12 +11,12 @@ from meshmq.checks import check_timeout
 from meshmq.core.trade import MadeOf
 from meshmq.core.tray import TRAY_BYTES
 from meshmq.core.wants import Outcome
-from meshmq.errors import WouldBlock
+from meshmq.errors import TimedOut, WouldBlock
 from meshmq.faces.aio_calling import AsyncCallingNode
 from meshmq.faces.tasks import TURN_AFTER
 from meshmq.fate import JobOptions
 from meshmq.message import AsyncMessage, Message
-from meshmq.pushing import BaseReceipt, Job, wants_of
+from meshmq.pushing import RECORDED_TOGETHER, BaseReceipt, Job, left_of, until_of
 from meshmq.wire.batches import Headers
 
 
@@ -110,8 +112,11 @@ class AsyncPushingNode(AsyncCallingNode):
                 return None
             job, ticket = Job(queue, body, buffers), None
         else:
+            if options.get("within") is not None:
+                self._push_within(queue, data, headers, to, options, receipt=receipt)
+                return None
             ticket = AsyncReceipt(self, queue) if receipt else None
-            wants = wants_of(options, to=to, awaited=ticket._awaited if ticket is not None else None)
+            wants = self._wants(options, to, ticket)
             job = self._job(queue, data, headers, to, (), wants)
         await self._push(job, timeout)
         return ticket
@@ -129,10 +134,36 @@ class AsyncPushingNode(AsyncCallingNode):
     ) -> None:
         """Push what was made of jobs in hand; see ``Message.push``."""
         limit = check_timeout(timeout)
-        await self._push(self._job(queue, data, headers, to, made_of, wants_of(options, to=to)), limit)
+        await self._push(self._job(queue, data, headers, to, made_of, self._wants(options, to)), limit)
 
     async def _push(self, job: Job, timeout: float | None) -> None:
+        until = until_of(timeout)
+        await self._await_record(job, await self._put(job, timeout), until)
+
+    async def _put(self, job: Job, timeout: float | None) -> int:
         with suppress(WouldBlock):
-            self._push_nowait(job)
+            return self._push_nowait(job)
+        return await self._wait(self._push_wish(job), timeout)
+
+    async def _await_record(self, job: Job, number: int, until: float | None) -> None:
+        """Wait until a durable job is on disk; one that is given up before is not pushed."""
+        if job.wants.entry is None:
             return
-        await self._wait(self._push_wish(job), timeout)
+        try:
+            await self._wait(self._record_wish(job), left_of(until))
+        except BaseException as error:
+            if self._withdraw_job(job, number) or not isinstance(error, TimedOut):
+                raise
+
+    async def _push_durably(self, jobs: Iterable[Job], timeout: float | None) -> int:
+        """Push jobs, and wait once until all are on disk; returns how many."""
+        count = 0
+        pushed = deque[tuple[Job, int]]()
+        for job in jobs:
+            pushed.append((job, await self._put(job, timeout)))
+            count += 1
+            if len(pushed) >= RECORDED_TOGETHER:
+                await self._await_record(*pushed.popleft(), until_of(timeout))
+        for job, number in pushed:
+            await self._await_record(job, number, until_of(timeout))
+        return count

@@ -12,7 +12,6 @@ from meshmq.faces.aio_receiving import AsyncReceiver
 from meshmq.fate import JobOptions, QueueOptions
 from meshmq.letters import DeadLetters
 from meshmq.message import AsyncMessage
-from meshmq.pushing import wants_of
 from meshmq.wire.batches import Headers
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ class AsyncQueue:
     """
 
     def __init__(self, node: AsyncNode, queue: str, options: QueueOptions) -> None:
-        wants_of(options)
+        node._wants(options)
         self._node, self.name = node, queue
         self._options: JobOptions = {**options}  # type: ignore[typeddict-item]  # a queue says less than a job
 
@@ -93,6 +92,9 @@ class AsyncQueue:
         """
         check_timeout(timeout)
         wanted: JobOptions = {**self._options, **options}
+        if wanted.get("durable"):
+            jobs = (self._node._job(self.name, value, wants=self._node._wants(wanted)) for value in values)
+            return await self._node._push_durably(jobs, timeout)
         count = 0
         for value in values:
             await self._node.push(self.name, value, timeout=timeout, **wanted)

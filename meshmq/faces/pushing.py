@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import ClassVar, Literal, Unpack, overload
 
@@ -9,12 +11,12 @@ from meshmq.checks import check_timeout
 from meshmq.core.trade import MadeOf
 from meshmq.core.tray import TRAY_BYTES
 from meshmq.core.wants import Outcome
-from meshmq.errors import WouldBlock
+from meshmq.errors import TimedOut, WouldBlock
 from meshmq.faces.calling import CallingNode
 from meshmq.faces.threads import wait
 from meshmq.fate import JobOptions
 from meshmq.message import Message
-from meshmq.pushing import BaseReceipt, Job, wants_of
+from meshmq.pushing import RECORDED_TOGETHER, BaseReceipt, Job, left_of, until_of
 from meshmq.wire.batches import Headers
 
 
@@ -110,8 +112,11 @@ class PushingNode(CallingNode):
                 return None
             job, ticket = Job(queue, body, buffers), None
         else:
+            if options.get("within") is not None:
+                self._push_within(queue, data, headers, to, options, receipt=receipt)
+                return None
             ticket = Receipt(self, queue) if receipt else None
-            wants = wants_of(options, to=to, awaited=ticket._awaited if ticket is not None else None)
+            wants = self._wants(options, to, ticket)
             job = self._job(queue, data, headers, to, (), wants)
         self._push(job, timeout)
         return ticket
@@ -129,10 +134,36 @@ class PushingNode(CallingNode):
     ) -> None:
         """Push what was made of jobs in hand; see ``Message.push``."""
         limit = check_timeout(timeout)
-        self._push(self._job(queue, data, headers, to, made_of, wants_of(options, to=to)), limit)
+        self._push(self._job(queue, data, headers, to, made_of, self._wants(options, to)), limit)
 
     def _push(self, job: Job, timeout: float | None) -> None:
+        until = until_of(timeout)
+        self._await_record(job, self._put(job, timeout), until)
+
+    def _put(self, job: Job, timeout: float | None) -> int:
         with suppress(WouldBlock):
-            self._push_nowait(job)
+            return self._push_nowait(job)
+        return wait(self, self._push_wish(job), timeout)
+
+    def _await_record(self, job: Job, number: int, until: float | None) -> None:
+        """Wait until a durable job is on disk; one that is given up before is not pushed."""
+        if job.wants.entry is None:
             return
-        wait(self, self._push_wish(job), timeout)
+        try:
+            wait(self, self._record_wish(job), left_of(until))
+        except BaseException as error:
+            if self._withdraw_job(job, number) or not isinstance(error, TimedOut):
+                raise
+
+    def _push_durably(self, jobs: Iterable[Job], timeout: float | None) -> int:
+        """Push jobs, and wait once until all are on disk; returns how many."""
+        count = 0
+        pushed = deque[tuple[Job, int]]()
+        for job in jobs:
+            pushed.append((job, self._put(job, timeout)))
+            count += 1
+            if len(pushed) >= RECORDED_TOGETHER:
+                self._await_record(*pushed.popleft(), until_of(timeout))
+        for job, number in pushed:
+            self._await_record(job, number, until_of(timeout))
+        return count

@@ -12,7 +12,6 @@ from meshmq.faces.receiving import Receiver
 from meshmq.fate import JobOptions, QueueOptions
 from meshmq.letters import DeadLetters
 from meshmq.message import Message
-from meshmq.pushing import wants_of
 from meshmq.wire.batches import Headers
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ class Queue:
     """
 
     def __init__(self, node: Node, queue: str, options: QueueOptions) -> None:
-        wants_of(options)
+        node._wants(options)
         self._node, self.name = node, queue
         self._options: JobOptions = {**options}  # type: ignore[typeddict-item]  # a queue says less than a job
 
@@ -92,6 +91,9 @@ class Queue:
         """
         check_timeout(timeout)
         wanted: JobOptions = {**self._options, **options}
+        if wanted.get("durable"):
+            jobs = (self._node._job(self.name, value, wants=self._node._wants(wanted)) for value in values)
+            return self._node._push_durably(jobs, timeout)
         count = 0
         for value in values:
             self._node.push(self.name, value, timeout=timeout, **wanted)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, Protocol, Unpack
 
 from meshmq.codecs.msgpack import MsgpackCodec
 from meshmq.core.records import Staged
+from meshmq.core.wants import wants_of
 from meshmq.errors import ConfigError, EncodeError
-from meshmq.fate import Fate, FateOptions, check_moment, check_wait
+from meshmq.fate import JobOptions
 from meshmq.journal.rows import staged_row
 from meshmq.journal.tables import STAGE, STAGED
 from meshmq.names import check_name
@@ -32,11 +32,7 @@ def stage(
     *,
     headers: Mapping[str, str] | None = None,
     to: str | None = None,
-    key: str | None = None,
-    unique: str | None = None,
-    delay: float | None = None,
-    at: float | datetime | None = None,
-    **fate: Unpack[FateOptions],
+    **options: Unpack[JobOptions],
 ) -> None:
     """Push within the transaction of ``connection``: the job is there if and only if that is committed.
 
@@ -48,42 +44,21 @@ def stage(
         ConfigError: an option has a value that cannot be used.
         EncodeError: ``data`` or ``headers`` would not come back equal.
     """
-    if fate.get("durable") is False:
+    if options.get("durable") is False:
         raise ConfigError("durable=False: a staged job is in the journal, and so it is durable")
+    if "unique_window" in options:
+        raise ConfigError("unique_window=: of a staged job an id is taken for an hour from when the node has it")
     now = time.time()
+    wants = wants_of(options, wall=now, to=to)
     body, buffers = MsgpackCodec().encode(data)
     try:
         texts = check_headers(headers)
     except ValueError as error:
         raise EncodeError(str(error), "headers") from error
-    whole = replace(Fate(**fate), durable=True)
     job = Staged(
-        0, check_name("queue", queue), body, now, buffers, texts, whole, None if to is None else check_name("node", to),
-        _text("key", key), _text("unique", unique), _due(now, delay, at),
+        0, check_name("queue", queue), body, now, buffers, texts, replace(wants.fate, durable=True),
+        None if to is None else check_name("node", to), wants.key, wants.unique,
+        now + wants.delay if wants.delay else None,
     )  # fmt: skip
     connection.execute(STAGED, ())
     connection.execute(STAGE, staged_row(job))
-
-
-def _due(now: float, delay: float | None, at: float | datetime | None) -> float | None:
-    if delay is not None and at is not None:
-        raise ConfigError("delay= and at= say the same: give one of them")
-    if delay is not None:
-        return now + check_wait("delay", delay)
-    if isinstance(at, datetime):
-        if at.tzinfo is None:
-            raise ConfigError(f"at={at!r}: it has no zone, as datetime.now(timezone.utc) has")
-        return at.timestamp()
-    return None if at is None else check_moment(at)
-
-
-def _text(name: str, value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value:
-        raise ConfigError(f"{name}={value!r}: it is a text")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise ConfigError(f"{name}={value!r}: it holds half a surrogate pair, which UTF-8 cannot") from error
-    return str.__str__(value)

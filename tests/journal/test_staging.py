@@ -59,12 +59,12 @@ def test_all_that_can_be_said_of_a_job_comes_with_it(disk: Place, shop: sqlite3.
     moment = datetime(2030, 1, 31, 12, tzinfo=UTC)
     data = {"picture": b"x" * 200_000}
     with shop:
-        stage(
-            shop, "orders.new", data, headers={"a": "b"}, to="till", key="7", unique="o-1", at=moment, ttl=9, priority=3
-        )
+        stage(shop, "orders.new", data, headers={"a": "b"}, to="till", unique="o-1", at=moment, ttl=9, priority=3)
+        stage(shop, "orders.new", 1, key="7")
         stage(shop, "orders.new", 1, delay=1e6)
-    one, other = found(disk, 2)
-    assert (one.queue, one.headers, one.to, one.key, one.unique) == ("orders.new", {"a": "b"}, "till", "7", "o-1")
+    one, keyed, other = found(disk, 3)
+    assert (one.queue, one.headers, one.to, one.unique) == ("orders.new", {"a": "b"}, "till", "o-1")
+    assert (keyed.key, keyed.due) == ("7", None)
     assert one.due == moment.timestamp()
     assert one.fate == Fate(durable=True, ttl=9, priority=3)
     assert MsgpackCodec().decode(one.body, one.buffers) == data
