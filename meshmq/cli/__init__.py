@@ -15,6 +15,7 @@ import meshmq
 from meshmq.cli import (
     device,
     drain,
+    journal,
     keys,
     offers,
     peers,
@@ -53,6 +54,7 @@ COMMANDS: Final = (
     up,
     device,
     drain,
+    journal,
     keys,
     recipe,
 )

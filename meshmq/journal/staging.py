@@ -6,23 +6,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol, Unpack
+from typing import Unpack
 
 from meshmq.codecs.msgpack import MsgpackCodec
 from meshmq.core.records import Staged
 from meshmq.errors import ConfigError, EncodeError
 from meshmq.fate import Fate, FateOptions, check_moment, check_wait
+from meshmq.journal.base import Connection
 from meshmq.journal.rows import staged_row
 from meshmq.journal.tables import STAGE, STAGED
 from meshmq.names import check_name
 from meshmq.wire.batches import check_headers
-
-
-class Connection(Protocol):
-    """What of a connection to SQLite is needed: an ``sqlite3.Connection``, or what is like it."""
-
-    def execute(self, sql: str, parameters: Any, /) -> Any:
-        """Execute one statement."""
 
 
 def stage(
