@@ -3,8 +3,8 @@
 The file is in WAL mode; beyond that nothing changes for who else uses it. ``sync="full"``: what is committed outlives
 a loss of power; ``"normal"``: it outlives the process, and a loss of power takes the last commits at most.
 
-Of damage SQLite tells when it meets it, and ``recover`` reads all that is the journal's; looking through it once more
-at each start (``PRAGMA quick_check`` of our tables) costs a fifth of that again.
+Damage is looked for at each start, in our tables and their indices alone (``PRAGMA quick_check``): 25 ms for 100,000
+small jobs, of the second that it takes to read them; what there is of the user's own is not looked at.
 """
 
 from __future__ import annotations
@@ -93,9 +93,10 @@ class SqliteStore:
             JournalError: the file is damaged, and was moved aside where it held the journal alone.
         """
         with self._reading():
-            entries = self._read("meshmq_jobs", READ_JOBS, read_job)
-            messages = self._read("meshmq_messages", READ_MESSAGES, read_message)
+            self._check_pages()
             select = self._connection.execute
+            entries = list(self._usable("meshmq_jobs", "place", select(READ_JOBS), read_job))
+            messages = list(self._usable("meshmq_messages", "place", select(READ_MESSAGES), read_message))
             claims = select("SELECT queue, id, until FROM meshmq_claims WHERE until > ?", (self._clock(),))
             heads = select("SELECT topic, epoch, seq FROM meshmq_topics")
             return Recovered(
@@ -228,8 +229,13 @@ class SqliteStore:
                 "name",
             )
 
-    def _read(self, table: str, sql: str, read: Callable[[Sequence[Any]], _T]) -> list[_T]:
-        return list(self._usable(table, "place", self._connection.execute(sql), read))
+    def _check_pages(self) -> None:
+        for table in TABLES:
+            ((found,), *_) = self._connection.execute(f"PRAGMA quick_check({table})")
+            if found != "ok":
+                error = sqlite3.DatabaseError(f"{table}: {found}".replace("\n", ", "))
+                error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                raise error
 
     def _usable(self, table: str, key: str, rows: Any, read: Callable[[Sequence[Any]], _T]) -> Iterator[_T]:
         """Yield what can be read of rows; set the others aside, when all are read."""
