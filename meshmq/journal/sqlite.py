@@ -35,7 +35,7 @@ from meshmq.journal.tables import (
     TABLES,
     steps,
 )
-from meshmq.journal.trouble import check_format, translated, trouble
+from meshmq.journal.trouble import check_format, check_owner, translated, trouble
 
 Sync = Literal["full", "normal"]
 #: Opens a connection as sqlite3.connect does.
@@ -202,7 +202,9 @@ class SqliteStore:
         tables = {name for (name,) in select("SELECT name FROM sqlite_master WHERE type = 'table'")}
         self._alone = tables <= {*TABLES, "sqlite_sequence"}
         if "meshmq_meta" in tables:
-            self._check_meta(dict(select("SELECT name, value FROM meshmq_meta").fetchall()))
+            meta = dict(select("SELECT name, value FROM meshmq_meta").fetchall())
+            check_format(self._path, meta)
+            check_owner(self._path, meta, self._node)
         ((mode,),) = select("PRAGMA journal_mode = WAL")
         if mode != "wal":
             why = f"it cannot be in WAL mode, but in {mode}: is it on a network's disk?"
@@ -212,22 +214,12 @@ class SqliteStore:
             select("BEGIN IMMEDIATE")
             for sql in SCHEMA:
                 select(sql)
-            meta = (("format", FORMAT), ("node", self._node))
-            for row in meta:
+            for row in (("format", FORMAT), ("node", self._node)):
                 select("INSERT INTO meshmq_meta VALUES (?, ?)", row)
             select("COMMIT")
         elif "meshmq_staged" not in tables:
             select(STAGED)
         self._lock.note(alone=self._alone)
-
-    def _check_meta(self, meta: dict[str, Any]) -> None:
-        check_format(self._path, meta)
-        if meta.get("node") != self._node:
-            raise JournalError(
-                f"the journal '{self._path}' belongs to node {meta.get('node')!r}, and this one is {self._node!r}: "
-                "give the node that name, or a file of its own; nothing was changed",
-                "name",
-            )
 
     def _check_pages(self) -> None:
         for table in TABLES:
@@ -280,6 +272,8 @@ def looking_into(path: Path) -> Iterator[Connection]:
         JournalError: there is no journal in the file, or it is of another version, or damaged.
     """
     path = path.resolve()
+    if not path.is_file():
+        raise JournalError(f"there is no file '{path}'", "failed")
     try:
         connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY, isolation_level=None)
         with closing(connection):
@@ -290,7 +284,10 @@ def looking_into(path: Path) -> Iterator[Connection]:
             connection.execute("BEGIN")  # all that is read is of one moment
             yield connection
     except sqlite3.Error as error:
-        raise translated(error, path, BUSY) from error
+        told = translated(error, path, BUSY)
+        if told.reason == "damaged":
+            told = JournalError(f"'{path}' is no journal, or a damaged one ({error})", "damaged")
+        raise told from error
 
 
 def _text(raw: bytes) -> str:

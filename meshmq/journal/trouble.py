@@ -55,3 +55,17 @@ def check_format(path: Path, meta: Mapping[str, Any]) -> None:
             "use the MeshMQ that wrote it, or give another file; nothing was changed",
             "version",
         )
+
+
+def check_owner(path: Path, meta: Mapping[str, Any], node: str) -> None:
+    """See whether the journal is this node's.
+
+    Raises:
+        JournalError: it is another's.
+    """
+    if meta.get("node") != node:
+        raise JournalError(
+            f"the journal '{path}' belongs to node {meta.get('node')!r}, and this one is {node!r}: "
+            "give the node that name, or a file of its own; nothing was changed",
+            "name",
+        )

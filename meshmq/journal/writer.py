@@ -6,9 +6,9 @@ commit). ``done`` is called when the disk has it.
 **When the disk takes nothing** who waits for something to be kept is told at once. What says that something is over
 is never given up: it waits, condensed, and everything goes on by itself once there is room.
 
-**Memory.** What waits to be written is bounded from both sides: what somebody waits for by who waits; the rest, while
-the disk takes nothing, by what the journal holds (``condensing.py``). Published messages that nobody waits for are the
-one thing without such a bound: beyond 64 MiB of waiting bytes they are not taken, and counted.
+**Memory.** What somebody waits for is bounded by who waits, as every ``Keep`` of a node is; staged jobs come 256 at a
+time. The rest, while the disk takes nothing, is bounded by what the journal holds (``condensing.py``). Published
+messages that nobody waits for have no such bound: beyond 64 MiB of waiting bytes they are not taken, and counted.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ from meshmq.names import counted
 
 #: Seconds until what could not be written is tried again.
 RETRY: Final = 1.0
-#: The most changes in one transaction: so that who waits for the first is not told with the last of thousands.
+#: The most changes in one transaction, and about the most bytes: so that who waits for the first does not wait for
+#: thousands.
 GROUP: Final = 4_096
+GROUP_BYTES: Final = 16 * 1024 * 1024
 #: Bytes that may wait before published messages that nobody waits for are not taken any more.
 WAITING_BYTES: Final = 64 * 1024 * 1024
 #: The most staged jobs that are handed on before those handed on before have become jobs.
@@ -152,13 +154,15 @@ class Writer:
                 self._wake.wait(None if pause == threading.TIMEOUT_MAX else pause)
             if self._closing and not self._entries:
                 return None
-            entries, count = [], 0
+            entries: list[_Entry] = []
+            count = size = 0
             if self._closing or self._fresh or (self._retry_at or 0.0) <= time.monotonic():
-                while self._entries and count < GROUP:
+                while self._entries and count < GROUP and size < GROUP_BYTES:
                     entry = self._entries.popleft()
                     entries.append(entry)
                     count += len(entry.changes)
-                self._bytes -= sum(_size(change) for entry in entries for change in entry.changes)
+                    size += sum(map(_size, entry.changes))
+                self._bytes -= size
                 self._fresh, self._retry_at = bool(self._entries), None
             return entries, self._closing
 
@@ -225,11 +229,16 @@ class Writer:
         if closing and left:
             count = sum(len(entry.changes) for entry in left)
             _log.error("%s; %s not written: what was done may be done again", error, counted(count, "change"))
-        elif time.monotonic() >= self._word_at:
-            self._word_at = time.monotonic() + WORDS
-            _log.error("%s", error)
+        else:
+            self._say(error)
         if not_kept:
             _log.error("'%s': %s not kept", self._store.name, counted(not_kept, "published message"))
+
+    def _say(self, error: JournalError) -> None:
+        """Say what is wrong now and then."""
+        if time.monotonic() >= self._word_at:
+            self._word_at = time.monotonic() + WORDS
+            _log.error("%s", error)
 
     def _refuse(self, entry: _Entry, error: JournalError, closing: bool) -> None:
         """Give up what can never be written; what came with it and is never given up is written without it."""
@@ -259,7 +268,7 @@ class Writer:
         try:
             rows = self._store.staged(STAGED)
         except JournalError as error:
-            _log.error("%s", error)
+            self._say(error)
             return
         self._more = len(rows) == STAGED
         if rows:
