@@ -59,7 +59,7 @@ def test_staged_jobs_that_are_not_answered_come_again_after_a_restart(place: Pla
 
 
 def test_staged_jobs_are_handed_on_some_at_a_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("meshmq.journal.writer.STAGED", 4)
+    monkeypatch.setattr("meshmq.journal.handing.STAGED", 4)
     place.again()
     for number in range(1, 11):
         place.stage(staged(number))
