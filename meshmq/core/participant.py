@@ -15,7 +15,9 @@ from meshmq.core.calls.calls import Calls
 from meshmq.core.copies import Copies
 from meshmq.core.feed.feed import Feed
 from meshmq.core.footing import Footing
+from meshmq.core.ledger import Ledger
 from meshmq.core.part import Part
+from meshmq.core.records import Recovered
 from meshmq.core.relay.relay import Relay
 from meshmq.core.roster import Peer
 from meshmq.core.session import Session
@@ -187,6 +189,9 @@ class Participant(Footing):
         super().clear_trays(now, close=close)
         self.feed.intake.clear(now, close=close)
 
+    def _recover_topics(self, recovered: Recovered, ledger: Ledger) -> None:
+        self.feed.intake.durables.recover(recovered, ledger)
+
     def drain(self, now: float) -> None:
         """Take no new work, and say so."""
         self.calls.drain(now)
@@ -211,10 +216,6 @@ class Participant(Footing):
         for session in unsettled:
             session.hurry()
         return bool(unsettled)
-
-    def _is_served(self, queue: str) -> bool:
-        roster = self.presence.roster
-        return queue in self.inboxes or bool(roster.pullers(queue) or roster.devices(queue))
 
     def farewell(self, now: float) -> None:
         """Say goodbye to everybody; nothing is sent after it."""

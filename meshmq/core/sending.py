@@ -60,6 +60,11 @@ class Sending(Meeting):
                 if route.told_backlog < 0:
                     self._tell_backlog(outbox, route, outbox.backlog.directed.waiting(to))
 
+    def _is_served(self, queue: str) -> bool:
+        """Whether somebody would take jobs of a queue."""
+        roster = self.presence.roster
+        return queue in self.inboxes or bool(roster.pullers(queue) or roster.devices(queue))
+
     def _reach(self, peer: bytes, now: float) -> bool:
         """Ask for a session with a peer; whether one stands."""
         session = self._session(peer)
