@@ -187,6 +187,13 @@ class Participant(Footing):
         super().clear_trays(now, close=close)
         self.feed.intake.clear(now, close=close)
 
+    def moved(self, control: tuple[str, ...], topics: tuple[str, ...], direct: tuple[str, ...], now: float) -> None:
+        """Learn that our links are bound to other addresses."""
+        self._notice(now)
+        self.presence.moved(control, topics, direct)
+        self._show(now, at_once=True)
+        self.minute()
+
     def drain(self, now: float) -> None:
         """Take no new work, and say so."""
         self.calls.drain(now)
