@@ -99,6 +99,10 @@ class Network:
         """Plug the node's cable in again."""
         _ip("-n", self._hub, "link", "set", node.port, "up")
 
+    def change(self, machine: str, *words: str) -> None:
+        """Have ``ip`` change something on a machine, by the name of its namespace."""
+        _ip("-n", machine, *words)
+
     def capture(self, file: Path) -> list[str]:
         """Return the command that writes all that crosses the bridge to ``file``: for ``start``.
 
