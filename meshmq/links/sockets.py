@@ -23,6 +23,7 @@ from meshmq.links.options import Options
 from meshmq.links.outside import Outside
 from meshmq.links.published import Published
 from meshmq.links.race import near_networks
+from meshmq.links.reserve import Lookout
 from meshmq.links.resolver import Resolver, process_resolver
 from meshmq.links.security import Keys
 from meshmq.links.sources import Sources
@@ -70,6 +71,7 @@ class ZmqLinks:
         self._born = generation()
         self._closed = False
         self._moves: Moves | None = None
+        self._lookout: Lookout | None = None
         self.bound = Bound((), ())
         self._authenticator = authenticator
         domain = b"" if authenticator is None else b"meshmq-" + secrets.token_hex(8).encode()
@@ -102,6 +104,7 @@ class ZmqLinks:
             self._sources.watch(int(one.socket.getsockopt(zmq.FD)), one)
             self._sources.watch(one.door.fileno(), one)
             self._sources.wake(one)  # F 4: binding has touched them
+        self._lookout = Lookout((one.door for one in self._bound_ends), self._files, self._sources)
         if tcp and follow is not None:
             ends: dict[LinkName, Published | Outside] = {
                 "control": self._published,
@@ -224,6 +227,8 @@ class ZmqLinks:
         linger_ms = max(0, int(linger * 1000))
         for dial in list(self._dials.values()):
             dial.hang_up(linger_ms)
+        if self._lookout is not None:
+            self._lookout.close()
         if self._moves is not None:
             self._moves.close()
         for one in self._bound_ends:
