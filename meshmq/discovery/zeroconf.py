@@ -59,7 +59,7 @@ class ZeroconfDiscovery:
         self.interfaces = tuple(dict.fromkeys(interfaces))
         self._key: _Key = follow or self.interfaces
         self._stranger = stranger
-        self._announcement: Announcement | None = None
+        self.announcement: Announcement | None = None
         self._found: Callable[[Found], None] | None = None
         self._responder: _Responder | None = None
         self._met: set[bytes] = set()
@@ -83,7 +83,7 @@ class ZeroconfDiscovery:
         if announcement.port is None or not announcement.interfaces or not self.interfaces:
             self._trouble = "off, this node is open to this machine only"
             return
-        self._announcement, self._found = announcement, found
+        self.announcement, self._found = announcement, found
         self._trouble = "starting"
         self._responder = _responders.acquire(self._key)
         self._responder.loop.post(self._responder.join, self, announcement)
@@ -110,7 +110,7 @@ class ZeroconfDiscovery:
 
     def hear(self, sighting: Sighting) -> None:
         """Pass on what concerns this node."""
-        announcement, found = self._announcement, self._found
+        announcement, found = self.announcement, self._found
         if announcement is None or found is None:
             return
         if sighting.mesh != announcement.mesh or sighting.node_id == announcement.node_id:
@@ -139,7 +139,6 @@ class _Responder:
     def __init__(self, key: _Key) -> None:
         self._key = key
         self._interfaces: tuple[str, ...] = () if callable(key) else key
-        self._announcements: dict[ZeroconfDiscovery, Announcement] = {}
         self._members: dict[ZeroconfDiscovery, AsyncServiceInfo] = {}
         self._zeroconf: AsyncZeroconf | None = None
         self._browser: AsyncServiceBrowser | None = None
@@ -154,7 +153,6 @@ class _Responder:
         """Announce ``member`` and tell it what is known."""
         async with self._changing:
             try:
-                self._announcements[member] = announcement
                 info = self._members[member] = _describe(announcement)
                 if self._zeroconf is not None:
                     await self._zeroconf.async_register_service(info, cooperating_responders=True)
@@ -172,7 +170,7 @@ class _Responder:
         async with self._changing:
             self._follow()
             if self._zeroconf is None or self._layout != self._mine():
-                await self._shut()
+                await self._shut(goodbye=False)
                 await self._open()
             elif (info := self._members.get(member)) is not None:
                 await self._zeroconf.async_update_service(info)
@@ -182,7 +180,6 @@ class _Responder:
         """Say goodbye for ``member``; stop Zeroconf after the last."""
         async with self._changing:
             info = self._members.pop(member, None)
-            self._announcements.pop(member, None)
             with contextlib.suppress(Exception):  # it leaves in any case
                 if self._zeroconf is not None and info is not None:
                     # The first goodbye is sent by the task's first step. It is not repeated: a rumour
@@ -216,22 +213,26 @@ class _Responder:
         for member in self._members:
             member.note(trouble)
 
-    async def _shut(self) -> None:
+    async def _shut(self, *, goodbye: bool = True) -> None:
         browser, zeroconf = self._browser, self._zeroconf
         self._browser = self._zeroconf = None
         with contextlib.suppress(Exception):  # it goes; its complaints are of no use any more
             if browser is not None:
                 await browser.async_cancel()
             if zeroconf is not None:
+                if not goodbye:  # by an address that went none can be sent, and that would be logged
+                    registry = zeroconf.zeroconf.registry
+                    registry.async_remove(registry.async_get_service_infos())
                 await zeroconf.async_close()
 
     def _follow(self) -> None:
         """Take the addresses of today, and show all members at them."""
         if callable(self._key) and (today := self._key()) and today != self._interfaces:
             self._interfaces = today
-            for member, announcement in self._announcements.items():
-                self._members[member] = _describe(replace(announcement, interfaces=today))
+            for member in self._members:
                 member.interfaces = today
+                if member.announcement is not None:
+                    self._members[member] = _describe(replace(member.announcement, interfaces=today))
 
     def _mine(self) -> list[Adapter]:
         return [adapter for adapter in adapters() if adapter.address in self._interfaces]

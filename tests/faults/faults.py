@@ -89,6 +89,13 @@ def move(rig: Rig) -> Span:
     return struck, clock()
 
 
+def exchange(rig: Rig) -> Span:
+    """Take the far machine's interface away, and give it another, as from cable to wireless."""
+    struck = clock()
+    rig.network.exchange(rig.far_machine, "eth1", ELSEWHERE)
+    return struck, clock()
+
+
 def slow_down(rig: Rig) -> Span:
     """Let all data through a narrow and long line."""
     struck = clock()
@@ -151,6 +158,7 @@ FAULTS: Final = (
     Fault("one-way loss, towards the worker", lose_towards),
     Fault("one-way loss, from the worker", lose_from),
     Fault("address changes", move),
+    Fault("interface goes, another comes", exchange),
     Fault("narrow and long line", slow_down, repeats=False, gaps=False, detoured=True),
     Fault("`kill -9`, and another is started", kill, deadly=True),
     Fault("process stopped (SIGSTOP) and resumed", freeze),

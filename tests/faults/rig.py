@@ -73,7 +73,7 @@ class Rig:
 
     def start(self, machine: Namespace, program: str, *words: object) -> Child:
         """Start a program on a machine; the rig's end is its end."""
-        env: Mapping[str, str] = {**machine.env, "MESHMQ_INTERFACES": "eth0", "MESHMQ_MESH": "laboratory"}
+        env: Mapping[str, str] = {**machine.env, "MESHMQ_INTERFACES": "*", "MESHMQ_MESH": "laboratory"}
         child = Child(machine.command(*python(PROGRAMS / program, *words)), env=env)
         self._stack.callback(child.close)
         return child
