@@ -8,6 +8,9 @@ of a core for as long as somebody waits there [F 21], and aborts the process at 
   takes in who knocks over TCP, and the door cuts the connection at once.
 - Whatever else eats these, too, cannot eat the last: with it we take who knocks off the queue ourselves, one by one.
 - Unix sockets are renamed: who looks for one finds nobody, and who is connected does not feel it.
+
+One way into the assertion is left: processes of this user that knock at a unix socket, all within the moment that it
+takes us to look, and more of them than descriptors were left.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from meshmq.links.sources import Sources
 #: How many descriptors are held back, and how many must be left beside them: a tenth, within bounds.
 HELD: Final = 8
 LEAST_LEFT: Final = 8
-MOST_LEFT: Final = 256
+MOST_LEFT: Final = 1024
 _LOOK: Final = 1.0
 #: Where more than half are used.
 _LOOK_SOON: Final = 0.1

@@ -20,6 +20,7 @@ pytest.importorskip("resource", reason="no limit on descriptors here")
 
 LIMIT: Final = 20.0
 KNOCKS: Final = 30
+CROWD: Final = 300
 #: Of processor time for all of it; one second at the limit took libzmq one.
 SECONDS: Final = 1.0
 
@@ -123,6 +124,19 @@ def test_at_the_limit_peers_are_served_and_newcomers_turned_away(crowded: Child,
             until(lambda: newcomer.log.reaches, newcomer)  # noqa: B023
             crowded.until("heard MQ newcomer")
     print(f"{after - before:.2f} s of processor time at the limit")
+    assert after - before < SECONDS
+
+
+def test_of_a_crowd_that_comes_at_once_as_many_stay_as_there_is_room_for(crowded: Child) -> None:
+    host, _, port = crowded.line().removeprefix("tcp://").rpartition(":")
+    before, _ = do(crowded, "hello")
+    with ExitStack() as stack:
+        for _ in range(CROWD):
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=LIMIT))
+        assert "newcomers are turned away" in crowded.until("said")[-1]
+        after, _ = do(crowded, "hello")
+        crowded.until("heard MQ hello")
+    assert "there are descriptors again" in crowded.until("said")[-1]
     assert after - before < SECONDS
 
 

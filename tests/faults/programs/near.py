@@ -48,9 +48,9 @@ class Near:
         self.events: list[tuple[float, str, str]] = []
         self._numbers = iter(range(1_000_000))
         self._lock = threading.Lock()
-        works = [self._push, self._watch, self._hear, self._see, *[self._ask] * ASKERS]
+        works = [self._push, self._watch, self._hear, *[self._ask] * ASKERS]
         self._threads = [threading.Thread(target=work, daemon=True) for work in works]
-        for thread in self._threads:
+        for thread in (*self._threads, threading.Thread(target=self._see, daemon=True)):
             thread.start()
 
     def since(self, moment: float) -> None:
@@ -68,8 +68,7 @@ class Near:
         missed = self.subscription.missed
         self.subscription.close()
         for thread in self._threads:
-            if thread is not self._threads[3]:  # who hears of events ends with the node
-                thread.join(LIMIT)
+            thread.join(LIMIT)
         queue = self._node.queue("jobs")
         queue.flush(LIMIT)
         return {
