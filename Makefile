@@ -46,7 +46,7 @@ endef
 
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet --no-input install
 
-.PHONY: help demo test stress check bench clean again
+.PHONY: help demo test stress faults check bench clean again
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -55,6 +55,7 @@ help:
 	@echo "             (make demo DEVICE=1 has a device in between, which is killed, too)"
 	@echo "make test    the tests: no root, no multicast, no compiler needed"
 	@echo "make stress  the tests with all repetitions and sizes (up to 30 minutes)"
+	@echo "make faults  cut, lossy and slow networks, kills, stops: what becomes of everything (root, 5 minutes)"
 	@echo "make check   format, lint, types, architecture"
 	@echo "make bench   speed, as ratios to what people write by hand"
 	@echo "make clean   forget what was built, the .venv too"
@@ -80,8 +81,11 @@ test: $(VENV)/.dev
 STRESS := MESHMQ_STRESS=1 $(RUN) -m pytest --timeout=900 -o faulthandler_timeout=1800
 
 stress: $(VENV)/.dev
-	@$(STRESS) --numprocesses=3 --dist=worksteal --ignore=tests/network --ignore=tests/bench
-	@$(STRESS) tests/network tests/bench
+	@$(STRESS) --numprocesses=3 --dist=worksteal --ignore=tests/network --ignore=tests/faults --ignore=tests/bench
+	@$(STRESS) tests/network tests/faults tests/bench
+
+faults: $(VENV)/.dev
+	@$(RUN) -m tests.faults
 
 check: $(VENV)/.dev
 	@$(RUN) -m ruff format --check --quiet . || { echo "format: run $(RUN) -m ruff format ." >&2; exit 1; }

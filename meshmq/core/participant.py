@@ -64,11 +64,6 @@ class Participant(Footing):
 
     # -- what its parts ask ------------------------------------------------------------------------
 
-    def unread(self, peer: bytes) -> int:
-        """Return the bytes of requests and answers that wait until a peer reads."""
-        session = self.sessions.get(peer)
-        return session.unread if session is not None else 0
-
     def named(self, to: str) -> bytes | None:
         """Return the node of that name, or of that id in hex; ``None`` where none is here.
 
@@ -191,6 +186,13 @@ class Participant(Footing):
 
     def _recover_topics(self, recovered: Recovered, ledger: Ledger) -> None:
         self.feed.intake.durables.recover(recovered, ledger)
+
+    def moved(self, control: tuple[str, ...], topics: tuple[str, ...], direct: tuple[str, ...], now: float) -> None:
+        """Learn that our links are bound to other addresses."""
+        self._notice(now)
+        self.presence.moved(control, topics, direct)
+        self._show(now, at_once=True)
+        self.minute()
 
     def drain(self, now: float) -> None:
         """Take no new work, and say so."""

@@ -36,6 +36,11 @@ class Sending(Meeting):
         session.put(kind, body)
         return True
 
+    def unread(self, peer: bytes) -> int:
+        """Return the bytes of requests and answers that wait until a peer reads."""
+        session = self.sessions.get(peer)
+        return session.unread if session is not None else 0
+
     def _seek(self, outbox: Outbox, now: float) -> None:
         """Open a way to every device of a queue that has jobs; where there is none, to every worker."""
         queue, roster = outbox.queue, self.presence.roster
