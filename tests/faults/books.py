@@ -149,6 +149,8 @@ def _within(moments: Sequence[float], struck: float, span: float) -> float:
 
 
 def _detected(near: Near, failed: Sequence[dict[str, Any]], struck: float) -> float | None:
-    moments = [when for when, kind, name in near.events if kind == "lost" and name != "near" and when > struck]
+    moments = [
+        when for when, kind, name in near.events if kind in ("lost", "full") and name != "near" and when > struck
+    ]
     moments += [request["ended"] for request in failed if request["ended"] > struck]
     return min(moments) - struck if moments else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic as clock
 from typing import Final
@@ -48,8 +49,8 @@ class Fault:
     #: Whether all but the control link goes through proxies; whether the far process has few descriptors.
     detoured: bool = False
     few: bool = False
-    #: Whether it can be brought about yet.
-    promised: bool = True
+    #: Whether jobs are durable, in a journal on a small disk.
+    durable: bool = False
 
 
 def cut_cable(rig: Rig) -> Span:
@@ -149,8 +150,16 @@ def jump_ahead(rig: Rig) -> Span:
 
 
 def fill_disk(rig: Rig) -> Span:
-    """Fill the disk under the far node's journal, then make room."""
-    raise NotImplementedError("no journal is joined to the node yet")
+    """Fill the disk under the near node's journal, then make room."""
+    assert rig.disk is not None
+    ballast = rig.disk / "ballast"
+    struck = clock()
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    rig.last()
+    ballast.unlink()
+    return struck, clock()
 
 
 FAULTS: Final = (
@@ -164,5 +173,5 @@ FAULTS: Final = (
     Fault("process stopped (SIGSTOP) and resumed", freeze),
     Fault("no descriptors left", use_up_descriptors, repeats=False, gaps=False, failures=False, few=True),
     Fault("wall clock jumps by days", jump_ahead, repeats=False, gaps=False, failures=False),
-    Fault("disk full", fill_disk, repeats=False, gaps=False, failures=False, promised=False),
+    Fault("disk full, and jobs are durable", fill_disk, repeats=False, gaps=False, failures=False, durable=True),
 )

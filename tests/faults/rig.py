@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Self
 
 from tests.faults.books import Far, Near, Outcome, settle
@@ -19,6 +21,7 @@ PROGRAMS: Final = Path(__file__).parent / "programs"
 LIMIT: Final = 60.0
 #: In a network of one's own every port is free.
 PORT: Final = 5555
+DISK_BYTES: Final = 4 * 1024 * 1024
 PATTERNS: Final = ("jobs", "topics", "requests")
 
 
@@ -39,7 +42,7 @@ SHORT: Final = Pace(fault=2.5, calm=0.5, silence=0.8)
 class Rig:
     """The two machines and what runs on them; its end is theirs."""
 
-    def __init__(self, pace: Pace, *, detoured: bool = False, few: bool = False) -> None:
+    def __init__(self, pace: Pace, *, detoured: bool = False, few: bool = False, durable: bool = False) -> None:
         self.pace = pace
         self._few = few
         self._stack = ExitStack()
@@ -48,11 +51,17 @@ class Rig:
         self._cpu_since = (0.0, 0.0)
         #: The share of a core that the far process took, where a fault measures it.
         self.cpu: float | None = None
+        #: A small disk for the near node's journal.
+        self.disk: Path | None = None
         try:
+            if durable:
+                self.disk = self._stack.enter_context(small_disk())
             self.network = self._stack.enter_context(Network(2))
             self.near_machine, self.far_machine = self.network.nodes
             self.start_far()
             words = ["--detoured", "--peer", f"{self.far_machine.address}:{PORT}"] if detoured else []
+            if self.disk is not None:
+                words += ["--journal", str(self.disk / "near.db")]
             self.near = self.start(self.near_machine, "near.py", "--silence", pace.silence, *words)
             self.near.until("ready", LIMIT)
             self.tell_far("begin")
@@ -143,6 +152,17 @@ class Rig:
     def _read_dead(self) -> None:
         for far, said in zip(self._fars[:-1], self._said, strict=False):
             said += far.rest()
+
+
+@contextmanager
+def small_disk() -> Iterator[Path]:
+    """Make a disk of a few MiB."""
+    with TemporaryDirectory(prefix="meshmq-disk-") as place:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", place], check=True)
+        try:
+            yield Path(place)
+        finally:
+            subprocess.run(["umount", place], check=True)
 
 
 def _cpu_seconds(pid: int) -> float:

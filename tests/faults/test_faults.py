@@ -22,8 +22,6 @@ pytestmark = [pytest.mark.stress, pytest.mark.root]
 def test_promises_hold_while_a_fault_strikes(fault: Fault) -> None:
     if reason := reason_against():
         pytest.skip(reason)
-    if not fault.promised:
-        pytest.skip("no journal is joined to the node yet")
     outcome = run(fault, SHORT)
     print(row(fault, outcome))
     assert broken(fault, outcome) == []

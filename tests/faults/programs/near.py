@@ -36,8 +36,8 @@ def tell(line: str) -> None:
 class Near:
     """The three loads of one node, and what became of them."""
 
-    def __init__(self, node: meshmq.Node) -> None:
-        self._node = node
+    def __init__(self, node: meshmq.Node, *, durable: bool) -> None:
+        self._node, self._durable = node, durable
         self._over = threading.Event()
         self._since: float | None = None
         self._told: set[str] = set()
@@ -83,7 +83,11 @@ class Near:
     def _push(self) -> None:
         while not self._over.wait(JOBS_APART):
             number = len(self.pushed)
-            self._node.push("jobs", number, timeout=LIMIT)
+            try:
+                self._node.push("jobs", number, timeout=LIMIT, durable=self._durable)
+            except meshmq.JournalError:  # it was not pushed
+                self.events.append((time.monotonic(), "full", "disk"))
+                continue
             self.pushed.append(time.monotonic())
 
     def _watch(self) -> None:
@@ -134,17 +138,18 @@ def main() -> None:
     parser.add_argument("--silence", type=float, required=True)
     parser.add_argument("--peer", help="the address of the other side's control link")
     parser.add_argument("--detoured", action="store_true", help="everything but the control link goes through proxies")
+    parser.add_argument("--journal", help="push durable jobs, and keep them there")
     arguments = parser.parse_args()
     settings = meshmq.Settings(silence=arguments.silence, heartbeat=arguments.silence / 4)
     node: meshmq.Node
     if arguments.detoured:
         node = DetouredNode("near", peers=[arguments.peer], topics=True, settings=settings)
     else:
-        node = meshmq.Node("near", insecure=True, settings=settings)
+        node = meshmq.Node("near", insecure=True, journal=arguments.journal, settings=settings)
     with node:
         node.wait_for(pull="jobs", timeout=LIMIT)
         node.wait_for(reply="echo", timeout=LIMIT)
-        near = Near(node)
+        near = Near(node, durable=arguments.journal is not None)
         near.subscription.ready(LIMIT)
         tell("ready")
         for line in sys.stdin:
