@@ -134,7 +134,7 @@ class Writer:
                 entries, closing = group
                 if entries:
                     self._write(entries, closing)
-                    self._writing = 0
+                    self._say_what_was_not_kept()
                 if self._handing is not None and not closing:
                     try:
                         self._handing.look()
@@ -221,7 +221,6 @@ class Writer:
             self._entries = deque(() if closing else kept)
             self._bytes = sum(_size(change) for entry in self._entries for change in entry.changes)
             self._fresh, self._retry_at = False, time.monotonic() + RETRY
-            not_kept, self._not_kept = self._not_kept, 0
         self.trouble = error
         for done in told:
             self._tell(done, error)
@@ -230,14 +229,19 @@ class Writer:
             _log.error("%s; %s not written: what was done may be done again", error, counted(count, "change"))
         else:
             self._say(error)
-        if not_kept:
-            _log.error("'%s': %s not kept", self._store.name, counted(not_kept, "published message"))
 
     def _say(self, error: JournalError) -> None:
         """Say what is wrong now and then."""
         if time.monotonic() >= self._word_at:
             self._word_at = time.monotonic() + WORDS
             _log.error("%s", error)
+
+    def _say_what_was_not_kept(self) -> None:
+        with self._wake:
+            self._writing = 0
+            count, self._not_kept = self._not_kept, 0
+        if count:
+            _log.error("the journal '%s' is behind: %s not kept", self._store.name, counted(count, "published message"))
 
     def _refuse(self, entry: _Entry, error: JournalError, closing: bool) -> None:
         """Give up what can never be written; what came with it and is never given up is written without it."""

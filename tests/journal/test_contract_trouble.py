@@ -102,6 +102,23 @@ def test_messages_that_nobody_waits_for_are_bounded_on_a_full_disk(
     assert "published messages not kept" in caplog.text
 
 
+def test_what_is_being_written_counts_as_waiting(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("meshmq.journal.writer.WAITING_BYTES", 1_000)
+    journal, gate = place.gated()
+    gate.open.clear()
+    journal.write([Tell(message(number)) for number in range(1, 21)])
+    assert gate.entered.wait(LIMIT)
+    for number in range(21, 31):
+        journal.write([Tell(message(number)), done(number)])
+    gate.open.set()
+    assert write(journal) is None
+    journal.close(LIMIT)
+    assert len(place.again().messages) == 20
+    assert "10 published messages not kept" in caplog.text
+
+
 def test_one_that_can_never_be_written_does_not_spoil_the_others(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
