@@ -176,29 +176,46 @@ class Writer:
         return min(moments)
 
     def _write(self, entries: Sequence[_Entry], closing: bool) -> None:
+        error = self._commit(entries)
+        if error is None:
+            return
+        if error.reason != "unusable":
+            self._failed(entries, error, closing)
+        elif len(entries) == 1:
+            self._refuse(entries[0], error, closing)
+        else:  # one of them spoils it for the others
+            for index, entry in enumerate(entries):
+                error = self._commit([entry])
+                if error is not None and error.reason != "unusable":
+                    self._failed(entries[index:], error, closing)
+                    return
+                if error is not None:
+                    self._refuse(entry, error, closing)
+
+    def _commit(self, entries: Sequence[_Entry]) -> JournalError | None:
+        """Write all or nothing, and tell who waits that it is written."""
         changes = condense(chain.from_iterable(entry.changes for entry in entries))
         try:
             gone = self._store.commit(changes)
         except JournalError as error:
-            if error.reason != "unusable":
-                self._failed(entries, error, closing)
-            elif len(entries) > 1:  # one of them spoils it for the others
-                for entry in entries:
-                    self._write([entry], closing)
-            else:
-                self._refuse(entries[0], error, closing)
-            return
+            return error
         except Exception as error:  # a store that breaks its promise must not end the thread, with all who wait
-            self._failed(entries, JournalError(f"the journal '{self._store.name}' fails: {error!r}", "failed"), closing)
-            return
+            return JournalError(f"the journal '{self._store.name}' fails: {error!r}", "failed")
         if self.trouble is not None:
             _log.warning("the journal '%s' is written again", self._store.name)
             self.trouble = None
         for entry in entries:
-            staged = {change.staged for change in entry.changes if isinstance(change, Keep | SetAside)}
-            if self._handing is not None:
-                self._handing.answered(staged)
-            self._tell(entry.done, _withdrawn(row) if (row := next(iter(staged & set(gone)), None)) else None)
+            taken = self._answered(entry).intersection(gone)
+            self._tell(entry.done, _withdrawn(min(taken)) if taken else None)
+        return None
+
+    def _answered(self, entry: _Entry) -> set[int]:
+        """Return the staged rows that an entry is about, and note that they need no other answer."""
+        rows = (change.staged for change in entry.changes if isinstance(change, Keep | SetAside))
+        found = {row for row in rows if row is not None}
+        if self._handing is not None:
+            self._handing.answered(found)
+        return found
 
     def _failed(self, entries: Sequence[_Entry], error: JournalError, closing: bool) -> None:
         """Tell who waits; keep what is never given up for the next try, in order, before what has come since."""
@@ -251,6 +268,7 @@ class Writer:
                     self._write([_Entry([change], None)], closing)
         elif entry.done is None:
             _log.error("%s", error)
+        self._answered(entry)  # a staged row stays where it is, and is handed on again at the next start
         self._tell(entry.done, error)
 
     def _tell(self, done: Told | None, error: JournalError | None) -> None:
