@@ -22,6 +22,9 @@ OnStaged = Callable[[Sequence[Staged]], object]
 class Journal(Protocol):
     """Keeps what must outlive the process."""
 
+    #: Why nothing can be written just now.
+    trouble: JournalError | None
+
     def recover(self) -> Recovered:
         """Return what is kept; once, before the first change, for it waits for the disk.
 

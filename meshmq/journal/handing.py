@@ -36,7 +36,7 @@ class Handing:
         """Return how long until the next look."""
         return self._look_at - time.monotonic()
 
-    def answered(self, rows: Collection[int | None]) -> None:
+    def answered(self, rows: Collection[int]) -> None:
         """Note that the node has said what becomes of these."""
         self._unanswered.difference_update(rows)
 

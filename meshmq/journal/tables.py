@@ -119,7 +119,7 @@ def _row(change: Keep | Bury) -> tuple[Value, ...]:
 
 def _step(change: Change) -> Iterator[Step]:
     if isinstance(change, Keep):
-        yield Step("DELETE FROM meshmq_staged WHERE id = ?", (change.staged,), change.staged)
+        yield Step("DELETE FROM meshmq_staged WHERE id = ? AND fault IS NULL", (change.staged,), change.staged)
         yield Step(f"{_KEEP}SELECT {', '.join('?' * len(JOB))} WHERE changes() = 1", job_row(change.job))
     elif isinstance(change, SetAside):
         yield Step("UPDATE meshmq_staged SET fault = ? WHERE id = ?", (change.reason, change.staged))

@@ -134,7 +134,7 @@ class Writer:
                 entries, closing = group
                 if entries:
                     self._write(entries, closing)
-                    self._writing = 0
+                    self._say_what_was_not_kept()
                 if self._handing is not None and not closing:
                     try:
                         self._handing.look()
@@ -176,29 +176,46 @@ class Writer:
         return min(moments)
 
     def _write(self, entries: Sequence[_Entry], closing: bool) -> None:
+        error = self._commit(entries)
+        if error is None:
+            return
+        if error.reason != "unusable":
+            self._failed(entries, error, closing)
+        elif len(entries) == 1:
+            self._refuse(entries[0], error, closing)
+        else:  # one of them spoils it for the others
+            for index, entry in enumerate(entries):
+                error = self._commit([entry])
+                if error is not None and error.reason != "unusable":
+                    self._failed(entries[index:], error, closing)
+                    return
+                if error is not None:
+                    self._refuse(entry, error, closing)
+
+    def _commit(self, entries: Sequence[_Entry]) -> JournalError | None:
+        """Write all or nothing, and tell who waits that it is written."""
         changes = condense(chain.from_iterable(entry.changes for entry in entries))
         try:
             gone = self._store.commit(changes)
         except JournalError as error:
-            if error.reason != "unusable":
-                self._failed(entries, error, closing)
-            elif len(entries) > 1:  # one of them spoils it for the others
-                for entry in entries:
-                    self._write([entry], closing)
-            else:
-                self._refuse(entries[0], error, closing)
-            return
+            return error
         except Exception as error:  # a store that breaks its promise must not end the thread, with all who wait
-            self._failed(entries, JournalError(f"the journal '{self._store.name}' fails: {error!r}", "failed"), closing)
-            return
+            return JournalError(f"the journal '{self._store.name}' fails: {error!r}", "failed")
         if self.trouble is not None:
             _log.warning("the journal '%s' is written again", self._store.name)
             self.trouble = None
         for entry in entries:
-            staged = {change.staged for change in entry.changes if isinstance(change, Keep | SetAside)}
-            if self._handing is not None:
-                self._handing.answered(staged)
-            self._tell(entry.done, _withdrawn(row) if (row := next(iter(staged & set(gone)), None)) else None)
+            taken = self._answered(entry).intersection(gone)
+            self._tell(entry.done, _withdrawn(min(taken)) if taken else None)
+        return None
+
+    def _answered(self, entry: _Entry) -> set[int]:
+        """Return the staged rows that an entry is about, and note that they need no other answer."""
+        rows = (change.staged for change in entry.changes if isinstance(change, Keep | SetAside))
+        found = {row for row in rows if row is not None}
+        if self._handing is not None:
+            self._handing.answered(found)
+        return found
 
     def _failed(self, entries: Sequence[_Entry], error: JournalError, closing: bool) -> None:
         """Tell who waits; keep what is never given up for the next try, in order, before what has come since."""
@@ -221,7 +238,6 @@ class Writer:
             self._entries = deque(() if closing else kept)
             self._bytes = sum(_size(change) for entry in self._entries for change in entry.changes)
             self._fresh, self._retry_at = False, time.monotonic() + RETRY
-            not_kept, self._not_kept = self._not_kept, 0
         self.trouble = error
         for done in told:
             self._tell(done, error)
@@ -230,14 +246,19 @@ class Writer:
             _log.error("%s; %s not written: what was done may be done again", error, counted(count, "change"))
         else:
             self._say(error)
-        if not_kept:
-            _log.error("'%s': %s not kept", self._store.name, counted(not_kept, "published message"))
 
     def _say(self, error: JournalError) -> None:
         """Say what is wrong now and then."""
         if time.monotonic() >= self._word_at:
             self._word_at = time.monotonic() + WORDS
             _log.error("%s", error)
+
+    def _say_what_was_not_kept(self) -> None:
+        with self._wake:
+            self._writing = 0
+            count, self._not_kept = self._not_kept, 0
+        if count:
+            _log.error("the journal '%s' is behind: %s not kept", self._store.name, counted(count, "published message"))
 
     def _refuse(self, entry: _Entry, error: JournalError, closing: bool) -> None:
         """Give up what can never be written; what came with it and is never given up is written without it."""
@@ -247,6 +268,7 @@ class Writer:
                     self._write([_Entry([change], None)], closing)
         elif entry.done is None:
             _log.error("%s", error)
+        self._answered(entry)  # a staged row stays where it is, and is handed on again at the next start
         self._tell(entry.done, error)
 
     def _tell(self, done: Told | None, error: JournalError | None) -> None:

@@ -14,9 +14,9 @@ from statistics import median
 from typing import Final
 
 from meshmq.core.records import Keep, StoredJob
+from meshmq.journal.base import Journal
 from meshmq.journal.opening import open_journal
 from meshmq.journal.sqlite import Sync
-from meshmq.journal.writer import Writer
 from tests.bench.table import line
 
 COLUMNS: Final = (34, 9, 12, 14, 14, 12)
@@ -124,7 +124,7 @@ def _journal_unwaited(path: Path, sync: Sync, count: int) -> float:
         return time.perf_counter() - began
 
 
-def _keep(journal: Writer, who: int, count: int) -> None:
+def _keep(journal: Journal, who: int, count: int) -> None:
     """Keep jobs one by one, and wait for each."""
     origin, told = bytes((who,)) * 16, threading.Semaphore(0)
     for number in range(count):

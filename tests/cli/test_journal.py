@@ -14,10 +14,10 @@ import pytest
 from meshmq.cli import main
 from meshmq.codecs.msgpack import MsgpackCodec
 from meshmq.core.records import Bury, Claim, Failed, Forget, Keep, Letter, StoredJob, Tell
+from meshmq.journal.base import Journal
 from meshmq.journal.opening import open_journal
 from meshmq.journal.staging import stage
 from meshmq.journal.viewing import Contents, contents
-from meshmq.journal.writer import Writer
 from tests.journal.places import LIMIT, ORIGIN, full_job, message, write
 
 
@@ -27,7 +27,7 @@ def job(number: int, data: object, queue: str = "orders") -> StoredJob:
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Writer]:
+def journal(tmp_path: Path) -> Iterator[Journal]:
     """Give the open journal of a running node, which holds something of everything."""
     path = tmp_path / "orders.db"
     journal = open_journal(path, "shop")
@@ -57,7 +57,7 @@ def shown(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return capsys.readouterr().out
 
 
-def test_show_counts_what_is_there(journal: Writer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_counts_what_is_there(journal: Journal, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = [row.split() for row in shown(capsys, "show", str(tmp_path / "orders.db")).splitlines()]
     assert table[0] == ["QUEUE", "JOBS", "DEAD", "STAGED", "BYTES", "OLDEST"]
     assert table[1][:4] == ["bills", "0", "1", "0"]
@@ -69,7 +69,7 @@ def test_show_counts_what_is_there(journal: Writer, tmp_path: Path, capsys: pyte
     assert any(row[:3] == ["gone", "0", "7"] for row in table)
 
 
-def test_show_of_a_queue_has_the_data(journal: Writer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_of_a_queue_has_the_data(journal: Journal, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(tmp_path / "orders.db")
     out = shown(capsys, "show", path, "--queue", "orders")
     assert '{"id": 1}' in out
@@ -82,7 +82,7 @@ def test_show_of_a_queue_has_the_data(journal: Writer, tmp_path: Path, capsys: p
     assert "there is: bills, orders, orders.new" in capsys.readouterr().err
 
 
-def test_show_for_programs_is_one_object(journal: Writer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_for_programs_is_one_object(journal: Journal, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(shown(capsys, "show", str(tmp_path / "orders.db"), "--json"))
     assert found["node"] == "shop"
     assert [(queue["queue"], queue["jobs"]) for queue in found["queues"]] == [
@@ -101,7 +101,7 @@ def without_rows(found: Contents) -> Contents:
 
 
 def test_what_was_exported_comes_back_the_same(
-    journal: Writer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    journal: Journal, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, other = tmp_path / "orders.db", tmp_path / "other.db"
     exported = shown(capsys, "export", str(path))
@@ -115,7 +115,7 @@ def test_what_was_exported_comes_back_the_same(
 
 
 def test_journal_of_a_running_node_is_not_imported_into(
-    journal: Writer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    journal: Journal, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(tmp_path / "orders.db")
     given(shown(capsys, "export", path), monkeypatch)
@@ -152,7 +152,7 @@ def test_import_needs_to_know_whose_it_is(
 
 
 def test_what_was_set_aside_is_shown_and_told(
-    journal: Writer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    journal: Journal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "orders.db"
     connection = sqlite3.connect(path)
