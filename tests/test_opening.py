@@ -150,7 +150,6 @@ def test_an_async_node_that_cannot_open_is_refused_at_each_use(runtime_directory
         ("MESHMQ_PORT", "1.5"),
         ("MESHMQ_INTERFACES", "nosuch0"),
         ("MESHMQ_INTERFACES", ","),
-        ("MESHMQ_JOURNAL", "/tmp/journal"),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:

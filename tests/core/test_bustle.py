@@ -50,6 +50,7 @@ def test_jobs_of_one_pusher_come_to_one_worker_in_order() -> None:
                 assert numbers == sorted(numbers), f"seed {seed}: {worker.node.name} {worker.queue}"
 
 
+@pytest.mark.stress
 @pytest.mark.timeout(900)
 def test_one_that_nobody_can_dial_is_one_of_them() -> None:
     count = scale(test=3, stress=50)

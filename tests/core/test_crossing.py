@@ -33,6 +33,7 @@ def test_one_queue_may_have_a_device_and_another_none() -> None:
     hold(SCENARIO, (5_000, 50, [*ONE, "--set", "both=False"]), (6_000, 50, [*TWO, "--set", "thrift=1"]))
 
 
+@pytest.mark.stress
 def test_the_same_seed_is_the_same_run_in_every_process() -> None:
     same_everywhere(SCENARIO, 10, scale(test=1, stress=4), *TWO)
 

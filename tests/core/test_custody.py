@@ -32,6 +32,7 @@ def test_no_job_is_confirmed_before_all_that_is_made_of_it() -> None:
     hold(SCENARIO, (0, count, NODES), (20_000, count, [*NODES, "--set", "batch=4"]))
 
 
+@pytest.mark.stress
 def test_the_same_seed_is_the_same_run_in_every_process() -> None:
     same_everywhere(SCENARIO, 10, scale(test=1, stress=4), *NODES)
 

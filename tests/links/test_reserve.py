@@ -121,7 +121,7 @@ def test_at_the_limit_peers_are_served_and_newcomers_turned_away(crowded: Child,
         with ExitStack() as stack:
             newcomer = opened(stack)
             newcomer.links.send(newcomer.dial([way]), [b"MQ newcomer"])
-            until(lambda: newcomer.log.reaches, newcomer)  # noqa: B023
+            until(lambda: newcomer.log.reaches, newcomer)  # noqa: B023  # it is called before the loop goes on
             crowded.until("heard MQ newcomer")
     print(f"{after - before:.2f} s of processor time at the limit")
     assert after - before < SECONDS

@@ -14,7 +14,6 @@ from meshmq.cli.recipe import find
 from tests.architecture import ROOT
 from tests.network.children import Child
 from tests.network.conftest import Start, start
-from tests.scale import scale
 
 __all__ = ["start"]
 
@@ -50,7 +49,8 @@ def test_recipe_prints_what_it_says(start: Start, runtime_directory: Path, names
         assert "Traceback" not in recipe.stderr, name
 
 
-@pytest.mark.parametrize("names", GROUPS[: scale(1, 3)], ids=" ".join)
+@pytest.mark.stress
+@pytest.mark.parametrize("names", GROUPS, ids=" ".join)
 def test_recipes_run_beside_each_other_from_a_checkout(start: Start, names: list[str]) -> None:
     running = {name: start([sys.executable, "-m", f"meshmq.patterns.{name}"], cwd=ROOT) for name in names}
     for name, recipe in running.items():

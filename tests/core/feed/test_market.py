@@ -50,6 +50,7 @@ def test_large_values_that_are_given_up_under_way_are_told_as_missed() -> None:
     hold_halves(SCENARIO, scale(test=2, stress=20), *tight, first=80_000)
 
 
+@pytest.mark.stress
 @pytest.mark.timeout(scale(test=120, stress=1_800))
 def test_one_that_nobody_can_dial_hears_and_is_heard() -> None:
     hold_both(60_000, scale(test=1, stress=20), "--set", "hidden=4")
