@@ -11,9 +11,9 @@ from meshmq.core.inbox import Inbox
 from meshmq.core.outbox import Outbox
 from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
+from meshmq.testing.books import audit_inbox, audit_outbox
 from meshmq.wire.batches import Batch, Headers, pack_batch, unpack_batch
 from meshmq.wire.frames import Acks, Kind, Verdict, unpack_acks, unpack_grant, unpack_settle
-from tests.core.books import audit_inbox, audit_outbox
 
 ORIGIN = b"O" * 16
 MANY = 1 << 30

@@ -9,7 +9,7 @@ from meshmq.core.relay.transit import Transit
 from meshmq.core.runs import Run
 from meshmq.core.session import Session
 from meshmq.core.stream import WINDOW
-from meshmq.testing import SimulatedNode
+from meshmq.testing.simulated_node import SimulatedNode
 
 
 def runs(outbox: Outbox) -> list[Run]:
