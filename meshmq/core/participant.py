@@ -274,13 +274,17 @@ class Participant(Footing):
         self._deadline = self._next_deadline(now)
 
     def _next_deadline(self, now: float) -> float:
-        moments: list[float | None] = [self.presence.deadline]
-        moments += [session.deadline for session in self.sessions.values()]
-        moments += [inbox.deadline for inbox in self.inboxes.values()]
-        moments += [outbox.deadline for outbox in self.outboxes.values()]
-        moments += [part.deadline for part in self._parts]
-        moments += [outbox.tray.due for outbox in self.outboxes.values() if outbox.tray.room]
-        return min(moment for moment in moments if moment is not None)
+        nearest = self.presence.deadline
+        for moment in (
+            *[session.deadline for session in self.sessions.values()],
+            *[inbox.deadline for inbox in self.inboxes.values()],
+            *[outbox.deadline for outbox in self.outboxes.values()],
+            *[part.deadline for part in self._parts],
+            *[outbox.tray.due for outbox in self.outboxes.values() if outbox.tray.room],
+        ):
+            if moment is not None and moment < nearest:
+                nearest = moment
+        return nearest
 
     def _prune(self) -> None:
         """Forget sessions that are over, or never came about, with peers that are gone."""
