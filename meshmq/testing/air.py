@@ -79,6 +79,9 @@ class Air:
             if not pipe.loses(place):
                 pipe.arrived = place + 1
                 self.sim.enter(node, f"c{number} {what}", hand, number)
+                if subscriber.doubled_until > self.sim.now:
+                    self.sim.counts["doubled"] += 1
+                    self.sim.after(self.delay(), lambda: self.sim.enter(node, f"c{number} {what} again", hand, number))
 
         pipe.last = max(pipe.last, self.sim.now + self.delay())
         self.sim.at(pipe.last, arrive)

@@ -126,6 +126,13 @@ class Ether(Air):
             pipe.arrived = place + 1
             self.sim.counts["arrived"] += 1
             self.sim.enter(other, f"c{number} receives {what}", lambda d, now: d.receive(number, frames, now), number)
+            if wire.doubled_until > self.sim.now:
+                self.sim.after(self.delay(), again)
+
+        def again() -> None:
+            what_again = f"c{number} receives again {what}"
+            self.sim.counts["doubled"] += 1
+            self.sim.enter(other, what_again, lambda d, now: d.receive(number, frames, now), number)
 
         pipe.last = max(pipe.last, self.sim.now + self.delay())
         self.sim.at(pipe.last, arrive)

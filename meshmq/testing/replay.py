@@ -68,7 +68,7 @@ def simulate(
         _converge(sim, faults.until + patience, afterwards)
         scenario.check(sim)
     except Exception as error:
-        trace = "\n".join(sim.trace) if sim is not None else "(before the first event)"
+        trace = "\n".join(sim.trace.lines) if sim is not None else "(before the first event)"
         raise SimulationFailed(
             f"seed {seed} fails: {type(error).__name__}: {error}\n"
             f"the last lines of its trace:\n{trace}\n"
@@ -82,7 +82,8 @@ def _converge(sim: Simulation, limit: float, afterwards: float) -> None:
     finished = False
     while not finished:
         if not sim.run(until=limit, steps=STEPS, stop=lambda: sim.scenario.finished(sim)):
-            raise AssertionError(f"not finished {sim.now - sim.faults.until:.1f} s after the last fault")
+            late, missing = sim.now - sim.faults.until, sim.scenario.missing(sim)
+            raise AssertionError(f"not finished {late:.1f} s after the last fault{missing and ': '}{missing}")
         sim.run(until=sim.now + afterwards, steps=STEPS)
         finished = sim.scenario.finished(sim)
 

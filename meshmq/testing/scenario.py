@@ -51,6 +51,10 @@ class Scenario:
         """Say whether everything asked for has happened."""
         raise NotImplementedError
 
+    def missing(self, sim: Simulation) -> str:
+        """Say what is not finished, for who reads that a run never was."""
+        return ""
+
     def check(self, sim: Simulation) -> None:
         """Raise ``AssertionError`` where the outcome is not what was promised."""
         raise NotImplementedError

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,13 @@ SEEDS = range(scale(test=40, stress=2_000))
 FEW = range(20)
 
 
-def failures(make: type[Stream] | type[Presence], faults: Faults | None = None, **options: object) -> list[int]:
+def failures(
+    make: type[Stream] | type[Presence], faults: Faults | None = None, nodes: int = 5, **options: object
+) -> list[int]:
     failed = []
     for seed in FEW:
         try:
-            simulate(seed, scenario=make(**options), faults=faults)  # type: ignore[arg-type]  # fields by name
+            simulate(seed, scenario=make(**options), faults=faults, nodes=nodes)  # type: ignore[arg-type]  # fields by name
         except SimulationFailed as failure:
             failed.append(failure.seed)
     return failed
@@ -53,10 +56,10 @@ def test_trusting_that_what_was_sent_arrived_fails_under_lies_and_only_there() -
 
 
 def test_trusting_that_ends_are_told_fails_where_they_are_not() -> None:
-    resets = {"until": 20.0, "crashes": 0.0, "half_opens": 0.0, "partitions": 0.0, "stalls": 0.0}
+    resets = Faults(until=20, crashes=0, half_opens=0, partitions=0, stalls=0)
     assert failures(Stream, Faults.none(until=20), kind="no patience") == []
-    assert failures(Stream, Faults(**resets, untold=0.0), kind="no patience") != failures(
-        Stream, Faults(**resets, untold=0.5), kind="no patience"
+    assert failures(Stream, replace(resets, untold=0.0), kind="no patience") != failures(
+        Stream, replace(resets, untold=0.5), kind="no patience"
     )
     assert len(failures(Stream, kind="no patience")) > 5
 
@@ -95,7 +98,7 @@ def test_a_run_that_depends_on_the_order_of_a_set_shows_in_its_hash() -> None:
 
 
 def test_a_failing_seed_says_how_to_see_it_again(capsys: pytest.CaptureFixture[str]) -> None:
-    seed = failures(Stream, kind="trusting")[0]
+    seed = failures(Stream, Faults(resets=2.0), 4, kind="trusting", jobs=30)[0]
     with pytest.raises(SimulationFailed) as caught:
         simulate(seed, scenario=Stream(kind="trusting", jobs=30), nodes=4, faults=Faults(resets=2.0))
     sentence = str(caught.value)
