@@ -84,3 +84,10 @@ JOINERS: Final = {
         "a part of an inbox or outbox, made of others",
     ),
 }
+
+#: What runs in virtual time, where a sleep costs nothing and hides no race.
+VIRTUAL: Final = {
+    "meshmq/testing/trial.py",
+    "tests/testing/test_programs.py",
+    "tests/testing/test_queueing.py",
+}

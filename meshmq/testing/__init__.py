@@ -14,10 +14,12 @@ from meshmq.testing.memory import MemoryNetwork
 from meshmq.testing.memory_links import MemoryLinks
 from meshmq.testing.mesh import Mesh
 from meshmq.testing.network import Network, open_links
+from meshmq.testing.programs import Programs
 from meshmq.testing.replay import Report, SimulationFailed, simulate
 from meshmq.testing.scenario import Scenario
 from meshmq.testing.simulated_node import SimulatedNode
 from meshmq.testing.simulation import Simulation
+from meshmq.testing.trial import Trial
 from meshmq.whereabouts import Place
 
 __all__ = [
@@ -29,11 +31,13 @@ __all__ = [
     "Mesh",
     "Network",
     "Place",
+    "Programs",
     "Report",
     "Scenario",
     "SimulatedNode",
     "Simulation",
     "SimulationFailed",
+    "Trial",
     "open_links",
     "simulate",
 ]

@@ -1,0 +1,123 @@
+"""The scenario of ``make simulate``: a little of everything that users do, so short that thousands of seeds are run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import ClassVar, Final
+
+from meshmq.errors import MeshError
+from meshmq.faces.aio import AsyncNode
+from meshmq.settings import Settings
+from meshmq.testing.programs import Programs
+from meshmq.testing.simulated_node import SimulatedNode
+from meshmq.testing.simulation import Simulation
+from meshmq.wire.card import Forwards
+
+PUSHERS: Final = 2
+QUEUE, SERVICE, TOPIC = "jobs", "double", "ticks"
+
+
+class Refused(Exception):
+    """A job that a worker fails at, to try it again."""
+
+
+@dataclass
+class Trial(Programs):
+    """Two nodes push ``jobs`` and make ``calls``, the others work; in some seeds the last one is a device.
+
+    Of the workers' jobs a share of ``failures`` is refused, a share of ``leaves`` is left in the middle, and most
+    are quick; in some seeds one handler never returns, and its node is killed and started again, as by a supervisor.
+    """
+
+    settings: ClassVar[Settings] = Settings(outbox_jobs=60)
+    forwards: ClassVar[Forwards] = Forwards(queues=(QUEUE,), services=(SERVICE,))
+    jobs: int = 300
+    thrift: int = 16
+    calls: int = 12
+    seconds: float = 3.5
+    failures: float = 0.02
+    leaves: float = 0.01
+    begun: Counter[int] = field(default_factory=Counter)
+    finished_jobs: Counter[int] = field(default_factory=Counter)
+    #: How calls ended; each ends once.
+    ended: Counter[str] = field(default_factory=Counter)
+    #: The job whose handler never returns, until it did not.
+    stuck: int = -1
+
+    def start(self, sim: Simulation) -> None:
+        super().start(sim)
+        if sim.random.random() < 0.2:
+            self.stuck = sim.random.randrange(self.jobs)
+
+    async def main(self, node: AsyncNode, index: int) -> None:
+        random = Random(f"{self.sim.seed}/{node.id}")
+        if index < PUSHERS:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._push(node, index, random))
+                tasks.create_task(self._call(node, random))
+        else:
+            node.reply(SERVICE)(partial(self._double, random))
+            await self._work(node, random)
+
+    async def _push(self, node: AsyncNode, index: int, random: Random) -> None:
+        numbers = list(range(index, self.jobs, PUSHERS))
+        while numbers:
+            burst = random.choice((1, 25, 50))
+            for number in numbers[:burst]:
+                await node.push(QUEUE, number)
+            del numbers[:burst]
+            await asyncio.sleep(random.expovariate(1) * burst * PUSHERS * self.seconds / self.jobs)
+
+    async def _call(self, node: AsyncNode, random: Random) -> None:
+        for number in range(self.calls // PUSHERS):
+            await asyncio.sleep(random.expovariate(1) * self.seconds * PUSHERS / self.calls)
+            try:
+                answer = await node.request(SERVICE, number, timeout=random.choice((0.1, 1, 5)))
+                assert answer == 2 * number
+                self.ended["answered"] += 1
+            except MeshError as error:
+                self.ended[type(error).__name__] += 1
+
+    async def _double(self, random: Random, number: int) -> int:
+        await asyncio.sleep(random.expovariate(1) * 0.02)
+        return 2 * number
+
+    async def _work(self, node: AsyncNode, random: Random) -> None:
+        jobs = node.pull(QUEUE)
+        while True:
+            async for message in jobs:
+                number = message.data
+                self.begun[number] += 1
+                if number == self.stuck:
+                    self.stuck = -1
+                    self.sim.after(2.0, partial(self._kill, node))
+                    await asyncio.Event().wait()
+                if (kind := random.random()) < 0.05:
+                    await asyncio.sleep(random.expovariate(1) * (0.5 if kind < 0.015 else 0.01))
+                deed = random.random()
+                if deed < self.failures:
+                    message.nack()
+                elif deed < self.failures + self.leaves:
+                    break
+                else:
+                    self.finished_jobs[number] += 1
+
+    def _kill(self, node: AsyncNode) -> None:
+        for one in self.sim.nodes:
+            if self.incarnations[one.name] is node and one.state != "dead":
+                self.sim.crash(one)
+                self.sim.after(0.1, partial(self._start_again, one))
+
+    def _start_again(self, node: SimulatedNode) -> None:
+        self.sim.restart(node, same_address=True)
+
+    def may_crash(self, sim: Simulation, node: SimulatedNode) -> bool:
+        """Let workers and devices die: what is not durable dies with its pusher."""
+        return node.index >= PUSHERS
+
+    def done(self) -> bool:
+        return len(self.finished_jobs) == self.jobs and self.ended.total() == self.calls

@@ -1,0 +1,141 @@
+"""A witness who was there: what became of every job, whatever the nodes that had it say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from meshmq.consumer import Consumer
+from meshmq.core.exchange import QUEUE_SHIFT
+from meshmq.core.hands import Hand
+from meshmq.core.outbox import Outbox
+from meshmq.core.participant import Participant
+from meshmq.core.runs import Run
+from meshmq.delivery import HandDelivery
+from meshmq.message import Message
+from meshmq.wire.frames import Verdict
+
+
+@dataclass(slots=True)
+class Seen:
+    """How often one job was executed without being flagged as a repeat, and flagged; and how often that ended well."""
+
+    unflagged: int = 0
+    flagged: int = 0
+    finished: int = 0
+
+
+class Witness:
+    """Sees every execution of a run, and when a pusher forgets a job; outlives all nodes."""
+
+    def __init__(self) -> None:
+        #: By origin and number, as they are on the wire.
+        self.jobs: dict[tuple[bytes, int], Seen] = {}
+        #: How many jobs their pushers have forgotten, because they were acked.
+        self.acked = 0
+
+    def __repr__(self) -> str:
+        return f"<Witness of {len(self.jobs)} jobs>"
+
+    def begins(self, message: Message) -> None:
+        """See a worker begin with a job.
+
+        Raises:
+            AssertionError: it is the second time that nobody says so.
+        """
+        seen = self.jobs.setdefault(message._delivery.identity(message._index), Seen())
+        if message.redelivered:
+            seen.flagged += 1
+        else:
+            seen.unflagged += 1
+            assert seen.unflagged == 1, f"{message!r} is executed twice without a flag"
+
+    def finishes(self, hand: Hand, index: int) -> None:
+        """See a worker be done with a job."""
+        self.jobs.setdefault((hand.batch.origin, hand.batch.first + index), Seen()).finished += 1
+
+    def forgotten(self, outbox: Outbox, runs: Iterable[Run]) -> None:
+        """See a pusher forget jobs.
+
+        Raises:
+            AssertionError: nobody has done one of them.
+        """
+        ids = outbox._outputs._ids
+        for run in runs:
+            for number in range(run.first, run.last + 1):
+                seen = self.jobs.get(ids.get(number, (outbox.origin, number)))
+                assert seen is not None, f"job {number} of {outbox.queue!r} is acked, and nobody ever had it"
+                assert seen.finished, f"job {number} of {outbox.queue!r} is acked, and was not done"
+                self.acked += 1
+
+
+class WatchedOutbox(Outbox):
+    """An outbox that is seen when it forgets."""
+
+    witness: Witness
+
+    def _done(self, runs: Iterable[Run], now: float) -> None:
+        done = list(runs)
+        self.witness.forgotten(self, done)
+        super()._done(done, now)
+
+
+class WatchedParticipant(Participant):
+    """A participant whose outboxes are watched."""
+
+    witness: Witness
+
+    def _open_outbox(self, queue: str) -> Outbox:
+        base = (len(self.outboxes) << QUEUE_SHIFT) + 1
+        outbox = self.outboxes[queue] = WatchedOutbox(queue, self._origin, base, self.settings, self.random)
+        outbox.witness = self.witness
+        return outbox
+
+
+class WatchedConsumer(Consumer):
+    """A consumer who is seen when it begins with a job, and when it is done."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        assert isinstance(self.participant, WatchedParticipant)
+        self.witness = self.participant.witness
+        self._held: list[Message] = []
+
+    def _message(self, value: object, delivery: HandDelivery, index: int) -> Message:
+        message = super()._message(value, delivery, index)
+        self._held.append(message)
+        self.witness.begins(message)
+        return message
+
+    def next_nowait(self) -> Message:
+        """Be done with the message before, and begin with the next."""
+        self._finish()
+        return super().next_nowait()
+
+    def advance(self) -> tuple[HandDelivery, int]:
+        """Be done with what is in hand, and take the next."""
+        self._finish()
+        return super().advance()
+
+    def settle(self) -> None:
+        """Be done with what is in hand."""
+        self._finish()
+        super().settle()
+
+    def _finish(self) -> None:
+        held, self._held = self._held, []
+        for message in held:
+            hand = self._hand(message)
+            if not self.left and message._index not in hand.said and message._index not in hand.kept:
+                self.witness.finishes(hand, message._index)
+
+    def tell(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
+        """Take an ack or nack by word."""
+        if verdict is None:
+            self.witness.finishes(hand, index)
+        super().tell(hand, index, verdict, delay)
+
+    def _hand(self, message: Message) -> Hand:
+        assert isinstance(message._delivery, HandDelivery)
+        return message._delivery.hand
