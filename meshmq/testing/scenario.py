@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from meshmq.links.base import Decider
+from meshmq.testing.faults import Faults
 
 if TYPE_CHECKING:
     from meshmq.testing.simulated_node import SimulatedNode
@@ -21,6 +22,9 @@ class Scenario:
     A scenario that is a dataclass with defaults can be replayed from the command line with its
     fields. Whatever it raises, and whatever a decider raises, fails the run with its seed.
     """
+
+    #: What befalls it where nothing else is said.
+    faults: ClassVar[Faults] = Faults()
 
     def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
         """Return a new participant for ``node``, which is a new incarnation at its place.

@@ -33,6 +33,8 @@ class SimulatedNode:
         self.state: Literal["up", "stalled", "dead"] = "up"
         self.power_cut = False
         self.stalls = 0
+        #: Whether anything ever came twice; then a peer that is honest may seem not to be.
+        self.doubled = False
         #: When it last went on, or its clock jumped: what is late then is so through no fault of its own.
         self.disturbed_at = -1e9
         self.decider: Decider

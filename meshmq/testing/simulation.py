@@ -24,6 +24,8 @@ from meshmq.testing.simulated_node import SimulatedNode
 from meshmq.testing.storm import Storm
 from meshmq.testing.trace import Trace
 
+#: Of what a run counts this is no fault.
+TRAFFIC: Final = ("sent", "arrived", "lost", "doubled")
 #: So many ticks in a row that leave the deadline in the past are a node that spins.
 SPINS: Final = 1000
 
@@ -41,17 +43,18 @@ class Simulation:
         nodes: int = 5,
         faults: Faults | None = None,
         listener: Callable[[str], object] | None = None,
+        traced: bool = True,
     ) -> None:
         self.seed = seed
         self.scenario = scenario
-        self.faults = faults if faults is not None else Faults()
+        self.faults = faults if faults is not None else scenario.faults
         self.now = 0.0
         self.healed = False
         #: What the scenario draws from; apart from the faults, so that one does not move the other.
         self.random = random.Random(f"{seed}/scenario")
         self.lies = random.Random(f"{seed}/lies")
         self.counts: Counter[str] = Counter()
-        self.trace = Trace(listener)
+        self.trace = Trace(listener, kept=traced)
         self.events = 0
         self.ether = Ether(self)
         self.storm = Storm(self)
@@ -86,7 +89,8 @@ class Simulation:
 
     def note(self, line: str) -> None:
         """Write a line into the trace, which decides the run's hash."""
-        self.trace.write(f"{self.now:11.6f} {line}")
+        if self.trace.kept:
+            self.trace.write(f"{self.now:11.6f} {line}")
 
     def fault(self, kind: str, what: str) -> None:
         """Count a fault and write it into the trace."""

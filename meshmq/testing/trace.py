@@ -12,10 +12,13 @@ HASHED_AT_ONCE: Final = 256
 
 
 class Trace:
-    """Keeps the last lines, and the hash of all; tells each to a ``listener``, if there is one."""
+    """Keeps the last lines, and the hash of all; tells each to a ``listener``, if there is one.
 
-    def __init__(self, listener: Callable[[str], object] | None = None) -> None:
-        self.listener = listener
+    What is not ``kept`` costs nothing: of thousands of runs only the one that fails is looked at, and run again.
+    """
+
+    def __init__(self, listener: Callable[[str], object] | None = None, *, kept: bool = True) -> None:
+        self.listener, self.kept = listener, kept
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._digest = blake2b(digest_size=16)
         self._unhashed: list[str] = []

@@ -11,18 +11,17 @@ from typing import ClassVar, Final
 
 from meshmq.errors import MeshError
 from meshmq.faces.aio import AsyncNode
+from meshmq.message import Message
 from meshmq.settings import Settings
+from meshmq.testing.books import runs
+from meshmq.testing.faults import Faults
 from meshmq.testing.programs import Programs
 from meshmq.testing.simulated_node import SimulatedNode
-from meshmq.testing.simulation import Simulation
+from meshmq.testing.simulation import TRAFFIC, Simulation
 from meshmq.wire.card import Forwards
 
 PUSHERS: Final = 2
 QUEUE, SERVICE, TOPIC = "jobs", "double", "ticks"
-
-
-class Refused(Exception):
-    """A job that a worker fails at, to try it again."""
 
 
 @dataclass
@@ -33,6 +32,7 @@ class Trial(Programs):
     are quick; in some seeds one handler never returns, and its node is killed and started again, as by a supervisor.
     """
 
+    faults: ClassVar[Faults] = Faults.few(3)
     settings: ClassVar[Settings] = Settings(outbox_jobs=60)
     forwards: ClassVar[Forwards] = Forwards(queues=(QUEUE,), services=(SERVICE,))
     jobs: int = 300
@@ -45,12 +45,13 @@ class Trial(Programs):
     finished_jobs: Counter[int] = field(default_factory=Counter)
     #: How calls ended; each ends once.
     ended: Counter[str] = field(default_factory=Counter)
-    #: The job whose handler never returns, until it did not.
+    #: The job whose handler never returns, and the one that was in hand when such a node was killed in quiet times.
     stuck: int = -1
+    blamed: int = -1
 
     def start(self, sim: Simulation) -> None:
         super().start(sim)
-        if sim.random.random() < 0.2:
+        if sim.random.random() < 0.3:
             self.stuck = sim.random.randrange(self.jobs)
 
     async def main(self, node: AsyncNode, index: int) -> None:
@@ -87,14 +88,16 @@ class Trial(Programs):
         return 2 * number
 
     async def _work(self, node: AsyncNode, random: Random) -> None:
-        jobs = node.pull(QUEUE)
+        jobs = node.pull(QUEUE, prefetch=random.choice((None, None, 8)))
         while True:
             async for message in jobs:
                 number = message.data
                 self.begun[number] += 1
+                if number == self.blamed:
+                    self._is_blamed(message)
                 if number == self.stuck:
                     self.stuck = -1
-                    self.sim.after(2.0, partial(self._kill, node))
+                    self.sim.after(1.0, partial(self._kill, node, number))
                     await asyncio.Event().wait()
                 if (kind := random.random()) < 0.05:
                     await asyncio.sleep(random.expovariate(1) * (0.5 if kind < 0.015 else 0.01))
@@ -106,9 +109,18 @@ class Trial(Programs):
                 else:
                     self.finished_jobs[number] += 1
 
-    def _kill(self, node: AsyncNode) -> None:
+    def _is_blamed(self, message: Message) -> None:
+        """See that the job with which a worker died is suspected of it: it stood in hand for long enough to be told."""
+        number = message._delivery.identity(message._index)[1]
+        outbox = self.nodes()[message.data % PUSHERS].participant.outboxes[QUEUE]
+        failures = [run.failures for run in runs(outbox) if run.first <= number <= run.last]
+        assert failures != [0], f"a worker died with {message!r} in hand for a second, and nobody blames it"
+
+    def _kill(self, node: AsyncNode, number: int) -> None:
         for one in self.sim.nodes:
             if self.incarnations[one.name] is node and one.state != "dead":
+                if not set(self.sim.counts) - set(TRAFFIC):
+                    self.blamed = number
                 self.sim.crash(one)
                 self.sim.after(0.1, partial(self._start_again, one))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from meshmq.testing import Faults, SimulationFailed, simulate
-from meshmq.testing.replay import main
+from meshmq.testing.command_line import main
 from tests.scale import scale
 from tests.testing.streams import Stream, UnorderedStream
 from tests.testing.watchers import Presence
