@@ -60,6 +60,7 @@ def simulate(
     """
     faults = faults if faults is not None else scenario.faults
     sim: Simulation | None = None
+    again = command(seed, scenario, nodes, faults)  # before the run changes anything
     try:
         sim = Simulation(seed, scenario, nodes=nodes, faults=faults, listener=listener, traced=traced)
         sim.run(until=faults.until, steps=STEPS)
@@ -70,7 +71,7 @@ def simulate(
         raise SimulationFailed(
             f"seed {seed} fails: {type(error).__name__}: {error}\n"
             f"the last lines of its trace:\n{trace}\n"
-            f"replay it with: {command(seed, scenario, nodes, faults)}",
+            f"replay it with: {again}",
             seed,
         ) from error
     return Report(seed, sim.now, sim.events, sim.trace_hash, dict(sim.counts))

@@ -46,8 +46,8 @@ class Trial(Programs):
     #: How calls ended; each ends once.
     ended: Counter[str] = field(default_factory=Counter)
     #: The job whose handler never returns, and the one that was in hand when such a node was killed in quiet times.
-    stuck: int = -1
-    blamed: int = -1
+    stuck: int = field(default=-1, init=False)
+    blamed: int = field(default=-1, init=False)
 
     def start(self, sim: Simulation) -> None:
         super().start(sim)

@@ -33,6 +33,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._ready: deque[asyncio.Handle] = deque()
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._ties = count()
+        # asyncio holds tasks weakly: one that waits for ever would be cleared away at a moment that no seed decides.
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._planned = self._turning = False
         self._timer_at: float | None = None
         #: The first error that no task has taken.
@@ -142,7 +144,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         context: Context | None = None,
     ) -> asyncio.Task[ResultT]:
         """Return a task of this loop."""
-        return asyncio.Task(coro, loop=self, name=name, context=context)
+        task = asyncio.Task(coro, loop=self, name=name, context=context)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def run_in_executor(  # type: ignore[override]  # done at once, so that it need not be awaited
         self, executor: Any, func: Callable[..., ResultT], *args: Any

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -239,6 +240,39 @@ def test_a_worker_that_stands_still_forever_does_no_harm_once_it_is_killed() -> 
     scenario = Stuck()
     simulate(1, scenario=scenario, faults=STILL)
     assert sum(seen.flagged for seen in scenario.witness.jobs.values()) == 1
+
+
+def test_what_waits_for_ever_is_not_cleared_away() -> None:
+    scenario = Waiting()
+    simulate(1, scenario=scenario, nodes=2, faults=STILL)
+    assert scenario.ended == []
+    assert scenario.nodes()[1].stats()["queues"]["jobs"]["pull"]["returned"] == 0
+
+
+@dataclass
+class Waiting(Programs):
+    """Node 1 takes a job and never says what became of it, in a task that nobody holds."""
+
+    ended: list[str] = field(default_factory=list)
+
+    async def main(self, node: AsyncNode, index: int) -> None:
+        if index == 0:
+            await node.push("jobs", 1)
+            await asyncio.sleep(2)
+            gc.collect()
+            await asyncio.sleep(0.5)
+        else:
+            asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.hold(node)))
+
+    async def hold(self, node: AsyncNode) -> None:
+        try:
+            async for _ in node.pull("jobs"):
+                await asyncio.Event().wait()
+        finally:
+            self.ended.append("cleared away")
+
+    def finished(self, sim: Simulation) -> bool:
+        return True
 
 
 def test_the_witness_sees_an_ack_of_what_was_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
