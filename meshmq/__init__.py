@@ -25,11 +25,13 @@ from meshmq.errors import (
     EncodeError,
     ForkedError,
     InUseError,
+    JournalError,
     LinkError,
     MeshError,
     MessageTooLarge,
     NameInvalid,
     NoPeersError,
+    NotUnique,
     Overflowed,
     PeerLost,
     ProtocolError,
@@ -38,15 +40,20 @@ from meshmq.errors import (
     TimedOut,
     Undelivered,
 )
-from meshmq.faces.aio import AsyncNode, AsyncQueue
+from meshmq.faces.aio import AsyncNode
 from meshmq.faces.aio_calling import AsyncService, AsyncStream
 from meshmq.faces.aio_publishing import AsyncSubscription, AsyncTopic
+from meshmq.faces.aio_pushing import AsyncReceipt
+from meshmq.faces.aio_queues import AsyncQueue
 from meshmq.faces.aio_receiving import AsyncReceiver
-from meshmq.faces.blocking import Node, Queue
+from meshmq.faces.blocking import Node
 from meshmq.faces.calling import Service, Stream
 from meshmq.faces.publishing import Subscription, Topic
+from meshmq.faces.pushing import Receipt
+from meshmq.faces.queues import Queue
 from meshmq.faces.receiving import Receiver
 from meshmq.history import History
+from meshmq.letters import DeadLetter, DeadLetters
 from meshmq.message import AsyncMessage, Message
 from meshmq.pipeline import Pipeline
 from meshmq.request import Request
@@ -61,6 +68,7 @@ __all__ = [
     "AsyncMessage",
     "AsyncNode",
     "AsyncQueue",
+    "AsyncReceipt",
     "AsyncReceiver",
     "AsyncService",
     "AsyncStream",
@@ -68,12 +76,15 @@ __all__ = [
     "AsyncTopic",
     "ClosedError",
     "ConfigError",
+    "DeadLetter",
+    "DeadLetters",
     "DecodeError",
     "EncodeError",
     "Event",
     "ForkedError",
     "History",
     "InUseError",
+    "JournalError",
     "LinkError",
     "MeshError",
     "Message",
@@ -81,12 +92,14 @@ __all__ = [
     "NameInvalid",
     "NoPeersError",
     "Node",
+    "NotUnique",
     "Overflowed",
     "PeerLost",
     "PeerView",
     "Pipeline",
     "ProtocolError",
     "Queue",
+    "Receipt",
     "Receiver",
     "RemoteError",
     "Request",

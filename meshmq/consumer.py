@@ -16,7 +16,7 @@ from meshmq.errors import ClosedError, DecodeError
 from meshmq.links.engine import Engine
 from meshmq.message import Message, Outlet
 from meshmq.reading import UNREADABLE, read_values
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 
 _logger: Final = logging.getLogger("meshmq.jobs")
 
@@ -193,12 +193,16 @@ class Consumer:
         self._delivery = self.quick = None
         self.participant.leave(queue, self, self.engine.now())
 
-    def tell(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
+    def tell(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None, reason: str) -> None:
         """Have the pusher told of an explicit ack or nack, in the next step."""
-        self.engine.post(partial(self._say, hand, index, verdict, delay))
+        self.engine.post(partial(self._say, hand, index, verdict, delay, reason))
 
-    def _say(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
-        self.participant.judge(self.queue, hand, index, verdict, delay, self.engine.now())
+    def _say(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None, reason: str) -> None:
+        self.participant.judge(self.queue, hand, index, verdict, delay, self.engine.now(), reason)
+
+    def renew(self, hand: Hand) -> None:
+        """Have the lease on a hand renewed, in the next step."""
+        self.engine.post(lambda: self.participant.extend(hand, self.engine.now()))
 
     def _decode(self, delivery: HandDelivery) -> list[object]:
         """Decode a whole hand at once: it holds about 5 ms of work."""
@@ -215,5 +219,5 @@ class Consumer:
         with self.engine.gate:
             if hand.holds(hand.batch.origin, hand.batch.first + index) and not self.engine.closed:
                 hand.said[index] = Verdict.UNREADABLE
-                self._say(hand, index, Verdict.UNREADABLE, None)
+                self._say(hand, index, Verdict.UNREADABLE, None, f"a worker cannot decode it: {error}")
                 self.engine.flush()

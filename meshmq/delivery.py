@@ -13,7 +13,7 @@ from meshmq.core.participant import Participant
 from meshmq.errors import ConfigError
 from meshmq.links.engine import Engine
 from meshmq.message import Message, Outlet
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 
 QUEUE_MASK: Final = (1 << QUEUE_SHIFT) - 1
 
@@ -25,8 +25,11 @@ class Teller(Protocol):
     participant: Participant
     outlet: Outlet
 
-    def tell(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
+    def tell(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None, reason: str) -> None:
         """Have the pusher told of an explicit ack or nack, in the next step."""
+
+    def renew(self, hand: Hand) -> None:
+        """Have the lease on a hand renewed, in the next step."""
 
 
 class HandDelivery:
@@ -84,7 +87,7 @@ class HandDelivery:
             headers.pop(SEQ_HEADER, None)
         return headers
 
-    def say(self, index: int, *, acked: bool, delay: float | None = None) -> None:
+    def say(self, index: int, *, acked: bool, delay: float | None = None, reason: str = "") -> None:
         """Take an ack or nack; a second one is ignored."""
         check_delay(delay)
         hand = self.hand
@@ -93,7 +96,11 @@ class HandDelivery:
         # Noted at once, so that asking for the next message cannot ack it first; told in the next step.
         verdict = None if acked else Verdict.REFUSED
         hand.said[index] = verdict
-        self._consumer.tell(hand, index, verdict, delay)
+        self._consumer.tell(hand, index, verdict, delay, reason)
+
+    def extend(self) -> None:
+        """Renew the lease on the hand, which holds one job where there is a lease."""
+        self._consumer.renew(self.hand)
 
     def keep(self, index: int) -> None:
         """Have the job confirmed by word alone.

@@ -1,4 +1,5 @@
-"""What every node answers, whatever its program serves: ``meshmq.stats``, ``meshmq.topics``, ``meshmq.drain``.
+"""What every node answers, whatever its program serves: ``meshmq.stats``, ``meshmq.topics``, ``meshmq.drain``,
+``meshmq.dead``.
 
 They stand on no card: ask them with ``to=``. A thread answers, outside the gate, which is there only
 while somebody asks: of the nodes of a large mesh most are never asked.
@@ -24,6 +25,7 @@ from meshmq.request import Request
 STATS: Final = f"{RESERVED}stats"
 TOPICS: Final = f"{RESERVED}topics"
 DRAIN: Final = f"{RESERVED}drain"
+DEAD: Final = f"{RESERVED}dead"
 _logger: Final = logging.getLogger("meshmq.node")
 
 

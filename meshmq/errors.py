@@ -9,6 +9,7 @@
     │   └── MessageTooLarge           data over the limit on one message
     ├── TimedOut (TimeoutError)       the time given to a call is over
     ├── NoPeersError                  nobody is there to take what was offered, or to serve what was asked
+    ├── NotUnique                     a job with an id that was given before
     ├── AmbiguousPeer                 several nodes bear the name that was to mean one
     ├── PeerLost                      the server of a request is gone; says whether it may have run
     ├── RequestRefused                a server has no room for a request, and has not run it
@@ -18,6 +19,7 @@
     ├── Overflowed                    a subscription that was to be cut off when it had no more room
     ├── InUseError                    a receiver that is already used in another way
     ├── LinkError (OSError)           an address or directory that cannot be opened
+    ├── JournalError                  a journal that cannot be opened, or cannot keep what it is given
     ├── Undelivered                   leaving with jobs that nobody has confirmed
     ├── DecodeError (ValueError)      bytes that are not ours (remote blame; counted, never raised into a loop)
     │   └── ProtocolError             frames that break the protocol (remote blame)
@@ -71,6 +73,20 @@ class TimedOut(MeshError, TimeoutError):
 
 class NoPeersError(MeshError):
     """Nobody has taken from a full queue for ``settings.patience`` seconds, or serves a name within the time given."""
+
+
+class NotUnique(MeshError):
+    """A job with the id given as ``unique=`` was pushed before; nothing was pushed. ``left`` is seconds."""
+
+    def __init__(self, unique: str, queue: str, left: float) -> None:
+        super().__init__(
+            f"a job {unique!r} was pushed to {queue!r} before: it is not pushed again for {left:,.1f} s "
+            "(unique_window= of the queue)"
+        )
+        self.unique, self.queue, self.left = unique, queue, left
+
+    def __reduce__(self) -> tuple[type[NotUnique], tuple[str, str, float]]:
+        return type(self), (self.unique, self.queue, self.left)
 
 
 class AmbiguousPeer(MeshError):
@@ -149,6 +165,21 @@ class InUseError(MeshError):
 
 class LinkError(MeshError, OSError):
     """An address or a directory cannot be opened."""
+
+
+class JournalError(MeshError):
+    """A journal cannot be opened, or cannot keep what it was given.
+
+    ``reason`` is a word: ``locked``, ``full``, ``failed`` (the disk), ``damaged``, ``read-only``, ``version``,
+    ``name`` (it is another node's), ``unusable`` (what it was given) or ``withdrawn`` (a staged row that is gone).
+    """
+
+    def __init__(self, sentence: str, reason: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[JournalError], tuple[str, str]]:
+        return type(self), (str(self), self.reason)
 
 
 class Undelivered(MeshError):

@@ -4,24 +4,66 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import Final, TypedDict
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, TypedDict
 
 from meshmq.errors import ConfigError
 from meshmq.settings import SPAN_LIMIT
 
 #: 0 is ordinary, the highest goes first.
 PRIORITIES: Final = 10
+#: The most bytes of a key, or of an id of the user's.
+TEXT_LIMIT: Final = 1_000
 
 
-class FateOptions(TypedDict, total=False):
-    """The options of a push that decide about its job; those of ``Fate``, by the same names."""
+#: For how long an id given as ``unique=`` is taken, where nothing else is said.
+UNIQUE_WINDOW: Final = 3_600.0
+
+
+class QueueOptions(TypedDict, total=False):
+    """What a queue's handle says of all jobs that are pushed by it, and a push of its own job."""
 
     durable: bool
+    """Whether it survives its pusher's own end, in the node's journal."""
+
     max_attempts: int | None
+    """After so many failures it is a dead letter (default: it is tried for ever)."""
+
     backoff: float | tuple[float, float] | None
+    """The first pause after a failure in seconds, or the first and the longest (default: as the settings say)."""
+
     lease: float | None
+    """Who has begun it, and neither finishes nor extends in so many seconds, loses it (default: no lease)."""
+
     ttl: float | None
+    """Nobody begins it later than so many seconds after it was pushed (default: it never expires)."""
+
     priority: int
+    """From 0 to 9; of what waits the highest goes first (default: 0)."""
+
+    unique_window: float
+    """For how many seconds an id given as ``unique=`` is taken (default: 3,600)."""
+
+
+class JobOptions(QueueOptions, total=False):
+    """What a push says of its job alone, too."""
+
+    delay: float
+    """Nobody begins it before so many seconds are over."""
+
+    at: float | datetime
+    """Nobody begins it earlier, by this node's wall clock: seconds since 1970, or a ``datetime`` with a zone."""
+
+    key: str | None
+    """Jobs of one key are done one after the other, in order, by one worker as long as it is there."""
+
+    within: Any
+    """A connection to the SQLite file that is the node's journal: the job is pushed when its transaction is committed,
+    and only then. ``push`` returns at once; the job is durable."""
+
+    unique: str | None
+    """An id of your own: a job with the same is refused (``NotUnique``) within ``unique_window`` seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +144,37 @@ def check_wait(name: str, value: object) -> float:
 
 
 def check_moment(value: object) -> float:
-    """Return a moment by the wall clock (seconds since 1970).
+    """Return a moment by the wall clock, in seconds since 1970.
 
     Raises:
         ConfigError: it is none.
     """
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.timestamp()
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ConfigError(f"at={value!r}: it is a moment, in seconds since 1970, or a datetime with its zone")
     return float(value)
+
+
+def check_text(name: str, value: object) -> str:
+    """Return a key or an id of the user's.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not isinstance(value, str) or not 0 < len(value.encode("utf-8", "replace")) <= TEXT_LIMIT:
+        raise ConfigError(f"{name}={value!r}: it is a text of 1 to {TEXT_LIMIT} bytes")
+    try:
+        return str.__str__(value).encode().decode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{name}={value!r}: it holds half a surrogate pair, which UTF-8 cannot") from error
+
+
+@lru_cache(1_000)
+def fate_of(options: frozenset[tuple[str, object]]) -> Fate:
+    """Return the fate that options say, by name and value; equal ones are one object, so that their jobs are one run.
+
+    Raises:
+        ConfigError: one cannot be used.
+    """
+    return Fate(**dict(options)) if options else ORDINARY  # type: ignore[arg-type]  # it checks what it is given

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from meshmq.blame import kind_of, text_of
 from meshmq.errors import ConfigError
 from meshmq.names import counted
 from meshmq.supply import ItemT, Supply, Taker
@@ -203,22 +204,6 @@ def _me() -> object:
 def failure_of(error: BaseException) -> tuple[str, str, str]:
     """Return what is told of an exception: its kind, its text and its stack; never raises."""
     return kind_of(error), text_of(error), stack_of(error)
-
-
-def kind_of(error: BaseException) -> str:
-    """Return the name of an exception's class; never raises."""
-    try:
-        return str(type(error).__name__)
-    except BaseException:  # a metaclass of the program's
-        return "Exception"
-
-
-def text_of(error: BaseException) -> str:
-    """Return what an exception says; never raises."""
-    try:
-        return str(error)
-    except BaseException as failure:
-        return f"(its text cannot be made: {kind_of(failure)})"
 
 
 def stack_of(error: BaseException) -> str:

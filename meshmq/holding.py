@@ -8,7 +8,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from meshmq.core.participant import Participant
-from meshmq.errands import DRAIN, STATS, TOPICS, Errand
+from meshmq.errands import DEAD, DRAIN, STATS, TOPICS, Errand
 from meshmq.errors import ClosedError, ConfigError
 from meshmq.handling import Crew
 from meshmq.incarnation import Closable, Incarnation
@@ -89,6 +89,7 @@ class Holder(Incarnation):
                 (STATS, self._tell_statistics),
                 (TOPICS, self._tell_topics),
                 (DRAIN, self._drain_from_afar),
+                (DEAD, self._tell_dead),
             ):
                 Errand(self._codec, service, function).open(engine, participant)
             engine.flush()
@@ -159,6 +160,10 @@ class Holder(Incarnation):
         request.reply("draining")  # before: it may be all that the node still waits for
         _logger.info("node %r drains: %s asked for it", self.name, request.sender)
         self._end_receivers()
+
+    def _tell_dead(self, request: Request) -> None:
+        """Say which dead letters are here, or do with them what is asked."""
+        raise NotImplementedError
 
     def _tell_statistics(self, request: Request) -> None:
         """Answer with ``node.stats()``."""

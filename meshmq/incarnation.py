@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from random import Random, SystemRandom
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from meshmq.codecs.base import Codec
 from meshmq.codecs.msgpack import MsgpackCodec
@@ -24,11 +24,15 @@ from meshmq.history import History
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import install_signals, release_signals
 from meshmq.names import NodeId, check_name, counted
+from meshmq.recording import Recorder
 from meshmq.settings import Settings
 from meshmq.supply import Supply, Taker
 from meshmq.watchdog import Watchdog
 from meshmq.whereabouts import Place, Whereabouts, program, variable
 from meshmq.wire.card import Forwards
+
+#: Seconds that closing gives the disk for what is left to write.
+JOURNAL_CLOSES: Final = 10.0
 
 
 class Closable(Protocol):
@@ -66,8 +70,14 @@ class Incarnation:
         if settings is not None and not isinstance(settings, Settings):
             raise ConfigError(f"settings= is a meshmq.Settings(...), not a {type(settings).__name__}")
         self.settings: Settings = settings or Settings()
-        if journal is not None or os.environ.get("MESHMQ_JOURNAL", "").strip():
-            raise ConfigError("a journal is not there yet: leave journal= and MESHMQ_JOURNAL out")
+        #: Where the journal is, and once the node is open what keeps it.
+        self._journal = _journal_path(journal) if journal is not None else variable("MESHMQ_JOURNAL", _journal_path)
+        self._recorder: Recorder | None = None
+        if self._journal is not None and name is None and not variable("MESHMQ_NAME", _node_name):
+            raise ConfigError(
+                "a journal is for a node with a name: give it one, Node(NAME, journal=FILE), or MESHMQ_NAME, and the "
+                "same when it comes again"
+            )
         self._whereabouts = Whereabouts.read(secret, insecure, peers, port)
         self._codec: Codec = MsgpackCodec(limit=self.settings.message_bytes)
         self._id = NodeId(secrets.token_bytes(16))
@@ -163,7 +173,20 @@ class Incarnation:
         if self._engine is None:
             self._id = NodeId(secrets.token_bytes(16))
 
+    def _open_journal(self) -> None:
+        """Open the journal and read it; waits for the disk."""
+        if self._journal is not None and self._recorder is None:
+            self._recorder = Recorder(self._journal, self.name, self.settings)
+
+    def _close_journal(self, timeout: float = JOURNAL_CLOSES) -> None:
+        """Have written what is left; waits for the disk."""
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            recorder.close(timeout)
+
     def _open_all(self, undo: ExitStack) -> None:
+        self._open_journal()
+        undo.callback(self._close_journal, 0.0)
         place = self._open_place()
         undo.callback(place.links.close, 0.0)
         for discovery in place.discoveries:
@@ -181,6 +204,10 @@ class Incarnation:
         )
         engine = Engine(participant, place.links, clock=place.clock, name=self.name)
         undo.callback(engine.close, 0.0)
+        if self._recorder is not None:
+            with engine.gate:
+                self._recorder.open(engine, participant)
+                engine.flush()
         self._take_effect(engine, participant)
         self._dropped_by_links = getattr(place.links, "counts", {})
         participant.each_minute, participant.settle = self._refresh, place.settle
@@ -237,6 +264,13 @@ class Incarnation:
 
 def _node_name(text: str) -> str:
     return check_name("node", text)
+
+
+def _journal_path(path: object) -> str:
+    found = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
+    if not isinstance(found, str) or not found or "\0" in found:
+        raise ConfigError(f"journal={path!r}: it is the path of a file")
+    return found
 
 
 def _mesh_name(text: str) -> str:

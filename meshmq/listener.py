@@ -85,8 +85,11 @@ class LeafDelivery:
         """Return the headers of the message at ``index``."""
         return dict(self.leaf.span.news.headers.get(index, ()))
 
-    def say(self, index: int, *, acked: bool, delay: float | None = None) -> None:
+    def say(self, index: int, *, acked: bool, delay: float | None = None, reason: str = "") -> None:
         """Take an ack or nack: nobody waits for it."""
+
+    def extend(self) -> None:
+        """Renew no lease: there is none on what was published."""
 
     def keep(self, index: int) -> None:
         """Refuse: there is no ack to wait for.

@@ -233,7 +233,9 @@ class GroupJobs(Jobs):
     def __init__(self, codec: Codec, outlet: Outlet, patterns: Sequence[object], group: object) -> None:
         self.patterns = check_patterns(patterns)
         self.group = check_name("group", group)
-        super().__init__(codec, outlet, group_queue(self.group, self.patterns), prefetch=None, receipt=False)
+        super().__init__(
+            codec, outlet, group_queue(self.group, self.patterns), prefetch=None, receipt=False, lease=None
+        )
 
     @property
     def title(self) -> str:

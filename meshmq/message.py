@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, Unpack
+
+from meshmq.blame import reason_of
+from meshmq.fate import JobOptions
 
 
 class Delivery(Protocol):
@@ -37,8 +40,11 @@ class Delivery(Protocol):
     def headers(self, index: int) -> dict[str, str]:
         """Return the headers of the job at ``index``."""
 
-    def say(self, index: int, *, acked: bool, delay: float | None = None) -> None:
+    def say(self, index: int, *, acked: bool, delay: float | None = None, reason: str = "") -> None:
         """Take an ack or nack; a second one is ignored."""
+
+    def extend(self) -> None:
+        """Renew the lease, if there is one."""
 
     def keep(self, index: int) -> None:
         """Have the message at ``index`` confirmed by word alone."""
@@ -124,12 +130,12 @@ class Message:
         """Confirm that the job is done. Never waits; a second ack or nack is ignored."""
         self._delivery.say(self._index, acked=True)
 
-    def nack(self, delay: float | None = None) -> None:
+    def nack(self, delay: float | None = None, *, reason: str = "") -> None:
         """Give the job back as failed; it is offered again after ``delay`` seconds (default: backoff).
 
-        Never waits; a second ack or nack is ignored.
+        ``reason`` stands in the dead letter, should it become one. Never waits; a second ack or nack is ignored.
         """
-        self._delivery.say(self._index, acked=False, delay=delay)
+        self._delivery.say(self._index, acked=False, delay=delay, reason=reason)
 
     def push(
         self,
@@ -140,6 +146,7 @@ class Message:
         also: Sequence[Message] = (),
         timeout: float | None = None,
         to: str | None = None,
+        **options: Unpack[JobOptions],
     ) -> None:
         """Push what was made of this job, and join the two: this one is confirmed when that one is safe.
 
@@ -151,13 +158,13 @@ class Message:
 
         ``also`` are further jobs of this node that it was made of: all of them wait. Waits, like ``Node.push``,
         only while the outbox of ``queue`` is full. A job that was given back before is not joined any more.
+        ``options`` are as for ``Node.push``.
 
         Raises:
             ConfigError: this one, or one of ``also``, is no job that the same node pulled.
             EncodeError, TimedOut, NoPeersError, AmbiguousPeer, ClosedError: as ``Node.push``.
         """
-        options = {"headers": headers, "timeout": timeout, "to": to}
-        self._delivery.push((self, *also), queue, data, **options)
+        self._delivery.push((self, *also), queue, data, headers=headers, timeout=timeout, to=to, **options)
 
     def hold(self) -> None:
         """Keep the job when the next is asked for: it is in custody until ``ack`` or ``nack``. Never waits.
@@ -171,7 +178,11 @@ class Message:
         self._delivery.keep(self._index)
 
     def extend(self) -> None:
-        """Renew the lease on the job; a job without a lease needs none. Never waits."""
+        """Renew the lease on the job from now on; one without a lease needs none. Never waits.
+
+        When a lease has run out the job is another worker's: what is said of it here counts no more.
+        """
+        self._delivery.extend()
 
     def __enter__(self) -> Self:
         return self
@@ -182,7 +193,7 @@ class Message:
         if error is None:
             self.ack()
         else:
-            self.nack()
+            self.nack(reason=reason_of(error))
 
 
 class AsyncMessage(Message):
@@ -199,6 +210,7 @@ class AsyncMessage(Message):
         also: Sequence[Message] = (),
         timeout: float | None = None,
         to: str | None = None,
+        **options: Unpack[JobOptions],
     ) -> None:
         """Push what was made of this job, and join the two; see ``Message.push``. Cancelled, it has pushed nothing.
 
@@ -206,8 +218,7 @@ class AsyncMessage(Message):
             ConfigError: this one, or one of ``also``, is no job that the same node pulled.
             EncodeError, TimedOut, NoPeersError, AmbiguousPeer, ClosedError: as ``AsyncNode.push``.
         """
-        options = {"headers": headers, "timeout": timeout, "to": to}
-        await self._delivery.push((self, *also), queue, data, **options)
+        await self._delivery.push((self, *also), queue, data, headers=headers, timeout=timeout, to=to, **options)
 
 
 class Outlet(Protocol):
@@ -225,4 +236,5 @@ class Outlet(Protocol):
         headers: Mapping[str, str] | None,
         timeout: float | None,
         to: str | None,
+        **options: Unpack[JobOptions],
     ) -> Any: ...

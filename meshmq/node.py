@@ -15,6 +15,7 @@ from meshmq.core.participant import Participant
 from meshmq.core.tray import TRAY_BYTES
 from meshmq.errors import ConfigError, Undelivered
 from meshmq.history import History
+from meshmq.letters import answer
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import release_signals, shield
 from meshmq.names import check_name, check_topic
@@ -173,6 +174,9 @@ class BaseNode(Pusher):
     def _tell_statistics(self, request: Request) -> None:
         request.reply(self.stats())
 
+    def _tell_dead(self, request: Request) -> None:
+        request.reply(answer(self, request.data))
+
     def _asking(
         self, service: str, data: object, headers: Headers | None, timeout: Timeout, **options: Any
     ) -> tuple[Engine, Participant, Codec, Asking]:
@@ -242,9 +246,10 @@ class BaseNode(Pusher):
 
 
 def _left_behind(participant: Participant) -> Undelivered | None:
-    queues = {
-        outbox.queue: (outbox.backlog.untouched, outbox.depth - outbox.backlog.untouched)
-        for outbox in participant.outboxes.values()
-        if outbox.depth
-    }
+    """Return what is lost with this node; what is durable stays in its journal."""
+    queues: dict[str, tuple[int, int]] = {}
+    for outbox in participant.outboxes.values():
+        if lost := outbox.depth - outbox.durable:
+            unsent = outbox.backlog.untouched
+            queues[outbox.queue] = (unsent, lost - unsent)
     return Undelivered(queues) if queues else None

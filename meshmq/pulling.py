@@ -7,11 +7,13 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from meshmq import wishes
+from meshmq.blame import reason_of
 from meshmq.checks import check_prefetch
 from meshmq.codecs.base import Codec
 from meshmq.consumer import Consumer
 from meshmq.core.participant import Participant
 from meshmq.errors import ClosedError
+from meshmq.fate import check_span
 from meshmq.links.engine import Engine
 from meshmq.message import Message, Outlet
 from meshmq.names import counted
@@ -25,9 +27,19 @@ class Jobs:
     #: Who takes them: the seam for simulations, which watch what becomes of each.
     consumers: type[Consumer] = Consumer
 
-    def __init__(self, codec: Codec, outlet: Outlet, queue: str, *, prefetch: int | None, receipt: bool) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        outlet: Outlet,
+        queue: str,
+        *,
+        prefetch: int | None,
+        receipt: bool,
+        lease: float | None = None,
+    ) -> None:
         check_prefetch(prefetch)
         self.queue, self._codec, self._prefetch, self._receipt = queue, codec, prefetch, receipt
+        self._lease = None if lease is None else check_span("lease", lease)
         self._outlet = outlet
         self._engine: Engine | None = None
         self._participant: Participant | None = None
@@ -54,7 +66,7 @@ class Jobs:
             ConfigError: there is no room for one more name on the card.
         """
         self._engine, self._participant = engine, participant
-        participant.open_queue(self.queue, self._prefetch, engine.now())
+        participant.open_queue(self.queue, self._prefetch, engine.now(), self._lease)
 
     def close(self) -> None:
         """Stop pulling the queue."""
@@ -100,7 +112,7 @@ class Jobs:
 
     def raised(self, item: Message, error: BaseException) -> int:
         """Give the job back as failed."""
-        item.nack()
+        item.nack(reason=reason_of(error))
         return logging.ERROR
 
     def _opened(self) -> tuple[Engine, Participant]:

@@ -2,28 +2,78 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
 from meshmq import wishes
 from meshmq.core.participant import Participant
 from meshmq.core.trade import MadeOf
 from meshmq.core.tray import ItemT, Tray
-from meshmq.errors import ClosedError, EncodeError
+from meshmq.core.wants import PLAIN, Awaited, Outcome, Wants, wants_of
+from meshmq.errors import ClosedError, ConfigError, EncodeError
+from meshmq.fate import JobOptions
 from meshmq.holding import Holder
+from meshmq.journal.staging import Connection, stage
 from meshmq.links.engine import Engine
 from meshmq.names import check_name
 from meshmq.waiting import Wish
 from meshmq.wire.batches import Headers, check_headers
 
-#: Queue, body, buffers, headers, the only node that is to do it, what it was made of.
-Job = tuple[str, bytes, tuple[bytes, ...], Headers | None, str | None, MadeOf]
+#: How many durable jobs of one ``push_many`` are on their way to the disk at once.
+RECORDED_TOGETHER: Final = 1_000
+
+
+class Job(NamedTuple):
+    """A job as it is pushed: encoded, with the only node that is to do it, and what it was made of."""
+
+    queue: str
+    body: bytes
+    buffers: tuple[bytes, ...] = ()
+    headers: Headers | None = None
+    to: str | None = None
+    made_of: MadeOf = ()
+    wants: Wants = PLAIN
+
+
+class BaseReceipt:
+    """How a job that was pushed with ``receipt=True`` ends."""
+
+    def __init__(self, node: Pusher, queue: str) -> None:
+        self._node, self.queue = node, queue
+        self._awaited = Awaited()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of a job of {self.queue!r}: {self.outcome or 'open'}>"
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """``"done"``, ``"dead"`` (a dead letter) or ``"expired"``; ``None`` as long as it is none of them."""
+        return self._awaited.outcome
+
+    @property
+    def reason(self) -> str:
+        """Why it is dead; "" where it is not."""
+        return self._awaited.reason
+
+    def _wish(self) -> Wish[Outcome]:
+        return wishes.ended(self._node._participating(), self.queue, self._awaited)
 
 
 class Pusher(Holder):
     """A node that encodes what it is given, and gives it to its participant."""
 
     def _job(
-        self, queue: object, data: object, headers: Headers | None = None, to: str | None = None, made_of: MadeOf = ()
+        self,
+        queue: object,
+        data: object,
+        headers: Headers | None = None,
+        to: str | None = None,
+        made_of: MadeOf = (),
+        wants: Wants = PLAIN,
     ) -> Job:
-        return (check_name("queue", queue), *self._encode(data, headers), to, made_of)
+        return Job(check_name("queue", queue), *self._encode(data, headers), to, made_of, wants)
 
     def _encode(self, data: object, headers: Headers | None) -> tuple[bytes, tuple[bytes, ...], Headers | None]:
         body, buffers = self._codec.encode(data)
@@ -34,6 +84,22 @@ class Pusher(Holder):
                 raise EncodeError(str(error), "headers") from error
         return body, buffers, headers
 
+    def _wants(self, options: Mapping[str, object], to: str | None = None, ticket: BaseReceipt | None = None) -> Wants:
+        """Return what the options of a push say.
+
+        Raises:
+            ConfigError: one cannot be used, or two of them together; there is no journal for what is to be durable.
+        """
+        if not options and ticket is None:
+            return PLAIN
+        wants = wants_of(options, wall=time.time(), to=to, awaited=ticket._awaited if ticket is not None else None)
+        if wants.fate.durable and self._journal is None:
+            raise ConfigError(
+                "push(durable=True): this node has no journal: give it one, Node(NAME, journal=FILE), "
+                "or set MESHMQ_JOURNAL"
+            )
+        return wants
+
     def _push_nowait(self, job: Job) -> int:
         engine, participant = self._engine, self._participant
         if engine is None or participant is None:
@@ -43,7 +109,7 @@ class Pusher(Holder):
                 self._refuse_push(engine)
             number = _push(participant, job, engine.now())
             engine.flush()
-        self._quick[job[0]] = participant.outboxes[job[0]]
+        self._quick[job.queue] = participant.outboxes[job.queue]
         return number
 
     def _look_for(self, tray: Tray[ItemT], laid: ItemT) -> None:
@@ -69,13 +135,68 @@ class Pusher(Holder):
                 self._refuse_push(engine)
             return _push(participant, job, now)
 
-        return wishes.pushed(participant, job[0], push, self.settings.patience)
+        return wishes.pushed(participant, job.queue, push, self.settings.patience)
+
+    def _push_within(
+        self,
+        queue: str,
+        data: object,
+        headers: Headers | None,
+        to: str | None,
+        options: JobOptions,
+        *,
+        receipt: bool,
+    ) -> None:
+        """Push as a part of a user's own transaction."""
+        connection = options["within"]
+        rest: JobOptions = {**options}
+        del rest["within"]
+        if receipt:
+            raise ConfigError("push(within=..., receipt=True): the job is there when the transaction is committed")
+        if self._journal is None or not _is_file(connection, self._journal):
+            raise ConfigError("push(within=...): it is a connection to the file that is this node's journal")
+        self._opened()  # it makes the tables
+        stage(connection, queue, data, headers=headers, to=to, **rest)
+        if self._recorder is not None:
+            self._recorder.look()
+
+    def _record_wish(self, job: Job) -> Wish[None]:
+        return wishes.recorded(self._participating(), job.queue, job.wants)
+
+    def _withdraw_job(self, job: Job, number: int) -> bool:
+        """Take back a durable job that is not on disk yet; whether that was possible."""
+        engine, participant = self._engine, self._participant
+        if engine is None or participant is None or engine.closed:
+            return True
+        with engine.gate:
+            withdrawn = participant.withdraw(job.queue, number, job.wants, engine.now())
+            engine.flush()
+        return withdrawn
 
     def _refuse_push(self, engine: Engine) -> None:
         engine.check()
         raise ClosedError(f"node {self.name!r} is being closed: nothing more can be pushed")
 
 
+def _is_file(connection: Connection, path: str) -> bool:
+    """Whether a connection's main database is that file."""
+    try:
+        rows = list(connection.execute("PRAGMA database_list", ()))
+        return Path(next(str(row[2]) for row in rows if row[1] == "main")).samefile(path)
+    except (AttributeError, OSError, StopIteration, IndexError):
+        return False
+
+
+def until_of(timeout: float | None) -> float | None:
+    """Return the moment at which a timeout is over."""
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def left_of(until: float | None) -> float | None:
+    """Return how much of a timeout is left."""
+    return None if until is None else max(0.0, until - time.monotonic())
+
+
 def _push(participant: Participant, job: Job, now: float) -> int:
-    queue, body, buffers, headers, to, made_of = job
-    return participant.push(queue, body, buffers, headers, now, to, made_of)
+    queue, body, buffers, headers, to, made_of, wants = job
+    return participant.push(queue, body, buffers, headers, now, to, made_of, wants)

@@ -249,7 +249,14 @@ def _pushing(outbox: Outbox, elapsed: float, now: float) -> dict[str, Any]:
         "redelivered": outbox.redelivered,
         "returned": outbox.returned,
         "refused": outbox.refused,
-        "dropped": {"unreadable": outbox.unreadable},
+        "overdue": outbox.overdue,
+        "dead": len(outbox.dead),
+        "died": outbox.died,
+        "dropped": {"expired": outbox.expired, "dead": outbox.dead.dropped},
+        "priorities": {
+            priority: {"waiting": count, "oldest": max(0.0, now - since)}
+            for priority, (count, since) in outbox.backlog.levels.waiting.items()
+        },
         "λ": outbox.pushed / elapsed,
         "μ": outbox.acked / busy if busy else 0.0,
         "ρ": busy / elapsed,
@@ -268,7 +275,8 @@ def _pulling(inbox: Inbox, elapsed: float, now: float) -> dict[str, Any]:
         "repeats": inbox.repeats,
         "returned": inbox.returned,
         "refused": inbox.refused,
-        "dropped": {"unreadable": inbox.unreadable},
+        "overdue": inbox.overdue,
+        "dropped": {"expired": inbox.expired, "unreadable": inbox.unreadable},
         "λ": inbox.received / elapsed,
         "μ": inbox.done / busy if busy else 0.0,
         "ρ": busy / elapsed,

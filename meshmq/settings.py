@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, Literal
 
 from meshmq.errors import ConfigError
 
@@ -69,6 +69,18 @@ class Settings:
     backoff_limit: float = 30.0
     """The longest such pause."""
 
+    dead_jobs: int = 10_000
+    """Dead letters of one queue that are kept; the oldest go, and are counted."""
+
+    dead_bytes: int = 64 * _MIB
+    """Bytes of such letters."""
+
+    unique_ids: int = 100_000
+    """Ids given with ``unique=`` that a queue remembers at most; the oldest are forgotten first."""
+
+    journal_sync: Literal["full", "normal"] = "full"
+    """What durable jobs outlive: ``"full"`` a loss of power, too; ``"normal"``, which is quicker, the process."""
+
     prefetch_work: float = 0.1
     """Seconds of work a worker asks for ahead (Little's law: jobs = rate x seconds)."""
 
@@ -106,8 +118,10 @@ class Settings:
     def __post_init__(self) -> None:
         if not (self.tap is None or isinstance(self.tap, bool)):
             raise ConfigError(f"Settings(tap={self.tap!r}): it is True, False or None")
+        if self.journal_sync not in ("full", "normal"):
+            raise ConfigError(f"Settings(journal_sync={self.journal_sync!r}): it is 'full' or 'normal'")
         for field in fields(self):
-            if field.name == "tap":
+            if field.name in ("tap", "journal_sync"):
                 continue
             value = getattr(self, field.name)
             wanted = int if field.type == "int" else int | float

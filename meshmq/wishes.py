@@ -11,6 +11,7 @@ from meshmq.core.inbox import IDLE_AFTER
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.core.roster import Event
+from meshmq.core.wants import Awaited, Outcome, Wants
 from meshmq.errors import ClosedError, NoPeersError, WouldBlock
 from meshmq.handling import Crew
 from meshmq.names import counted
@@ -44,6 +45,31 @@ def pushed(participant: Participant, queue: str, push: Callable[[float], int], p
         return f"queue {queue!r} is full at {depth:,}; {who}"
 
     return Wish(("outbox", queue), attempt, words, retry=min(1.0, patience / 4))
+
+
+def recorded(participant: Participant, queue: str, wants: Wants) -> Wish[None]:
+    """Wish that a durable job is on disk."""
+    entry = wants.entry
+    assert entry is not None
+
+    def attempt(now: float, since: float) -> None:
+        if entry.error is not None:
+            raise entry.error
+        if not entry.safe:
+            raise WouldBlock
+
+    return Wish(("recorded", queue), attempt, lambda: f"the disk to take a job of {queue!r}")
+
+
+def ended(participant: Participant, queue: str, awaited: Awaited) -> Wish[Outcome]:
+    """Wish that a job has ended; returns how."""
+
+    def attempt(now: float, since: float) -> Outcome:
+        if awaited.outcome is None:
+            raise WouldBlock
+        return awaited.outcome
+
+    return Wish(("ended", queue), attempt, lambda: f"the end of a job of {queue!r}; {_pulled(participant)}")
 
 
 def flushed(participant: Participant, queue: str | None) -> Wish[None]:

@@ -9,14 +9,15 @@ LAYERS: Final = (
     {"errors"},
     {"names"},
     {"settings", "history"},
-    {"message", "codecs", "checks", "fate"},
+    {"fate", "blame"},
+    {"message", "codecs", "checks"},
     {"wire"},
     {"core"},
     {"links"},
     {"drivers", "discovery", "journal"},
     {"waiting", "deadline", "reading"},
-    {"supply", "delivery", "forwarding"},
-    {"consumer", "handling", "seeing", "whereabouts"},
+    {"supply", "delivery", "forwarding", "recording"},
+    {"consumer", "handling", "seeing", "letters", "whereabouts"},
     {"request"},
     {"wishes", "listener", "servant", "watchdog"},
     {"pulling", "replying", "calling", "incarnation"},
@@ -48,7 +49,7 @@ DOORS: Final[dict[str, str | tuple[str, ...]]] = {
 }
 
 #: What code that decides without I/O cannot know, and what it may use of two more.
-PURE: Final = {"errors", "names", "settings", "fate", "message", "wire", "core"}
+PURE: Final = {"errors", "names", "settings", "fate", "blame", "message", "wire", "core"}
 IMPURE_MODULES: Final = {
     "asyncio", "concurrent", "fcntl", "io", "multiprocessing", "os", "pathlib", "secrets", "select",
     "selectors", "signal", "socket", "ssl", "subprocess", "tempfile", "threading", "time", "uuid",
@@ -78,8 +79,8 @@ JOINERS: Final = {
     "outbox": "keeps runs: on routes, in pauses, with their cargo",
     **dict.fromkeys(
         (
-            *("credit", "hands", "receipts", "routes", "pauses", "cargo", "directed"),
-            *("custody", "keeping", "settling", "dispatch"),
+            *("credit", "hands", "receipts", "routes", "pauses", "cargo", "directed", "levels", "keys", "dead"),
+            *("custody", "keeping", "settling", "dispatch", "endings", "durable", "ledger", "fetched", "leases"),
         ),
         "a part of an inbox or outbox, made of others",
     ),

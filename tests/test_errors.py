@@ -15,6 +15,7 @@ from meshmq.errors import (
     AmbiguousPeer,
     EncodeError,
     ForkedError,
+    JournalError,
     MeshError,
     MessageTooLarge,
     NameInvalid,
@@ -131,6 +132,7 @@ def test_undelivered_keeps_its_own_copy() -> None:
         PeerLost("'add' was with camera, which is gone", may_have_run=False),
         RequestRefused("camera has no room for 'add'", "overloaded"),
         RemoteError("ValueError", "no such camera", "Traceback ...", "camera"),
+        JournalError("the disk of 'orders.db' is full", "full"),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -10,7 +10,7 @@ from meshmq.core.busy import BusyTime
 from meshmq.core.participant import Participant
 from meshmq.errors import WouldBlock
 from meshmq.seeing import statistics
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 from tests.core import stranger
 from tests.core.village import Village, numbered
 

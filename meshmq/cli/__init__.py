@@ -13,6 +13,7 @@ from typing import Final
 
 import meshmq
 from meshmq.cli import (
+    dead,
     device,
     drain,
     keys,
@@ -52,6 +53,7 @@ COMMANDS: Final = (
     route,
     up,
     device,
+    dead,
     drain,
     keys,
     recipe,

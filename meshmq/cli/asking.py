@@ -14,12 +14,12 @@ from meshmq.seeing import PeerView
 PATIENCE: Final = 3.0
 
 
-def ask_all(node: Node, service: str) -> list[tuple[PeerView, dict[str, Any]]]:
+def ask_all(node: Node, service: str, data: object = None) -> list[tuple[PeerView, dict[str, Any]]]:
     """Return each peer that is here, with its answer; an empty one where it has not said what it was asked."""
     peers = {peer.id: peer for peer in node.peers()}
     answers: dict[str, dict[str, Any]] = {}
     if peers:  # alone there is nobody to wait for
-        for answer in node.survey(service, timeout=PATIENCE):
+        for answer in node.survey(service, data, timeout=PATIENCE):
             if answer.error is None and isinstance(answer.data, dict):
                 answers[answer.id] = answer.data
         peers = {peer.id: peer for peer in node.peers()} | peers

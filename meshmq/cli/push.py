@@ -12,7 +12,7 @@ from meshmq.cli.options import UsageError, add_shared, queue, seconds
 from meshmq.cli.terminal import words
 from meshmq.cli.values import given
 from meshmq.errors import MeshError, Undelivered
-from meshmq.faces.blocking import Queue
+from meshmq.faces.queues import Queue
 from meshmq.names import counted
 from meshmq.settings import Settings
 

@@ -138,8 +138,14 @@ class Outputs:
             del self._numbers[origin][number]
             if not self._numbers[origin]:
                 del self._numbers[origin]
-            for one in self._inputs.pop(own, ()):
-                one.open -= 1
-                if one.handled and not one.held and not one.settled:
-                    free.append(one)
+            free += self.release(own)
+        return free
+
+    def release(self, own: int) -> list[Input]:
+        """Let inputs wait no more for a job, which is safe; returns those in custody that waited for it alone."""
+        free: list[Input] = []
+        for one in self._inputs.pop(own, ()):
+            one.open -= 1
+            if one.handled and not one.held and not one.settled:
+                free.append(one)
         return free

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from meshmq.core.runs import Run, count_jobs, lengthen, put_back, sift
+from meshmq.fate import ORDINARY, Fate
 from meshmq.wire.fields import Ranges
 
 
@@ -28,9 +29,11 @@ class Directed:
         """All that wait."""
         return [run for runs in self._runs.values() for run in runs]
 
-    def add(self, number: int, bodies: list[bytes], to: str, now: float, attempts: int = 0) -> None:
+    def add(
+        self, number: int, bodies: list[bytes], to: str, now: float, attempts: int = 0, fate: Fate = ORDINARY
+    ) -> None:
         """Take fresh jobs."""
-        lengthen(self._runs.setdefault(to, deque()), number, bodies, now, to, attempts)
+        lengthen(self._runs.setdefault(to, deque()), number, bodies, now, to, attempts, fate)
 
     def put_back(self, back: Iterable[Run]) -> list[Run]:
         """Put those that are for one node where their numbers belong; returns the others."""

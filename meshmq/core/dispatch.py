@@ -10,7 +10,8 @@ from meshmq.core.cargo import Cargo
 from meshmq.core.custody import Outputs
 from meshmq.core.routes import Route, choose
 from meshmq.core.runs import Run
-from meshmq.wire.batches import pack_batch
+from meshmq.fate import ORDINARY
+from meshmq.wire.batches import Terms, pack_batch
 
 #: A worker's window is about 100 ms of its work; so many pieces of it are 5 ms.
 WINDOW_PIECES: Final = 20
@@ -19,8 +20,8 @@ WINDOW_PIECES: Final = 20
 class Dispatch:
     """The way out of an outbox."""
 
-    def __init__(self, queue: str, origin: bytes, backlog: Backlog) -> None:
-        self.queue, self.origin, self.backlog = queue, origin, backlog
+    def __init__(self, queue: str, origin: bytes) -> None:
+        self.queue, self.origin, self.backlog = queue, origin, Backlog()
         self._cargo = Cargo()
         self._outputs = Outputs()
         self.routes: dict[bytes, Route] = {}
@@ -84,6 +85,7 @@ class Dispatch:
             headers=headers,
             buffers=buffers,
             alone=route.onward and route.lone == run.first,
+            terms=_terms(run, now) if run.fate is not ORDINARY else None,
         )
         route.depart(run, self._cargo.size(run))
         self.redelivered += count if run.attempts else 0
@@ -104,3 +106,12 @@ class Dispatch:
             ready.appendleft(run.cut(most, len(run.bodies)))
             run = run.cut(0, most)
         return run
+
+
+def _terms(run: Run, now: float) -> Terms | None:
+    """Return what its worker is to hold to."""
+    fate = run.fate
+    if fate.ttl is None and fate.lease is None and not fate.priority:
+        return None
+    left = None if fate.ttl is None else max(0.0, run.since + fate.ttl - now)
+    return Terms(fate.lease, left, fate.priority)

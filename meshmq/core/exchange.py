@@ -9,8 +9,10 @@ from random import Random
 from typing import Final
 
 from meshmq.core.inbox import Inbox
+from meshmq.core.ledger import Ledger, Store
 from meshmq.core.outbox import Outbox
 from meshmq.core.part import Aging
+from meshmq.core.records import Recovered
 from meshmq.core.sending import Sending
 from meshmq.core.session import Session
 from meshmq.errors import ProtocolError
@@ -18,7 +20,8 @@ from meshmq.names import counted
 from meshmq.settings import Settings
 from meshmq.wire.batches import unpack_batch
 from meshmq.wire.card import Card, read_card, unpack_body
-from meshmq.wire.frames import Kind, Verdict, unpack_acks, unpack_grant, unpack_offer, unpack_receipt, unpack_settle
+from meshmq.wire.frames import Kind, unpack_acks, unpack_grant, unpack_offer, unpack_receipt
+from meshmq.wire.verdicts import Verdict, unpack_settle
 
 QUEUE_SHIFT: Final = 40
 
@@ -32,6 +35,8 @@ class Exchange(Sending):
         self.shut: dict[str, Inbox] = {}
         self.progress_at = self.opened_at
         self._origin = self.random.randbytes(16)
+        #: What the journal is to be told; ``None`` without one.
+        self.ledger: Ledger | None = None
         self._busy_inboxes: dict[str, None] = {}
         self._busy_outboxes: dict[str, None] = {}
         #: The queues for whose jobs everybody who is here was sought.
@@ -49,7 +54,7 @@ class Exchange(Sending):
 
     def _open_outbox(self, queue: str) -> Outbox:
         base = (len(self.outboxes) << QUEUE_SHIFT) + 1
-        outbox = self.outboxes[queue] = Outbox(queue, self._origin, base, self.settings, self.random)
+        outbox = self.outboxes[queue] = Outbox(queue, self._origin, base, self.settings, self.random, self.ledger)
         return outbox
 
     # -- what sessions bring -----------------------------------------------------------------------
@@ -58,7 +63,9 @@ class Exchange(Sending):
         """Take back what was with a peer."""
         clean = reason.endswith("left")
         for outbox in self.outboxes.values():
+            depth = outbox.depth
             lost = outbox.lose(session.peer, now, clean=clean)
+            self._freed(outbox, depth - outbox.depth, now)
             if lost and not self._left:  # what leaving gives up is told by whoever leaves
                 words = f"took back {counted(lost, 'job')} of {outbox.queue!r} from {session.name}: {reason}"
                 self.say(logging.WARNING, "meshmq.jobs", words)
@@ -105,20 +112,18 @@ class Exchange(Sending):
                 inbox.offered(peer, backlog)
                 self._busy_inboxes[queue] = None
         elif kind is Kind.SETTLE:
-            queue, verdict, origin, ranges, delay = unpack_settle(body)
-            outbox = self.outboxes.get(queue)
+            said = unpack_settle(body)
+            outbox = self.outboxes.get(said.queue)
             if outbox is not None:
                 depth = outbox.depth
-                outbox.give_back(peer, verdict, origin, ranges, delay, now)
-                if verdict in (Verdict.LOST, Verdict.BLAMED):
-                    what = counted(sum(last - first + 1 for first, last in ranges), "job")
-                    words = f"took back {what} of {queue!r} through {self.sessions[peer].name}: their worker is lost"
+                outbox.give_back(peer, said, now)
+                if said.verdict in (Verdict.LOST, Verdict.BLAMED):
+                    what = counted(sum(last - first + 1 for first, last in said.ranges), "job")
+                    name = self.sessions[peer].name
+                    words = f"took back {what} of {said.queue!r} through {name}: their worker is lost"
                     self.say(logging.WARNING, "meshmq.jobs", words)
-                if verdict is Verdict.UNREADABLE and outbox.depth < depth:
-                    what = "a job; it is" if outbox.depth + 1 == depth else f"{depth - outbox.depth:,} jobs; they are"
-                    self.say(logging.ERROR, "meshmq.jobs", f"a worker of {queue!r} cannot decode {what} dropped")
                 self._freed(outbox, depth - outbox.depth, now)
-                self._busy_outboxes[queue] = None
+                self._busy_outboxes[said.queue] = None
         elif kind is Kind.RECEIPT:
             queue, worker, origin, ranges = unpack_receipt(body)
             outbox = self.outboxes.get(queue)
@@ -130,6 +135,21 @@ class Exchange(Sending):
             if card.node_id != peer:
                 raise ProtocolError("a card of somebody else")
             self.presence.heard_by_session(card, now)
+
+    def _expire(self, outbox: Outbox, now: float) -> bool:
+        """End what has expired; whether there was any."""
+        expired = outbox.expire(now)
+        if expired:
+            words = f"{counted(expired, 'job')} of {outbox.queue!r} expired: nobody began them within their ttl"
+            self.say(logging.WARNING, "meshmq.jobs", words)
+            self._freed(outbox, expired, now)
+        return expired > 0
+
+    def _tell_lapsed(self, inbox: Inbox) -> None:
+        if inbox.lapsed:
+            words = f"took {counted(inbox.lapsed, 'job')} of {inbox.queue!r} from who had it: its lease ran out"
+            inbox.lapsed = 0
+            self.say(logging.WARNING, "meshmq.jobs", words)
 
     def _awaits(self, peer: bytes) -> bool:
         return any(inbox.awaits(peer) for inbox in (*self.inboxes.values(), *self.shut.values()))
@@ -146,6 +166,12 @@ class Exchange(Sending):
             if outbox.depth <= self.settings.outbox_jobs * 3 // 4:
                 self.woken.append((("outbox", outbox.queue), 1_000))
             self.woken.append((("progress",), 1_000))
+        if outbox.ended:
+            outbox.ended = 0
+            self.woken.append((("ended", outbox.queue), 1_000_000))
+        if outbox.buried:
+            self.say(logging.ERROR, "meshmq.jobs", _buried(outbox.queue, outbox.buried))
+            outbox.buried.clear()
         while outbox.free:
             one = outbox.free.pop()
             (self.inboxes.get(one.queue) or self.shut[one.queue]).release(one)
@@ -161,6 +187,7 @@ class Exchange(Sending):
         try:
             open_work = True
             while open_work:
+                self._work_off_staged(now)
                 while self._seeking or self._busy_inboxes or self._busy_outboxes or self._local:
                     self._work_off(now)
                 self._work_parts(now)
@@ -168,6 +195,33 @@ class Exchange(Sending):
         finally:
             self._working = False
         self._left = False
+        if self.ledger is not None:
+            self.ledger.hand_over()
+
+    def recover(self, recovered: Recovered, store: Store, now: float) -> None:
+        """Keep a journal from now on, and go on with what it holds; before anything is pushed."""
+        self.ledger = Ledger(store, self._recorded)
+        for job in recovered.jobs:
+            self._outbox(job.queue).restore(job, now)
+        for letter in recovered.letters:
+            self._outbox(letter.job.queue).restore_letter(letter)
+        for (queue, unique), until in recovered.claims.items():
+            self._outbox(queue).claims.take(unique, until, now)
+        self._busy_outboxes.update((queue, None) for queue in self.outboxes)
+        self.work(now)
+
+    def _outbox(self, queue: str) -> Outbox:
+        return self.outboxes.get(queue) or self._open_outbox(queue)
+
+    def _recorded(self, now: float) -> None:
+        """Go on with what is on disk now."""
+        for outbox in self.outboxes.values():
+            if outbox.recorded:
+                outbox.recorded = False
+                self.woken.append((("recorded", outbox.queue), 1_000_000))
+                self._busy_outboxes[outbox.queue] = None
+                self._freed(outbox, 0, now)
+        self.work(now)
 
     def _work_off(self, now: float) -> None:
         if self._seeking:
@@ -206,6 +260,10 @@ class Exchange(Sending):
             self._busy_outboxes.update((queue, None) for queue, outbox in self.outboxes.items() if outbox.waiting)
         return bool(self._busy_outboxes or self._local)
 
+    def _work_off_staged(self, now: float) -> None:
+        """Push what waits in the journal to be pushed."""
+        raise NotImplementedError
+
     def _work_parts(self, now: float) -> None:
         """Let the other patterns send what they may."""
         raise NotImplementedError
@@ -219,6 +277,12 @@ class Exchange(Sending):
         moment = inbox.deadline
         if moment is not None:
             self._soon(moment)
+
+
+def _buried(queue: str, reasons: list[str]) -> str:
+    if len(reasons) == 1:
+        return f"a job of {queue!r} is a dead letter now: {reasons[0]}"
+    return f"{len(reasons):,} jobs of {queue!r} are dead letters now; the last: {reasons[-1]}"
 
 
 def _nothing() -> None:

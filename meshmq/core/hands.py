@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from meshmq.core.sources import Source
 from meshmq.wire.batches import Batch
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 
 
 @dataclass(slots=True, eq=False)

@@ -7,20 +7,21 @@ acks. Below ``floor`` all is done, ``floor`` to ``position`` is begun, the rest 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Hashable
 from typing import Final
 
 from meshmq.core.askers import Askers
 from meshmq.core.credit import Pace
-from meshmq.core.custody import Input
+from meshmq.core.fetched import Fetched, Piece
 from meshmq.core.hands import Hand
+from meshmq.core.leases import Leases
 from meshmq.core.settling import Settling
 from meshmq.core.sources import Source
 from meshmq.errors import ProtocolError, WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.batches import Batch
-from meshmq.wire.frames import Kind, Verdict, pack_acks, pack_grant
+from meshmq.wire.frames import Kind, pack_acks, pack_grant
+from meshmq.wire.verdicts import Verdict
 
 #: A hand is meant to be done in half of this; what is not begun then goes to whoever asks next.
 COLLECT_AFTER: Final = 0.01
@@ -33,15 +34,24 @@ class Inbox(Settling):
     def __init__(self, queue: str, settings: Settings, prefetch: int | None = None) -> None:
         super().__init__(queue, settings)
         self.pace = Pace(settings, prefetch)
-        self._waiting: deque[tuple[Batch, Source, float, int, int]] = deque()
-        self._hands: dict[Hand, None] = {}
+        self._fetched = Fetched()
+        self._leases = Leases()
+        #: The longest lease that the consumers here take, ``None`` where the pusher alone decides.
+        self.lease: float | None = None
+        #: How many leases ran out that nobody was told of yet.
+        self.lapsed = 0
         self._askers = Askers()
         self._collect_at: float | None = None
         self.stayed = 0.0
-        self.waiting = self.received = self.repeats = 0
+        self.received = 0
 
     def __repr__(self) -> str:
         return f"<Inbox {self.queue!r} {self.waiting} waiting, {len(self._hands)} in hand>"
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs are here that no consumer has."""
+        return self._fetched.count
 
     # -- what arrives ------------------------------------------------------------------------------
 
@@ -68,38 +78,10 @@ class Inbox(Settling):
         return sum(self._wait(batch, source, now, start, end) for start, end in spans)
 
     def _wait(self, batch: Batch, source: Source, now: float, start: int, end: int) -> int:
-        self._waiting.append((batch, source, now, start, end))
-        self.waiting += end - start
+        self._fetched.add(Piece(batch, source, now, start, end))
         if not self._askers:
             self._return_waiting()
         return end - start
-
-    def _new(self, batch: Batch, source: Source) -> list[tuple[int, int]]:
-        """Tell repeats from jobs to do: what was done here is confirmed again, what is in hand waits."""
-        spans: list[tuple[int, int]] = []
-        for index in range(batch.count):
-            number = batch.first + index
-            if self._receipts.knows(batch.origin, number):
-                self._note(source, batch.origin, number, number)
-            elif (begun := self._begun(batch.origin, number)) is not None:
-                if begun.source.peer != source.peer:
-                    self._others.setdefault((batch.origin, number), []).append(source)
-            else:
-                if spans and spans[-1][1] == index:
-                    spans[-1] = (spans[-1][0], index + 1)
-                else:
-                    spans.append((index, index + 1))
-                continue
-            self.repeats += 1
-            source.finish(batch, index, index + 1)
-        return spans
-
-    def _begun(self, origin: bytes, number: int) -> Hand | Input | None:
-        """Return a job that is in hand, or in custody."""
-        kept = self.keeping.find(origin, number)
-        if kept is not None and kept.handled:
-            return kept
-        return next((hand for hand in self._hands if hand.holds(origin, number)), None)
 
     def lost(self, peer: bytes) -> None:
         """Forget what a pusher sent and nobody has begun: it sends it elsewhere."""
@@ -109,10 +91,7 @@ class Inbox(Settling):
         source.gone = True
         self._receipts.forget(peer)
         self._returns.forget(peer)
-        dropped = [(item[0], *item[3:]) for item in self._waiting if item[1] is source]
-        kept = [item for item in self._waiting if item[1] is not source]
-        self.waiting = sum(end - start for *_, start, end in kept)
-        self._waiting = deque(kept)
+        dropped = [(piece.batch, piece.start, piece.end) for piece in self._fetched.of(source)]
         for hand in [hand for hand in self._hands if hand.source is source]:
             dropped += [(hand.batch, start, end) for start, end in hand.recall()]
         for batch, start, end in dropped:
@@ -129,17 +108,18 @@ class Inbox(Settling):
         if self._askers.ask(consumer):
             self.sources.touch()
         room = self._settings.custody - self.keeping.handled
-        if not self._waiting or room <= 0:
+        piece = self._next_piece(now) if room > 0 else None
+        if piece is None:
             raise WouldBlock
-        batch, source, arrived, start, end = self._waiting.popleft()
+        batch, source, arrived, start, end = piece
+        lease = min((span for span in (batch.terms.lease, self.lease) if span is not None), default=None)
         most = limit if limit is not None else self.pace.handful(len(self._askers))
         if self._askers.leave(self):  # who only looked is no consumer more: it looks again if it still waits
             self.sources.touch()
-        most = min(most, room)
+        most = min(most, room) if lease is None else 1  # each has a lease of its own
         if end - start > most:
-            self._waiting.appendleft((batch, source, arrived, start + most, end))
+            self._fetched.put_back(piece._replace(start=start + most))
             end = start + most
-        self.waiting -= end - start
         hand = Hand(batch, source, arrived, start, end, consumer, now, start, start, start)
         if limit is not None:
             hand.position = end - 1
@@ -148,7 +128,19 @@ class Inbox(Settling):
         self._hands[hand] = None
         self._begin(hand)
         self._collect_by(now + COLLECT_AFTER)
+        if lease is not None:
+            self._leases.begin(hand, lease, now)
         return hand
+
+    def _next_piece(self, now: float) -> Piece | None:
+        """Take the next jobs, and give back what expired before."""
+        while (piece := self._fetched.take()) is not None and piece.expired(now):
+            self._send_back(piece.batch, piece.source, piece.start, piece.end, Verdict.EXPIRED)
+        return piece
+
+    def extend(self, hand: Hand, now: float) -> None:
+        """Renew the lease on a job in hand."""
+        self._leases.extend(hand, now)
 
     def look(self, now: float) -> None:
         """Ask for jobs without taking one; the asking ends by itself after a while."""
@@ -160,6 +152,7 @@ class Inbox(Settling):
         if hand not in self._hands:
             return
         del self._hands[hand]
+        self._leases.end(hand)
         unbegun = hand.recall()
         done = hand.floor = hand.end
         self.pace.observe(done - hand.start, now - hand.taken_at)
@@ -167,13 +160,14 @@ class Inbox(Settling):
         self._confirm(hand, done)
         self._give_back(hand, unbegun, Verdict.RETURNED)
         self.sources.touch()
-        if self._receipts.hold(now, more=bool(self._waiting)):
+        if self._receipts.hold(now, more=self.waiting > 0):
             self._collect_by(now + COLLECT_AFTER)
 
     def leave(self, consumer: Hashable) -> None:
         """Take back everything from a consumer that left without a word."""
         for hand in [hand for hand in self._hands if hand.consumer == consumer]:
             del self._hands[hand]
+            self._leases.end(hand)
             unbegun = hand.recall()
             self._confirm(hand, hand.floor)
             self._give_back(hand, hand.unsaid(hand.floor, hand.end), Verdict.LEFT)
@@ -199,14 +193,16 @@ class Inbox(Settling):
         """Note that a consumer stopped asking for now; unless it asks again soon its jobs go back."""
         self._askers.rest(consumer, now + IDLE_AFTER)
 
-    def say(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None = None) -> None:
+    def say(
+        self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None = None, reason: str = ""
+    ) -> None:
         """Tell the pusher of an explicit ack (``None``) or nack, which the consumer noted in ``said``."""
-        if self._say_of_kept(hand, index, verdict, delay):
+        if self._say_of_kept(hand, index, verdict, delay, reason):
             return
         if verdict is None:
             self._done_now(hand, index, index + 1)
         else:
-            self._give_back(hand, [(index, index + 1)], verdict, delay)
+            self._give_back(hand, [(index, index + 1)], verdict, delay, reason)
 
     # -- answers -----------------------------------------------------------------------------------
 
@@ -219,26 +215,16 @@ class Inbox(Settling):
         for first, end in hand.unsaid(start, up_to):
             self._done_now(hand, first, end)
 
-    def _give_back(
-        self, hand: Hand, spans: list[tuple[int, int]], verdict: Verdict, delay: float | None = None
-    ) -> None:
-        for start, end in spans:
-            if self.keeping:
-                self.keeping.forget(hand, start, end)
-            self._send_back(hand.batch, hand.source, start, end, verdict, delay)
-
     def _return_waiting(self) -> None:
-        while self._waiting:
-            batch, source, _, start, end = self._waiting.popleft()
-            self.waiting -= end - start
-            self._send_back(batch, source, start, end, Verdict.RETURNED)
+        while (piece := self._fetched.take()) is not None:
+            self._send_back(piece.batch, piece.source, piece.start, piece.end, Verdict.RETURNED)
 
     # -- credit and time ---------------------------------------------------------------------------
 
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments = (self._askers.deadline, self._collect_at)
+        moments = (self._askers.deadline, self._collect_at, self._leases.deadline)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: float) -> int:
@@ -246,12 +232,21 @@ class Inbox(Settling):
         waiting = self.waiting
         if self._collect_at is not None and now >= self._collect_at:
             self._collect(now)
+        for hand in self._leases.over(now):
+            self._take_away(hand)
         for consumer in self._askers.due(now):
             if any(hand.consumer == consumer for hand in self._hands):
                 self._askers.rest(consumer, now + IDLE_AFTER)  # it may finish, and still ask for nothing
             else:
                 self.leave(consumer)
         return max(0, self.waiting - waiting)
+
+    def _take_away(self, hand: Hand) -> None:
+        """Give back a job whose lease ran out; its consumer may go on, but its word counts no more."""
+        if hand.start not in hand.said:
+            hand.said[hand.start] = Verdict.OVERDUE
+            self.lapsed += 1
+            self._give_back(hand, [(hand.start, hand.start + 1)], Verdict.OVERDUE)
 
     def _collect_by(self, moment: float) -> None:
         self._collect_at = moment if self._collect_at is None else min(moment, self._collect_at)
@@ -264,8 +259,7 @@ class Inbox(Settling):
                 self._collect_by(hand.taken_at + COLLECT_AFTER)
                 continue
             for start, end in reversed(hand.recall()):
-                self._waiting.appendleft((hand.batch, hand.source, hand.arrived, start, end))
-                self.waiting += end - start
+                self._fetched.put_back(Piece(hand.batch, hand.source, hand.arrived, start, end))
             self._confirm(hand, hand.floor)
             self._begin(hand)
 

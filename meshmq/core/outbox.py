@@ -11,37 +11,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from meshmq.core.backlog import Backlog
 from meshmq.core.busy import BusyTime
 from meshmq.core.cargo import weight
 from meshmq.core.custody import Input, output_id
-from meshmq.core.dispatch import Dispatch
+from meshmq.core.durable import Durable
+from meshmq.core.ledger import Ledger
+from meshmq.core.pauses import backoff
 from meshmq.core.routes import Route
 from meshmq.core.runs import Run, count_jobs, merged, suspects
 from meshmq.core.tray import TRAY_BYTES, TRAY_JOBS, Tray
-from meshmq.errors import WouldBlock
+from meshmq.core.wants import PLAIN, Wants
+from meshmq.errors import NotUnique, WouldBlock
 from meshmq.names import counted
 from meshmq.settings import Settings
 from meshmq.wire.batches import Headers
 from meshmq.wire.fields import Ranges
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Settle, Verdict
 
 
-class Outbox(Dispatch):
+class Outbox(Durable):
     """All jobs of one queue that this node pushed and nobody has confirmed."""
 
-    def __init__(self, queue: str, origin: bytes, base: int, settings: Settings, random: Random) -> None:
-        super().__init__(queue, origin, Backlog(settings, random))
-        self._settings = settings
-        self._next = base
-        self._base = base
-        #: Inputs whose last output was settled, for whoever confirms them.
-        self.free: list[Input] = []
+    def __init__(
+        self, queue: str, origin: bytes, base: int, settings: Settings, random: Random, ledger: Ledger | None = None
+    ) -> None:
+        super().__init__(queue, origin, base, settings, ledger)
+        self._random = random
         self.tray: Tray[bytes] = Tray()
-        self.depth = self.size = 0
         self._moved = False
-        self.acked = self.returned = self.refused = self.unreadable = 0
-        self.waited = 0.0
+        self.returned = self.refused = self.overdue = 0
         #: When workers had jobs of ours.
         self.busy = BusyTime()
 
@@ -52,8 +50,8 @@ class Outbox(Dispatch):
 
     @property
     def pushed(self) -> int:
-        """How many jobs were ever put in."""
-        return self._next - self._base
+        """How many jobs were put in, in this life of the node."""
+        return self._next - self._base - self.withdrawn - self.restored
 
     def add(
         self,
@@ -63,6 +61,7 @@ class Outbox(Dispatch):
         now: float,
         to: str | None = None,
         inputs: Sequence[Input] = (),
+        wants: Wants = PLAIN,
     ) -> int:
         """Take a job, for one node alone where ``to`` names it; returns its number.
 
@@ -70,7 +69,10 @@ class Outbox(Dispatch):
 
         Raises:
             WouldBlock: the outbox is full.
+            NotUnique: its pusher gave that id before.
         """
+        if wants.unique is not None and (left := self.claims.left(wants.unique, now)):
+            raise NotUnique(wants.unique, self.queue, left)
         size = len(body)
         if buffers:
             size += sum(map(len, buffers))
@@ -85,16 +87,36 @@ class Outbox(Dispatch):
             attempts = max(one.attempt for one in inputs) - 1
             if (known := self._outputs.find(*identity)) is not None:
                 self._outputs.join(known, inputs)
+                if wants.entry is not None:
+                    self.join(known, wants.entry)
                 return known
             self._outputs.add(self._next, *identity)
             self._outputs.join(self._next, inputs)
-        number, self._next = self._next, self._next + 1
-        self.backlog.add(number, [body], now, to, attempts)
+        number = self._take_number()
         if buffers or headers:
             self._cargo.load(number, buffers, headers)
+        if wants is PLAIN:
+            self.backlog.add(number, [body], now, to, attempts)
+        else:
+            self._add_specially(number, body, now, to, attempts, wants)
         self.depth += 1
         self.size += size
         return number
+
+    def _add_specially(self, number: int, body: bytes, now: float, to: str | None, attempts: int, wants: Wants) -> None:
+        if wants.unique is not None:
+            self.claims.take(wants.unique, now + wants.window, now)
+        if wants.awaited is not None:
+            self.awaited[number] = wants.awaited
+        due = now + wants.delay if wants.delay else None
+        run = Run(number, [body], now, attempts, 0, wants.fate)
+        run.to = to
+        if wants.fate.durable:
+            self._enter(run, wants, due)
+        elif wants.key is None and due is None:
+            self.backlog.add(number, [body], now, to, attempts, wants.fate)
+        else:
+            self._let_go(run, wants.key, due)
 
     def clear_tray(self, now: float) -> bool:
         """Take in what lies on the tray; whether there was anything."""
@@ -163,17 +185,10 @@ class Outbox(Dispatch):
             found += route.land(spans)
         return found + self.backlog.sift(spans)
 
-    def _done(self, runs: Iterable[Run], now: float) -> None:
-        for run in runs:
-            self.acked += len(run.bodies)
-            self.waited += (now - run.since) * len(run.bodies)
-            self._forget(run)
-
-    def give_back(
-        self, peer: bytes, verdict: Verdict, origin: bytes, ranges: Ranges, delay: float | None, now: float
-    ) -> None:
+    def give_back(self, peer: bytes, said: Settle, now: float) -> None:
         """Take back jobs that a living worker did not do."""
-        route, ranges = self.routes.get(peer), self._own(origin, ranges)
+        verdict = said.verdict
+        route, ranges = self.routes.get(peer), self._own(said.origin, said.ranges)
         if route is None or not ranges:
             return
         if verdict is Verdict.HELD:
@@ -184,27 +199,48 @@ class Outbox(Dispatch):
         self._moved = True
         for run in back:
             run.release()
-            if verdict is Verdict.UNREADABLE:
-                self.unreadable += len(run.bodies)
-                self._forget(run)
-                continue
-            run.attempts += verdict is not Verdict.RETURNED
-            if verdict is Verdict.REFUSED:
-                self.refused += len(run.bodies)
+            run.attempts += verdict not in (Verdict.RETURNED, Verdict.EXPIRED)
+        if verdict is Verdict.UNREADABLE:
+            self.unreadable += count_jobs(back)
+            for run in back:
+                self._bury(run, said.reason or "no worker can decode it", now)
+        elif verdict is Verdict.EXPIRED:
+            self._expire(back)
+        elif verdict in (Verdict.REFUSED, Verdict.OVERDUE):
+            count = count_jobs(back)
+            self.refused += count if verdict is Verdict.REFUSED else 0
+            self.overdue += count if verdict is Verdict.OVERDUE else 0
+            for run in back:
                 for index in range(len(run.bodies)):
-                    paused = run.cut(index, index + 1)
-                    paused.alone = paused.first == lone
-                    self.backlog.pauses.add(paused, delay, now)
-        if verdict in (Verdict.RETURNED, Verdict.LEFT):
+                    failed = run.cut(index, index + 1)
+                    failed.alone = failed.first == lone
+                    self._fail(failed, said, now)
+        elif verdict in (Verdict.RETURNED, Verdict.LEFT):
             count = count_jobs(back)
             self.returned += count
             # What one was suspected of is not disproved.
             self.backlog.suspect([run for run in back if run.first == lone], first=True)
             self.backlog.to_front(run for run in back if run.first != lone)
         elif verdict in (Verdict.LOST, Verdict.BLAMED):
-            for run in back:
-                run.failures += verdict is Verdict.BLAMED
-            self.backlog.suspect(back)
+            self._suspect(back, now, blamed=back if verdict is Verdict.BLAMED else ())
+
+    def _fail(self, run: Run, said: Settle, now: float) -> None:
+        """Let a job that has failed pause, ever longer; once it has failed often enough it is a dead letter."""
+        run.failures += 1
+        reason = said.reason or ("its lease ran out" if said.verdict is Verdict.OVERDUE else "it was refused")
+        if self._has_failed(run, reason, now):
+            return
+        delay = said.delay
+        if delay is None:
+            delay = backoff(run.failures, run.fate, self._settings, self._random)
+        self._note_failure(run, now + delay)
+        self.backlog.pause(run, now + delay)
+
+    def _suspect(self, back: Iterable[Run], now: float, *, blamed: Iterable[Run]) -> None:
+        """Put back what was with a worker that is lost; those that were begun there have failed once more."""
+        for run in blamed:
+            run.failures += 1
+        self.backlog.suspect([run for run in back if not self._has_failed(run, "its worker was lost", now)])
 
     def placed(self, peer: bytes, worker: bytes, origin: bytes, ranges: Ranges) -> None:
         """Learn from a device which worker has some jobs."""
@@ -252,11 +288,7 @@ class Outbox(Dispatch):
             self.backlog.to_front(back + held)
         else:
             self.backlog.to_front(held)
-            self.backlog.suspect(suspects(back, route.begun))
+            pieces = suspects(back, route.begun)
+            blamed = [run for run in pieces if run.first <= route.begun <= run.last]
+            self._suspect(pieces, now, blamed=blamed)
         return count_jobs(back) + count_jobs(held)
-
-    def _forget(self, run: Run) -> None:
-        self.depth -= len(run.bodies)
-        self.size -= self._cargo.weight(run)
-        self._cargo.drop(run)
-        self.free += self._outputs.drop(run)

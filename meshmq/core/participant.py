@@ -205,12 +205,16 @@ class Participant(Footing):
         """Whether jobs are unconfirmed, or peers have not yet received what we told them."""
         self.clear_trays(now)
         owing = [part.owes(now) for part in self._parts]  # all of them: each does what is left to do
-        if any(owing) or any(outbox.depth for outbox in self.outboxes.values()):
+        if any(owing) or any(outbox.owed(served=self._is_served(outbox.queue)) for outbox in self.outboxes.values()):
             return True
         unsettled = [session for session in self.sessions.values() if session.live and not session.settled]
         for session in unsettled:
             session.hurry()
         return bool(unsettled)
+
+    def _is_served(self, queue: str) -> bool:
+        roster = self.presence.roster
+        return queue in self.inboxes or bool(roster.pullers(queue) or roster.devices(queue))
 
     def farewell(self, now: float) -> None:
         """Say goodbye to everybody; nothing is sent after it."""
@@ -259,13 +263,15 @@ class Participant(Footing):
             waiting = inbox.tick(now)
             if waiting:
                 self.woken.append((("inbox", inbox.queue), waiting))
+            self._tell_lapsed(inbox)
             self._busy_inboxes[inbox.queue] = None
         for outbox in self.outboxes.values():
-            outbox.wake(now)
+            changed = outbox.wake(now)
+            changed = self._expire(outbox, now) or changed
             laid = outbox.clear_tray(now)
             if outbox.tray.room and now >= outbox.tray.due:
                 outbox.set_tray(now, laid=laid)
-            if outbox.waiting:
+            if outbox.waiting or changed:
                 self._busy_outboxes[outbox.queue] = None
         for part in self._parts:
             part.tick(now)

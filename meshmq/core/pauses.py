@@ -1,4 +1,4 @@
-"""Pauses: refused jobs that wait a while, ever longer, before they are offered again."""
+"""Pauses: jobs that are offered at a moment of their own: refused ones, ever later, and those that were pushed so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 from random import Random
 
 from meshmq.core.runs import Run, sift
+from meshmq.fate import Fate
 from meshmq.settings import Settings
 from meshmq.wire.fields import Ranges
 
@@ -14,8 +15,7 @@ from meshmq.wire.fields import Ranges
 class Pauses:
     """Runs of one job each, by the moment at which they are due."""
 
-    def __init__(self, settings: Settings, random: Random) -> None:
-        self._settings, self._random = settings, random
+    def __init__(self) -> None:
         self._heap: list[tuple[float, int, Run]] = []
 
     def __len__(self) -> int:
@@ -31,13 +31,9 @@ class Pauses:
         """When the next one is due."""
         return self._heap[0][0] if self._heap else None
 
-    def add(self, run: Run, delay: float | None, now: float) -> None:
-        """Let a job pause: for ``delay`` seconds, else twice as long as the time before, with jitter."""
-        run.failures += 1
-        if delay is None:
-            longest = min(self._settings.backoff_limit, self._settings.backoff * 2 ** min(run.failures - 1, 30))
-            delay = longest * (0.5 + 0.5 * self._random.random())
-        heappush(self._heap, (now + delay, run.first, run))
+    def add(self, run: Run, due: float) -> None:
+        """Let a job pause until then."""
+        heappush(self._heap, (due, run.first, run))
 
     def due(self, now: float) -> list[Run]:
         """Take out what has paused long enough."""
@@ -54,3 +50,14 @@ class Pauses:
             kept = {run.first for run in paused}
             self._heap = sorted(item for item in self._heap if item[1] in kept)
         return taken
+
+
+def backoff(failures: int, fate: Fate, settings: Settings, random: Random) -> float:
+    """Return how long a job pauses after it has failed so often: twice as long as the time before, with jitter."""
+    first, longest = settings.backoff, settings.backoff_limit
+    if isinstance(fate.backoff, tuple):
+        first, longest = fate.backoff
+    elif fate.backoff is not None:
+        first, longest = fate.backoff, max(fate.backoff, longest)
+    doubled = first * float(2 ** min(failures - 1, 30))
+    return min(longest, doubled) * (0.5 + 0.5 * random.random())

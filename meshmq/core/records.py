@@ -1,8 +1,8 @@
 """What a node asks its journal to keep, and what the journal gives back when the node comes again: plain values.
 
 The participant gives out changes in order, the journal takes them in that order; who waits for one is told when it
-is on disk. Ids are what they are on the wire: origin and number. Moments are the wall clock's (seconds since 1970),
-for no other clock outlives a process.
+is on disk. Ids are what they are on the wire: origin and number. Moments are the node's own clock's in its hands, and
+the wall clock's (seconds since 1970) in the journal's, for no other clock outlives a process.
 """
 
 from __future__ import annotations
@@ -38,6 +38,23 @@ class StoredJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Staged:
+    """A job that a user's own transaction has left in the journal's file; it has no id yet."""
+
+    row: int
+    queue: str
+    body: bytes
+    pushed: float
+    buffers: tuple[bytes, ...] = ()
+    headers: Headers | None = None
+    fate: Fate = ORDINARY
+    to: str | None = None
+    key: str | None = None
+    unique: str | None = None
+    due: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """A dead letter: a job that nobody is to try again by itself, why, and since when."""
 
@@ -67,6 +84,8 @@ class Keep:
     """Keep a job; one of that id which is there already, dead or not, is replaced."""
 
     job: StoredJob
+    #: The staged row it is made of, which goes when the job comes, at once; if the row is gone, nothing is kept.
+    staged: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +124,14 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """Leave a staged row where it is and make no job of it, for a reason."""
+
+    staged: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Keep a published message."""
 
@@ -113,13 +140,16 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Forget what was published to a topic before number ``below``; how far the topic is stays known."""
+    """Forget what was published to a topic before number ``below`` of its epoch, and what is of any other epoch.
+
+    How far the topic is stays known.
+    """
 
     topic: str
     below: int
 
 
-Change = Keep | Done | Failed | Bury | Claim | Tell | Forget
+Change = Keep | Done | Failed | Bury | Claim | SetAside | Tell | Forget
 
 
 @dataclass(frozen=True, slots=True)

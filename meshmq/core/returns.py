@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from meshmq.wire.fields import RANGES_LIMIT
-from meshmq.wire.frames import Kind, Verdict, pack_settle
+from meshmq.wire.frames import Kind
+from meshmq.wire.verdicts import Verdict, pack_settle
 
-#: What one frame says, and to whom: pusher, verdict, origin, delay.
-Saying = tuple[bytes, Verdict, bytes, float | None]
+#: What one frame says, and to whom: pusher, verdict, origin, delay, reason.
+Saying = tuple[bytes, Verdict, bytes, float | None, str]
 
 
 class Returns:
@@ -17,10 +18,17 @@ class Returns:
         self._due: dict[Saying, list[tuple[int, int]]] = {}
 
     def add(
-        self, peer: bytes, verdict: Verdict, origin: bytes, first: int, last: int, delay: float | None = None
+        self,
+        peer: bytes,
+        verdict: Verdict,
+        origin: bytes,
+        first: int,
+        last: int,
+        delay: float | None = None,
+        reason: str = "",
     ) -> None:
         """Have a pusher told that jobs go back."""
-        ranges = self._due.setdefault((peer, verdict, origin, delay), [])
+        ranges = self._due.setdefault((peer, verdict, origin, delay, reason), [])
         if ranges and ranges[-1][1] + 1 == first:
             first, _ = ranges.pop()
         ranges.append((first, last))
@@ -33,7 +41,11 @@ class Returns:
         """Return, and forget, the frames that are due."""
         due, self._due = self._due, {}
         return [
-            (peer, Kind.SETTLE, pack_settle(self._queue, verdict, origin, ranges[start : start + RANGES_LIMIT], delay))
-            for (peer, verdict, origin, delay), ranges in due.items()
+            (
+                peer,
+                Kind.SETTLE,
+                pack_settle(self._queue, verdict, origin, ranges[start : start + RANGES_LIMIT], delay, reason),
+            )
+            for (peer, verdict, origin, delay, reason), ranges in due.items()
             for start in range(0, len(ranges), RANGES_LIMIT)
         ]

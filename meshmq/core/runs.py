@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
+from meshmq.fate import ORDINARY, Fate
 from meshmq.wire.fields import Ranges
 
 RUN_JOBS: Final = 512
@@ -17,11 +18,19 @@ RUN_SPAN: Final = 0.005
 class Run:
     """Jobs with consecutive numbers and one history."""
 
-    __slots__ = ("alone", "at", "attempts", "bodies", "failures", "first", "since", "to")
+    __slots__ = ("alone", "at", "attempts", "bodies", "failures", "fate", "first", "since", "to")
 
-    def __init__(self, first: int, bodies: list[bytes], since: float, attempts: int = 0, failures: int = 0) -> None:
+    def __init__(
+        self,
+        first: int,
+        bodies: list[bytes],
+        since: float,
+        attempts: int = 0,
+        failures: int = 0,
+        fate: Fate = ORDINARY,
+    ) -> None:
         self.first, self.bodies, self.since = first, bodies, since
-        self.attempts, self.failures = attempts, failures
+        self.attempts, self.failures, self.fate = attempts, failures, fate
         #: Whether it was suspected of the loss of a worker when it was refused: then it goes on alone.
         self.alone = False
         #: The name, or the id in hex, of the only node that is to do it.
@@ -36,7 +45,7 @@ class Run:
 
     def cut(self, start: int, end: int) -> Run:
         """Return a part of the run, by index."""
-        part = Run(self.first + start, self.bodies[start:end], self.since, self.attempts, self.failures)
+        part = Run(self.first + start, self.bodies[start:end], self.since, self.attempts, self.failures, self.fate)
         part.to, part.at = self.to, self.at
         return part
 
@@ -58,6 +67,7 @@ class Run:
             or len(self.bodies) + len(other.bodies) > RUN_JOBS
             or (self.attempts, self.failures) != (other.attempts, other.failures)
             or (self.to, self.at) != (other.to, other.at)
+            or self.fate is not other.fate
             or apart > max(RUN_SPAN, age / 100)  # so wrong may be the age of what has waited
         ):
             return False
@@ -72,7 +82,13 @@ def count_jobs(runs: Iterable[Run]) -> int:
 
 
 def lengthen(
-    runs: deque[Run], number: int, bodies: list[bytes], now: float, to: str | None = None, attempts: int = 0
+    runs: deque[Run],
+    number: int,
+    bodies: list[bytes],
+    now: float,
+    to: str | None = None,
+    attempts: int = 0,
+    fate: Fate = ORDINARY,
 ) -> None:
     """Append fresh jobs, to the last run where they continue it and are about as old.
 
@@ -80,12 +96,12 @@ def lengthen(
     """
     tail = runs[-1] if runs else None
     alike = tail is not None and tail.attempts == attempts and not tail.failures and tail.at is None
-    if tail is not None and alike and tail.last + 1 == number and now - tail.since < RUN_SPAN:
+    if tail is not None and alike and tail.fate is fate and tail.last + 1 == number and now - tail.since < RUN_SPAN:
         joined = bodies[: RUN_JOBS - len(tail.bodies)]
         tail.bodies += joined
         number, bodies = number + len(joined), bodies[len(joined) :]
     for start in range(0, len(bodies), RUN_JOBS):
-        runs.append(Run(number + start, bodies[start : start + RUN_JOBS], now, attempts))
+        runs.append(Run(number + start, bodies[start : start + RUN_JOBS], now, attempts, 0, fate))
         runs[-1].to = to
 
 
@@ -99,16 +115,14 @@ def put_back(runs: deque[Run], back: list[Run]) -> None:
 
 
 def suspects(back: Iterable[Run], begun: int) -> list[Run]:
-    """Return runs in order, with the job that was last begun cut out and blamed."""
+    """Return runs in order, with the job that was last begun cut out."""
     pieces: list[Run] = []
     for run in sorted(back, key=lambda run: run.first):
         if not run.first <= begun <= run.last:
             pieces.append(run)
             continue
         index = begun - run.first
-        blamed = run.cut(index, index + 1)
-        blamed.failures += 1
-        pieces += (run.cut(0, index), blamed, run.cut(index + 1, len(run.bodies)))
+        pieces += (run.cut(0, index), run.cut(index, index + 1), run.cut(index + 1, len(run.bodies)))
     return [piece for piece in pieces if piece.bodies]
 
 

@@ -42,6 +42,8 @@ class Sending(Meeting):
         if queue in self.inboxes:
             self._offer(outbox, outbox.open(self.node_id))
         devices, pullers = roster.devices(queue), roster.pullers(queue)
+        own = [self.node_id] if queue in self.inboxes else []
+        outbox.backlog.keys.seek([*own, *(peer.id for peer in pullers)])
         for peer in devices or pullers:
             if self._reach(peer.id, now):
                 self._offer(outbox, outbox.open(peer.id, onward=bool(devices)))

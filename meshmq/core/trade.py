@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import logging
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from random import Random
 
 from meshmq.core.custody import Input
 from meshmq.core.exchange import Exchange
 from meshmq.core.hands import Hand
 from meshmq.core.inbox import Inbox
-from meshmq.errors import AmbiguousPeer, ConfigError
+from meshmq.core.records import SetAside, Staged
+from meshmq.core.wants import PLAIN, Entry, Wants
+from meshmq.errors import AmbiguousPeer, ConfigError, MeshError, WouldBlock
+from meshmq.fate import UNIQUE_WINDOW
+from meshmq.settings import Settings
 from meshmq.wire.batches import Headers
-from meshmq.wire.card import NAMES_LIMIT
-from meshmq.wire.frames import Verdict
+from meshmq.wire.card import NAMES_LIMIT, Card
+from meshmq.wire.verdicts import Verdict
 
 #: Jobs in hand, by hand and index.
 MadeOf = Sequence[tuple[Hand, int]]
@@ -19,6 +26,10 @@ MadeOf = Sequence[tuple[Hand, int]]
 
 class Trade(Exchange):
     """A node that gives and takes jobs, as its users see it."""
+
+    def __init__(self, card: Card, settings: Settings, random: Random, now: float) -> None:
+        super().__init__(card, settings, random, now)
+        self._staged: deque[Staged] = deque()
 
     def push(
         self,
@@ -29,6 +40,7 @@ class Trade(Exchange):
         now: float,
         to: str | None = None,
         made_of: MadeOf = (),
+        wants: Wants = PLAIN,
     ) -> int:
         """Put a job into a queue's outbox, for one node alone where ``to`` names it; returns its number.
 
@@ -36,11 +48,13 @@ class Trade(Exchange):
 
         Raises:
             WouldBlock: the outbox is full.
+            NotUnique: its id was given before.
             AmbiguousPeer: several nodes bear the name.
             ConfigError: this node is a device for the queue.
         """
         if to is not None:
             self.named(to)
+        if to is not None or wants.key is not None:
             self._sought.discard(queue)  # to one node there is a direct way, where devices stand, too
         outbox = self.outboxes.get(queue)
         if outbox is None:
@@ -48,7 +62,7 @@ class Trade(Exchange):
             outbox = self._open_outbox(queue)
         outbox.clear_tray(now)
         inputs = [self._input(hand, index) for hand, index in made_of]
-        number = outbox.add(body, buffers, headers, now, to, inputs)
+        number = outbox.add(body, buffers, headers, now, to, inputs, wants)
         self._busy_outboxes[queue] = None
         self.work(now)
         due = outbox.set_tray(now)
@@ -56,7 +70,53 @@ class Trade(Exchange):
             self._soon(due)
         return number
 
-    def open_queue(self, queue: str, prefetch: int | None, now: float) -> Inbox:
+    def push_staged(self, rows: Iterable[Staged], now: float) -> None:
+        """Push what users' own transactions have left in the journal, as soon as there is room."""
+        self._staged.extend(rows)
+        self.work(now)
+
+    def _work_off_staged(self, now: float) -> None:
+        while self._staged:
+            row = self._staged[0]
+            delay = 0.0 if row.due is None else max(0.0, row.due - now)
+            wants = Wants(row.fate, delay, row.key, row.unique, UNIQUE_WINDOW, None, Entry(), row.row)
+            try:
+                self.push(row.queue, row.body, row.buffers, row.headers, now, row.to, (), wants)
+            except WouldBlock:
+                return
+            except MeshError as error:
+                assert self.ledger is not None
+                self.ledger.enter(SetAside(row.row, str(error)))
+                self.say(logging.WARNING, "meshmq.journal", f"a staged job of {row.queue!r} is set aside: {error}")
+            self._staged.popleft()
+
+    def withdraw(self, queue: str, number: int, wants: Wants, now: float) -> bool:
+        """Take a durable job back that is not on disk yet; whether that was possible."""
+        withdrawn = self.outboxes[queue].withdraw(number, wants)
+        self.work(now)
+        return withdrawn
+
+    def retry(self, queue: str, number: int, now: float) -> None:
+        """Give a dead letter of ours another life.
+
+        Raises:
+            KeyError: there is none of that number.
+        """
+        self.outboxes[queue].retry(number, now)
+        self._sought.discard(queue)
+        self._busy_outboxes[queue] = None
+        self.work(now)
+
+    def drop_letter(self, queue: str, number: int, now: float) -> None:
+        """Forget a dead letter of ours.
+
+        Raises:
+            KeyError: there is none of that number.
+        """
+        self.outboxes[queue].drop(number)
+        self.work(now)
+
+    def open_queue(self, queue: str, prefetch: int | None, now: float, lease: float | None = None) -> Inbox:
         """Pull a queue from now on: it goes on our card.
 
         Raises:
@@ -69,7 +129,7 @@ class Trade(Exchange):
                 most = f"a node pulls and serves at most {NAMES_LIMIT:,} names at once"
                 raise ConfigError(f"{most}, and {queue!r} is one more")
             inbox = self.shut.pop(queue, None) or Inbox(queue, self.settings)
-            inbox.pace.fixed = prefetch
+            inbox.pace.fixed, inbox.lease = prefetch, lease
             self.inboxes[queue] = inbox
             self.change_card(now)
             self._seeking = True
@@ -122,11 +182,24 @@ class Trade(Exchange):
         self._with_inbox(self.inboxes.get(queue), now, lambda inbox: inbox.rest(consumer, now))
 
     def judge(
-        self, queue: str, hand: Hand, index: int, verdict: Verdict | None, delay: float | None, now: float
+        self,
+        queue: str,
+        hand: Hand,
+        index: int,
+        verdict: Verdict | None,
+        delay: float | None,
+        now: float,
+        reason: str = "",
     ) -> None:
-        """Take an explicit ack (``None``) or nack of one job in hand."""
+        """Take an explicit ack (``None``) or nack of one job in hand, and why."""
         # Another thread may have shut the inbox since the word was given.
-        self._with_inbox(self._inbox(queue), now, lambda inbox: inbox.say(hand, index, verdict, delay))
+        self._with_inbox(self._inbox(queue), now, lambda inbox: inbox.say(hand, index, verdict, delay, reason))
+
+    def extend(self, hand: Hand, now: float) -> None:
+        """Renew the lease on a job in hand."""
+        inbox = self.inboxes.get(hand.batch.queue)
+        if inbox is not None:
+            inbox.extend(hand, now)
 
     def keep(self, hand: Hand, index: int) -> None:
         """Note that a consumer goes on, and confirms a job by word later."""

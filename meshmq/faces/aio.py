@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+import asyncio
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from meshmq import wishes
 from meshmq.checks import Ack, check_ack, check_concurrency, check_timeout
 from meshmq.core.roster import Event
 from meshmq.errors import ClosedError, TimedOut
 from meshmq.faces.aio_publishing import AsyncPublishingNode
+from meshmq.faces.aio_queues import AsyncQueue
 from meshmq.faces.aio_receiving import AsyncReceiver
 from meshmq.faces.threads import tell_left
+from meshmq.fate import QueueOptions
 from meshmq.message import AsyncMessage
 from meshmq.names import check_name
 from meshmq.pulling import Jobs
 from meshmq.seeing import PeerView
 from meshmq.supply import Supply
 from meshmq.waiting import ends_quietly
-from meshmq.wire.batches import Headers
 
 
 class AsyncNode(AsyncPublishingNode):
@@ -36,6 +38,8 @@ class AsyncNode(AsyncPublishingNode):
             LinkError: an address or the private directory cannot be opened.
             ClosedError: it was closed before.
         """
+        if self._engine is None and self._journal is not None:
+            await asyncio.to_thread(self._open_journal)
         self._opened()
         return self
 
@@ -75,6 +79,7 @@ class AsyncNode(AsyncPublishingNode):
         ack: Ack = "done",
         idle: float | None = None,
         concurrency: int | None = None,
+        lease: float | None = None,
     ) -> AsyncReceiver[AsyncMessage]:
         """Take jobs of ``queue``, from now on or from when the node opens.
 
@@ -85,6 +90,8 @@ class AsyncNode(AsyncPublishingNode):
         of work, as measured): 1 fetches none ahead. Each loop or thread that asks has one at least; of
         several pulls of one queue the first fixes it.
         ``ack="receipt"`` acks each job when it is handed out, so that it is run at most once;
+        Who has begun a job and neither finishes nor extends within ``lease`` seconds loses it to another worker; a
+        job that brings a lease of its own has the shorter one.
         ``idle`` ends the iteration after so many seconds without a job. A receiver that is dropped without
         ``close`` takes nothing more, and the node goes on pulling the queue.
 
@@ -92,13 +99,17 @@ class AsyncNode(AsyncPublishingNode):
             ClosedError: the node is closed.
         """
         jobs: Supply[Any] = Jobs(
-            self._codec, self, check_name("queue", queue), prefetch=prefetch, receipt=check_ack(ack)
+            self._codec, self, check_name("queue", queue), prefetch=prefetch, receipt=check_ack(ack), lease=lease
         )
         return AsyncReceiver(self, jobs, check_timeout(idle), check_concurrency(concurrency, 1))
 
-    def queue(self, queue: str) -> AsyncQueue:
-        """Return the handle of a queue, for its options and for speed."""
-        return AsyncQueue(self, check_name("queue", queue))
+    def queue(self, queue: str, **options: Unpack[QueueOptions]) -> AsyncQueue:
+        """Return the handle of a queue: what its options say holds for every job that is pushed by it.
+
+        Raises:
+            ConfigError: an option cannot be used.
+        """
+        return AsyncQueue(self, check_name("queue", queue), options)
 
     # -- seeing ----------------------------------------------------------------------------------
 
@@ -159,65 +170,3 @@ class AsyncNode(AsyncPublishingNode):
             ClosedError: the node is closed.
         """
         await self._wait(wishes.flushed(self._participating(), None), check_timeout(timeout))
-
-
-class AsyncQueue:
-    """A node's handle of one queue; the verbs on ``AsyncNode`` are its shorthand."""
-
-    def __init__(self, node: AsyncNode, queue: str) -> None:
-        self._node, self.name = node, queue
-
-    def __repr__(self) -> str:
-        return f"<AsyncQueue {self.name!r} of {self._node!r}>"
-
-    async def push(
-        self, data: object, *, headers: Headers | None = None, timeout: float | None = None, to: str | None = None
-    ) -> None:
-        """Give a job to exactly one worker; see ``AsyncNode.push``.
-
-        Raises:
-            EncodeError, TimedOut, NoPeersError, AmbiguousPeer, ClosedError: as ``AsyncNode.push``.
-        """
-        await self._node.push(self.name, data, headers=headers, timeout=timeout, to=to)
-
-    async def push_many(self, values: Iterable[object], *, timeout: float | None = None) -> int:
-        """Push each of ``values``; returns how many. ``timeout`` counts for each.
-
-        Raises:
-            EncodeError, TimedOut, NoPeersError, ClosedError: as ``push``; what was pushed before stays pushed.
-        """
-        check_timeout(timeout)
-        count = 0
-        for value in values:
-            await self._node.push(self.name, value, timeout=timeout)
-            count += 1
-        return count
-
-    def pull(
-        self,
-        *,
-        prefetch: int | None = None,
-        ack: Ack = "done",
-        idle: float | None = None,
-        concurrency: int | None = None,
-    ) -> AsyncReceiver[AsyncMessage]:
-        """Take jobs; see ``AsyncNode.pull``.
-
-        Raises:
-            ClosedError: the node is closed.
-        """
-        return self._node.pull(self.name, prefetch=prefetch, ack=ack, idle=idle, concurrency=concurrency)
-
-    async def flush(self, timeout: float | None = None) -> None:
-        """Wait until every job pushed into this queue is confirmed.
-
-        Raises:
-            TimedOut: not in time.
-            ClosedError: the node is closed.
-        """
-        await self._node._wait(wishes.flushed(self._node._participating(), self.name), check_timeout(timeout))
-
-    @property
-    def depth(self) -> int:
-        """How many jobs pushed here are not confirmed."""
-        return self._node._depth(self.name)

@@ -2,24 +2,70 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import ClassVar
+from typing import ClassVar, Literal, Unpack, overload
 
 from meshmq.checks import check_timeout
 from meshmq.core.trade import MadeOf
 from meshmq.core.tray import TRAY_BYTES
-from meshmq.errors import WouldBlock
+from meshmq.core.wants import Outcome
+from meshmq.errors import TimedOut, WouldBlock
 from meshmq.faces.aio_calling import AsyncCallingNode
 from meshmq.faces.tasks import TURN_AFTER
+from meshmq.fate import JobOptions
 from meshmq.message import AsyncMessage, Message
-from meshmq.pushing import Job
+from meshmq.pushing import RECORDED_TOGETHER, BaseReceipt, Job, left_of, until_of
 from meshmq.wire.batches import Headers
+
+
+class AsyncReceipt(BaseReceipt):
+    """How a job that was pushed with ``receipt=True`` ends."""
+
+    _node: AsyncPushingNode
+
+    async def wait(self, timeout: float | None = None) -> Outcome:
+        """Wait until the job has ended; returns ``"done"``, ``"dead"`` or ``"expired"``.
+
+        Raises:
+            TimedOut: it has not ended in time; it goes on.
+            ClosedError: the node is closed, and the job had not ended.
+        """
+        limit = check_timeout(timeout)
+        return self.outcome if self.outcome is not None else await self._node._wait(self._wish(), limit)
 
 
 class AsyncPushingNode(AsyncCallingNode):
     """The verb of a node with which it pushes."""
 
     _messages: ClassVar[type[Message]] = AsyncMessage
+
+    @overload
+    async def push(
+        self,
+        queue: str,
+        data: object,
+        *,
+        headers: Headers | None = ...,
+        timeout: float | None = ...,
+        to: str | None = ...,
+        receipt: Literal[False] = ...,
+        **options: Unpack[JobOptions],
+    ) -> None: ...
+
+    @overload
+    async def push(
+        self,
+        queue: str,
+        data: object,
+        *,
+        headers: Headers | None = ...,
+        timeout: float | None = ...,
+        to: str | None = ...,
+        receipt: Literal[True],
+        **options: Unpack[JobOptions],
+    ) -> AsyncReceipt: ...
 
     async def push(
         self,
@@ -29,18 +75,23 @@ class AsyncPushingNode(AsyncCallingNode):
         headers: Headers | None = None,
         timeout: float | None = None,
         to: str | None = None,
-    ) -> None:
+        receipt: bool = False,
+        **options: Unpack[JobOptions],
+    ) -> AsyncReceipt | None:
         """Give a job to exactly one worker of ``queue``; it is kept here until a worker has confirmed it.
 
         Waits only while the queue's outbox is full; ``timeout=0`` never waits. ``data`` is copied
         before the call returns. ``to`` names the only node that is to do it (or gives its id in hex); it waits
-        here until that one pulls the queue. Cancelled, it has pushed nothing.
+        here until that one pulls the queue. With ``receipt=True`` it returns a receipt that tells how the job ends.
+         Cancelled, it has pushed nothing. ``options`` are as for ``Node.push``.
 
         Raises:
             EncodeError: ``data`` would not come back equal; nothing was pushed.
             TimedOut: the outbox stayed full; nothing was pushed.
             NoPeersError: it is full and nobody has pulled it for ``settings.patience``.
             AmbiguousPeer: several nodes are named ``to``; nothing was pushed.
+            NotUnique: a job with this ``unique`` was pushed before; nothing was pushed.
+            ConfigError: an option cannot be used.
             ClosedError: the node is closed.
         """
         if timeout is not None:
@@ -50,18 +101,25 @@ class AsyncPushingNode(AsyncCallingNode):
             await self._take_turn()
         engine = self._engine
         outbox = self._quick.get(queue) if type(queue) is str else None  # what else it is the check below tells
-        if engine is not None and outbox is not None and headers is None and to is None:
+        plain = headers is None and to is None and not options and not receipt
+        if engine is not None and outbox is not None and plain:
             body, buffers = self._codec.encode(data)
             tray = outbox.tray
             if len(tray.jobs) < tray.room and len(body) <= TRAY_BYTES and not (buffers or engine.closed):
                 tray.jobs.append(body)
                 if not tray.room:
                     self._look_for(tray, body)
-                return
-            job: Job = queue, body, buffers, None, None, ()
+                return None
+            job, ticket = Job(queue, body, buffers), None
         else:
-            job = self._job(queue, data, headers, to)
+            if options.get("within") is not None:
+                self._push_within(queue, data, headers, to, options, receipt=receipt)
+                return None
+            ticket = AsyncReceipt(self, queue) if receipt else None
+            wants = self._wants(options, to, ticket)
+            job = self._job(queue, data, headers, to, (), wants)
         await self._push(job, timeout)
+        return ticket
 
     async def _push_made(
         self,
@@ -72,13 +130,40 @@ class AsyncPushingNode(AsyncCallingNode):
         headers: Headers | None,
         timeout: float | None,
         to: str | None,
+        **options: Unpack[JobOptions],
     ) -> None:
         """Push what was made of jobs in hand; see ``Message.push``."""
         limit = check_timeout(timeout)
-        await self._push(self._job(queue, data, headers, to, made_of), limit)
+        await self._push(self._job(queue, data, headers, to, made_of, self._wants(options, to)), limit)
 
     async def _push(self, job: Job, timeout: float | None) -> None:
+        until = until_of(timeout)
+        await self._await_record(job, await self._put(job, timeout), until)
+
+    async def _put(self, job: Job, timeout: float | None) -> int:
         with suppress(WouldBlock):
-            self._push_nowait(job)
+            return self._push_nowait(job)
+        return await self._wait(self._push_wish(job), timeout)
+
+    async def _await_record(self, job: Job, number: int, until: float | None) -> None:
+        """Wait until a durable job is on disk; one that is given up before is not pushed."""
+        if job.wants.entry is None:
             return
-        await self._wait(self._push_wish(job), timeout)
+        try:
+            await self._wait(self._record_wish(job), left_of(until))
+        except BaseException as error:
+            if self._withdraw_job(job, number) or not isinstance(error, TimedOut):
+                raise
+
+    async def _push_durably(self, jobs: Iterable[Job], timeout: float | None) -> int:
+        """Push jobs, and wait once until all are on disk; returns how many."""
+        count = 0
+        pushed = deque[tuple[Job, int]]()
+        for job in jobs:
+            pushed.append((job, await self._put(job, timeout)))
+            count += 1
+            if len(pushed) >= RECORDED_TOGETHER:
+                await self._await_record(*pushed.popleft(), until_of(timeout))
+        for job, number in pushed:
+            await self._await_record(job, number, until_of(timeout))
+        return count

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, Unpack
 
 from meshmq import wishes
 from meshmq.checks import Ack, check_ack, check_concurrency, check_timeout
@@ -13,15 +13,16 @@ from meshmq.drivers.keeper import KeeperDriver
 from meshmq.drivers.leaving import at_exit
 from meshmq.errors import ClosedError, TimedOut
 from meshmq.faces.publishing import PublishingNode
+from meshmq.faces.queues import Queue
 from meshmq.faces.receiving import Receiver
 from meshmq.faces.threads import leave, tell_left, wait
+from meshmq.fate import QueueOptions
 from meshmq.links.engine import Engine
 from meshmq.message import Message
 from meshmq.names import check_name
 from meshmq.pulling import Jobs
 from meshmq.seeing import PeerView
 from meshmq.waiting import Wish, ends_quietly
-from meshmq.wire.batches import Headers
 
 ResultT = TypeVar("ResultT")
 
@@ -87,6 +88,7 @@ class Node(PublishingNode):
         ack: Ack = "done",
         idle: float | None = None,
         concurrency: int | None = None,
+        lease: float | None = None,
     ) -> Receiver[Message]:
         """Take jobs of ``queue``, from now on or from when the node opens.
 
@@ -97,18 +99,26 @@ class Node(PublishingNode):
         of work, as measured): 1 fetches none ahead. Each loop or thread that asks has one at least; of
         several pulls of one queue the first fixes it.
         ``ack="receipt"`` acks each job when it is handed out, so that it is run at most once;
+        Who has begun a job and neither finishes nor extends within ``lease`` seconds loses it to another worker; a
+        job that brings a lease of its own has the shorter one.
         ``idle`` ends the iteration after so many seconds without a job. A receiver that is dropped without
         ``close`` takes nothing more, and the node goes on pulling the queue.
 
         Raises:
             ClosedError: the node is closed.
         """
-        jobs = Jobs(self._codec, self, check_name("queue", queue), prefetch=prefetch, receipt=check_ack(ack))
+        jobs = Jobs(
+            self._codec, self, check_name("queue", queue), prefetch=prefetch, receipt=check_ack(ack), lease=lease
+        )
         return Receiver(self, jobs, check_timeout(idle), check_concurrency(concurrency, 1))
 
-    def queue(self, queue: str) -> Queue:
-        """Return the handle of a queue, for its options and for speed."""
-        return Queue(self, check_name("queue", queue))
+    def queue(self, queue: str, **options: Unpack[QueueOptions]) -> Queue:
+        """Return the handle of a queue: what its options say holds for every job that is pushed by it.
+
+        Raises:
+            ConfigError: an option cannot be used.
+        """
+        return Queue(self, check_name("queue", queue), options)
 
     # -- seeing ----------------------------------------------------------------------------------
 
@@ -180,65 +190,3 @@ class Node(PublishingNode):
 
     def _arrange_exit(self) -> None:
         self._take_back = at_exit(self._close_in_haste, self.settings.drain)
-
-
-class Queue:
-    """A node's handle of one queue; the verbs on ``Node`` are its shorthand."""
-
-    def __init__(self, node: Node, queue: str) -> None:
-        self._node, self.name = node, queue
-
-    def __repr__(self) -> str:
-        return f"<Queue {self.name!r} of {self._node!r}>"
-
-    def push(
-        self, data: object, *, headers: Headers | None = None, timeout: float | None = None, to: str | None = None
-    ) -> None:
-        """Give a job to exactly one worker; see ``Node.push``.
-
-        Raises:
-            EncodeError, TimedOut, NoPeersError, AmbiguousPeer, ClosedError: as ``Node.push``.
-        """
-        self._node.push(self.name, data, headers=headers, timeout=timeout, to=to)
-
-    def push_many(self, values: Iterable[object], *, timeout: float | None = None) -> int:
-        """Push each of ``values``; returns how many. ``timeout`` counts for each.
-
-        Raises:
-            EncodeError, TimedOut, NoPeersError, ClosedError: as ``Node.push``; what was pushed before stays pushed.
-        """
-        check_timeout(timeout)
-        count = 0
-        for value in values:
-            self._node.push(self.name, value, timeout=timeout)
-            count += 1
-        return count
-
-    def pull(
-        self,
-        *,
-        prefetch: int | None = None,
-        ack: Ack = "done",
-        idle: float | None = None,
-        concurrency: int | None = None,
-    ) -> Receiver[Message]:
-        """Take jobs; see ``Node.pull``.
-
-        Raises:
-            ClosedError: the node is closed.
-        """
-        return self._node.pull(self.name, prefetch=prefetch, ack=ack, idle=idle, concurrency=concurrency)
-
-    def flush(self, timeout: float | None = None) -> None:
-        """Wait until every job pushed into this queue is confirmed.
-
-        Raises:
-            TimedOut: not in time.
-            ClosedError: the node is closed.
-        """
-        self._node._wait(wishes.flushed(self._node._participating(), self.name), check_timeout(timeout))
-
-    @property
-    def depth(self) -> int:
-        """How many jobs pushed here are not confirmed."""
-        return self._node._depth(self.name)

@@ -54,14 +54,14 @@ class TaskNode(BaseNode):
 
     async def _end(self) -> Undelivered | None:
         try:
-            await asyncio.to_thread(self._withdraw)
-        except RuntimeError:  # the loop takes no more work for threads
-            self._withdraw()
+            await _apart(self._withdraw)
         except BaseException:
             if left := self._shut(LINGER):
                 tell_left(self, left)
             raise
-        return self._shut(LINGER)
+        left = self._shut(LINGER)
+        await _apart(self._close_journal)
+        return left
 
     def _abandon(self, limit: float) -> None:
         """Close at interpreter exit, where the loop does not run any more: the keeper drives what is left to do."""
@@ -157,6 +157,14 @@ async def take(
     except (TimedOut, asyncio.CancelledError):
         taker.rest()
         raise
+
+
+async def _apart(work: Callable[[], object]) -> None:
+    """Do in a thread what waits."""
+    try:
+        await asyncio.to_thread(work)
+    except RuntimeError:  # the loop takes no more work for threads
+        work()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -113,7 +113,9 @@ def _end(node: BaseNode) -> Undelivered | None:
         if left := node._shut(LINGER):
             tell_left(node, left)
         raise
-    return node._shut(LINGER)
+    left = node._shut(LINGER)
+    node._close_journal()
+    return left
 
 
 def tell_left(node: BaseNode, left: Exception) -> None:

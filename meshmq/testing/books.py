@@ -49,7 +49,9 @@ def audit_outbox(outbox: Outbox) -> None:
     assert outbox.depth == sum(len(run.bodies) for run in held), "depth"
     numbers = {number for run in held for number in range(run.first, run.last + 1)}
     assert len(numbers) == outbox.depth, "a job stands in two places"
-    assert outbox.waiting == sum(len(run.bodies) for run in [*outbox.backlog.ready, *outbox.backlog.alone]), "waiting"
+    assert outbox.waiting == sum(len(run.bodies) for run in [*outbox.backlog.levels.runs, *outbox.backlog.alone]), (
+        "waiting"
+    )
     assert outbox.size == sum(outbox._cargo.weight(run) for run in held), "size"
     assert outbox._cargo.buffers.keys() | outbox._cargo.headers.keys() <= numbers, "cargo of jobs that are gone"
     for route in outbox.routes.values():
@@ -57,17 +59,22 @@ def audit_outbox(outbox: Outbox) -> None:
         assert route.in_flight <= route.jobs_sent, "sent"
         assert not route.alone or route.in_flight == 1 or route.onward, "alone, and not one"
     assert set(outbox._outputs._ids) <= numbers, "an output that is gone"
+    keys = outbox.backlog.keys
+    assert set(keys.of) <= numbers, "the key of a job that has ended"
+    assert set(keys._out) == set(keys.of.values()), "a key of which no job is out, or none is left"
+    assert all(number in keys.of for number in keys._out.values()), "a job that is out and has ended"
     assert not outbox.free, "inputs whose outputs are safe wait"
-    pushed = outbox.acked + outbox.unreadable + outbox.depth
-    assert outbox.pushed == pushed, f"{outbox.pushed} pushed, {pushed} accounted for"
+    pushed = outbox.acked + outbox.expired + outbox.died - outbox.retried + outbox.depth
+    assert outbox.pushed + outbox.restored == pushed, f"{outbox.pushed} pushed, {pushed} accounted for"
 
 
 def audit_inbox(inbox: Inbox) -> None:
     """Check that what came and is not answered is here, and nothing else is."""
-    assert inbox.waiting == sum(end - start for *_, start, end in inbox._waiting), "waiting here"
+    waiting = [piece for line in inbox._fetched._lines.values() for piece in line]
+    assert inbox.waiting == sum(piece.end - piece.start for piece in waiting), "waiting here"
     for source in inbox.sources.values():
         assert not source.gone
-        here = sum(end - start for _, of, _, start, end in inbox._waiting if of is source)
+        here = sum(piece.end - piece.start for piece in waiting if piece.source is source)
         for hand in inbox._hands:
             if hand.source is source:
                 here += sum(1 for index in range(hand.told, hand.end) if index not in hand.said)
@@ -80,8 +87,8 @@ def audit_inbox(inbox: Inbox) -> None:
     kept = inbox.keeping._inputs.values()
     assert inbox.keeping.handled == sum(one.handled for one in kept), "in custody"
     assert all(one.held or not one.handled for one in kept), "in custody, and nothing holds it"
-    for of in inbox._waiting:
-        assert not of[1].gone, "a job of a session that is over waits"
+    for piece in waiting:
+        assert not piece.source.gone, "a job of a session that is over waits"
 
 
 def audit_transit(transit: Transit, *, settled: bool) -> None:

@@ -20,7 +20,7 @@ from meshmq.names import counted
 from meshmq.testing.mesh import Mesh
 from meshmq.testing.simulated_node import SimulatedNode
 from meshmq.testing.simulation import Simulation
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 
 QUEUE: Final = "jobs"
 PUSHERS: Final = 2

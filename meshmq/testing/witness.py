@@ -14,7 +14,7 @@ from meshmq.core.participant import Participant
 from meshmq.core.runs import Run
 from meshmq.delivery import HandDelivery
 from meshmq.message import Message
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 
 
 @dataclass(slots=True)
@@ -88,7 +88,9 @@ class WatchedParticipant(Participant):
 
     def _open_outbox(self, queue: str) -> Outbox:
         base = (len(self.outboxes) << QUEUE_SHIFT) + 1
-        outbox = self.outboxes[queue] = WatchedOutbox(queue, self._origin, base, self.settings, self.random)
+        outbox = self.outboxes[queue] = WatchedOutbox(
+            queue, self._origin, base, self.settings, self.random, self.ledger
+        )
         outbox.witness = self.witness
         return outbox
 
@@ -130,11 +132,11 @@ class WatchedConsumer(Consumer):
             if not self.left and message._index not in hand.said and message._index not in hand.kept:
                 self.witness.finishes(hand, message._index)
 
-    def tell(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None) -> None:
+    def tell(self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None, reason: str) -> None:
         """Take an ack or nack by word."""
         if verdict is None:
             self.witness.finishes(hand, index)
-        super().tell(hand, index, verdict, delay)
+        super().tell(hand, index, verdict, delay, reason)
 
     def _hand(self, message: Message) -> Hand:
         assert isinstance(message._delivery, HandDelivery)

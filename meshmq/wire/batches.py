@@ -3,13 +3,16 @@
 ::
 
     batch   = queue length u8 · queue · origin 16 bytes · first u64 · count u32 · attempt u16
-              · flags u8 · backlog u32 · held f32 · [pusher] · [extras] · count lengths u32 · bodies
+              · flags u8 · backlog u32 · held f32 · [pusher] · [terms] · [extras]
+              · count lengths u32 · bodies
     extras  = length u32 · msgpack [index, headers, ...]          (only with flag 1)
     pusher  = 16 bytes                                            (only with flag 8)
+    terms   = lease f32 · ttl f32 · priority u8                   (only with flag 16)
 
 A job with large buffers stands alone in its batch (flag 2); the buffers are the frames that follow. A job that
 was suspected of the loss of a worker goes to a device as a batch of its own (flag 4). What comes from a device
-names the pusher (flag 8).
+names the pusher (flag 8). ``terms`` hold for all jobs of the batch: seconds of the lease and seconds that are left
+to begin them, negative where there is no such bound, and what goes first.
 """
 
 from __future__ import annotations
@@ -18,10 +21,11 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from meshmq.codecs.msgpack import pack_plain, unpack_plain
 from meshmq.errors import DecodeError, ProtocolError
+from meshmq.fate import PRIORITIES
 from meshmq.wire.fields import NUMBERS, read_name
 
 Headers = Mapping[str, str]
@@ -32,12 +36,26 @@ _EXTRAS: Final = 1
 _BUFFERS: Final = 2
 _ALONE: Final = 4
 _PUSHER: Final = 8
+_TERMS: Final = 16
+_ALL: Final = _EXTRAS | _BUFFERS | _ALONE | _PUSHER | _TERMS
+_BOUNDS: Final = struct.Struct("!ffB")
 ID_BYTES: Final = 16
 #: The most characters in the headers of one job.
 HEADERS_LIMIT: Final = 4_096
 #: The most bytes of extras in one batch, and the most jobs: read before anything of them is believed.
 EXTRAS_LIMIT: Final = 256 * 1024
 JOBS_LIMIT: Final = 4_096
+
+
+class Terms(NamedTuple):
+    """What the worker of some jobs holds to: seconds, ``None`` without such a bound; the highest priority first."""
+
+    lease: float | None = None
+    ttl: float | None = None
+    priority: int = 0
+
+
+NO_TERMS: Final = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +79,7 @@ class Batch:
     alone: bool
     #: Who pushed it, where a device brought it.
     pusher: bytes
+    terms: Terms
     #: What follows the fields, as it came: extras, lengths, bodies.
     rest: memoryview
 
@@ -81,13 +100,21 @@ def pack_batch(
     headers: Mapping[int, Headers] | None = None,
     buffers: Sequence[bytes] = (),
     alone: bool = False,
+    terms: Terms | None = None,
 ) -> list[bytes]:
     """Return the frames of a batch, without the head; ``headers`` go by index, ``held`` is seconds."""
     name = queue.encode()
     flags = (_EXTRAS if headers else 0) | (_BUFFERS if buffers else 0) | (_ALONE if alone else 0)
+    flags |= _TERMS if terms is not None else 0
     count = len(bodies)
     fixed = _FIXED.pack(origin, first, count, min(attempt, 65_535), flags, min(backlog, 2**32 - 1), held)
-    return [b"".join((bytes((len(name),)), name, fixed, *load_parts(bodies, headers))), *buffers]
+    bounds = _pack_terms(terms) if terms is not None else b""
+    return [b"".join((bytes((len(name),)), name, fixed, bounds, *load_parts(bodies, headers))), *buffers]
+
+
+def _pack_terms(terms: Terms) -> bytes:
+    lease, ttl = (-1.0 if span is None else span for span in terms[:2])
+    return _BOUNDS.pack(lease, ttl, terms.priority)
 
 
 def pack_onward(batch: Batch, start: int, end: int, *, pusher: bytes, backlog: int, held: float) -> list[bytes]:
@@ -95,10 +122,15 @@ def pack_onward(batch: Batch, start: int, end: int, *, pusher: bytes, backlog: i
     name, whole = batch.queue.encode(), end - start == batch.count
     headers = batch.headers if whole else {i - start: batch.headers[i] for i in batch.headers if start <= i < end}
     flags = (_EXTRAS if headers else 0) | (_BUFFERS if batch.buffers else 0) | _PUSHER
+    terms, bounds = batch.terms, b""
+    if terms is not NO_TERMS:
+        flags |= _TERMS
+        here = max(0.0, held - batch.held)
+        bounds = _pack_terms(terms._replace(ttl=None if terms.ttl is None else max(0.0, terms.ttl - here)))
     attempt, most = min(batch.attempt, 65_535), min(backlog, 2**32 - 1)
     fixed = _FIXED.pack(batch.origin, batch.first + start, end - start, attempt, flags, most, held)
     rest = [batch.rest] if whole else load_parts([bytes(batch.body(index)) for index in range(start, end)], headers)
-    return [b"".join((bytes((len(name),)), name, fixed, pusher, *rest)), *batch.buffers]
+    return [b"".join((bytes((len(name),)), name, fixed, pusher, bounds, *rest)), *batch.buffers]
 
 
 def load_parts(bodies: Sequence[bytes], headers: Mapping[int, Headers] | None) -> list[bytes]:
@@ -165,9 +197,13 @@ def unpack_batch(frames: Sequence[bytes | memoryview]) -> Batch:
     place += _FIXED.size
     pusher = bytes(view[place : place + ID_BYTES]) if flags & _PUSHER else b""
     place += len(pusher)
+    terms = NO_TERMS
+    if flags & _TERMS:
+        terms = _read_terms(view, place)
+        place += _BOUNDS.size
     load = read_load(view, place, count, extras=bool(flags & _EXTRAS))
     buffers = tuple(bytes(frame) for frame in frames[1:])
-    if not 0 < first < NUMBERS - count or not attempt or flags & ~(_EXTRAS | _BUFFERS | _ALONE | _PUSHER):
+    if not 0 < first < NUMBERS - count or not attempt or flags & ~_ALL:
         raise ProtocolError("a batch with fields that are none")
     if (flags & _ALONE and count != 1) or (flags & _PUSHER and len(pusher) != ID_BYTES):
         raise ProtocolError("a batch with fields that are none")
@@ -192,8 +228,19 @@ def unpack_batch(frames: Sequence[bytes | memoryview]) -> Batch:
         load.longest,
         bool(flags & _ALONE),
         pusher,
+        terms,
         view[place:] if load.headers else view[len(view) - 4 * count - len(load.payload) :],
     )
+
+
+def _read_terms(view: memoryview, place: int) -> Terms:
+    try:
+        lease, ttl, priority = _BOUNDS.unpack_from(view, place)
+    except struct.error as error:
+        raise ProtocolError("a batch that is cut short") from error
+    if not lease < 2e9 or not ttl < 2e9 or priority >= PRIORITIES:  # nor is NaN below anything
+        raise ProtocolError("a batch with terms that are none")
+    return Terms(None if lease < 0 else lease, None if ttl < 0 else ttl, priority)
 
 
 def peek_batch(frame: bytes | memoryview) -> tuple[str, int]:

@@ -29,10 +29,11 @@ Ranges = Sequence[tuple[int, int]]
 _UNSHOWABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def read_fields(body: bytes | memoryview, *types: type | tuple[type, ...]) -> list[Any]:
+def read_fields(body: bytes | memoryview, *types: type | tuple[type, ...], later: tuple[type, ...] = ()) -> list[Any]:
     """Return the first fields of a body, of exactly these types; whole numbers are at least 0.
 
-    What may be one of several types is for the caller to bound.
+    What may be one of several types is for the caller to bound. ``later`` are fields that older versions do not
+    send: one that is not there is what its type makes of nothing.
 
     Raises:
         ProtocolError: they are not there.
@@ -49,7 +50,17 @@ def read_fields(body: bytes | memoryview, *types: type | tuple[type, ...]) -> li
             raise ProtocolError("a body with a field of the wrong type")
         if wanted is int and not 0 <= value < NUMBERS:
             raise ProtocolError("a body with a number beyond its bounds")
-    return values[: len(types)]
+    found = values[: len(types)]
+    for kind, value in zip(later, values[len(types) :] or [kind() for kind in later], strict=False):
+        if type(value) is not kind:
+            raise ProtocolError("a body with a field of the wrong type")
+        found.append(value)
+    return found
+
+
+def showable(text: str) -> str:
+    """Return a text with what ends a line or steers a terminal replaced."""
+    return _UNSHOWABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def read_name(name: object) -> str:

@@ -29,8 +29,6 @@ LOWEST: Final = 2
 _HEAD: Final = struct.Struct("!2sBBQQ")
 HEAD_BYTES: Final = _HEAD.size
 
-#: The longest pause that a nack may ask for.
-DELAY_LIMIT: Final = 365 * 86_400.0
 GROUPS_LIMIT: Final = 1_000
 #: Epochs count the sessions of a pair; nobody gets near.
 EPOCHS: Final = 2**32
@@ -233,38 +231,6 @@ def unpack_acks(body: bytes) -> Acks:
             raise ProtocolError("an ACKS with too many ranges")
         done.append((origin, begun, ranges))
     return Acks(read_name(queue), jobs, size, tuple(done))
-
-
-class Verdict(IntEnum):
-    """What a worker says of jobs that it does not acknowledge."""
-
-    RETURNED = 0  # fetched and never begun
-    LEFT = 1  # begun, and left without a word
-    REFUSED = 2  # nack, or the handler raised
-    UNREADABLE = 3  # the data cannot be decoded here
-    HELD = 4  # handled: it is confirmed when what was made of it is safe
-    LOST = 5  # a device has lost the worker that had it
-    BLAMED = 6  # as LOST, and it was begun last
-
-
-def pack_settle(queue: str, verdict: Verdict, origin: bytes, ranges: Ranges, delay: float | None = None) -> bytes:
-    """Return the body of a SETTLE; ``delay`` is the pause in seconds a nack asks for."""
-    pause = None if delay is None else min(max(0.0, delay), DELAY_LIMIT)
-    return pack_plain([queue, int(verdict), origin, flat(ranges), pause])
-
-
-def unpack_settle(body: bytes) -> tuple[str, Verdict, bytes, tuple[tuple[int, int], ...], float | None]:
-    """Read the body of a SETTLE.
-
-    Raises:
-        ProtocolError: it is none.
-    """
-    queue, verdict, origin, edges, delay = read_fields(body, str, int, bytes, list, (float, int, type(None)))
-    if len(origin) != 16 or verdict not in Verdict.__members__.values():
-        raise ProtocolError("a SETTLE with fields that are none")
-    # What is not above 0, NaN included, is no pause.
-    pause = None if delay is None else float(min(delay, DELAY_LIMIT)) if delay > 0 else 0.0
-    return read_name(queue), Verdict(verdict), origin, read_ranges(edges), pause
 
 
 def pack_receipt(queue: str, worker: bytes, origin: bytes, ranges: Ranges) -> bytes:

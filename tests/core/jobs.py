@@ -9,11 +9,13 @@ from typing import Any
 
 from meshmq.core.inbox import Inbox
 from meshmq.core.outbox import Outbox
+from meshmq.core.wants import PLAIN, Wants
 from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
 from meshmq.testing.books import audit_inbox, audit_outbox
-from meshmq.wire.batches import Batch, Headers, pack_batch, unpack_batch
-from meshmq.wire.frames import Acks, Kind, Verdict, unpack_acks, unpack_grant, unpack_settle
+from meshmq.wire.batches import Batch, Headers, Terms, pack_batch, unpack_batch
+from meshmq.wire.frames import Acks, Kind, unpack_acks, unpack_grant
+from meshmq.wire.verdicts import Settle, Verdict, unpack_settle
 
 ORIGIN = b"O" * 16
 MANY = 1 << 30
@@ -32,10 +34,24 @@ class Pusher:
         self.add(jobs)
 
     def add(
-        self, count: int, body: bytes = b"job", *, buffers: Sequence[bytes] = (), headers: Headers | None = None
+        self,
+        count: int,
+        body: bytes = b"job",
+        *,
+        buffers: Sequence[bytes] = (),
+        headers: Headers | None = None,
+        to: str | None = None,
+        wants: Wants = PLAIN,
     ) -> None:
         for _ in range(count):
-            self.box.add(body, buffers, headers, self.now)
+            self.box.add(body, buffers, headers, self.now, to, wants=wants)
+        audit_outbox(self.box)
+
+    def wake(self, now: float) -> None:
+        """Let time pass, and go on with what has paused until then."""
+        self.now = now
+        self.box.wake(now)
+        audit_outbox(self.box)
 
     def grant(self, worker: str, jobs: int, size: int = MANY) -> None:
         self.box.grant(worker.encode(), jobs, size)
@@ -62,8 +78,11 @@ class Pusher:
         audit_outbox(self.box)
         return count
 
-    def back(self, worker: str, verdict: Verdict, *ranges: tuple[int, int], delay: float | None = None) -> None:
-        self.box.give_back(worker.encode(), verdict, self.box.origin, ranges, delay, self.now)
+    def back(
+        self, worker: str, verdict: Verdict, *ranges: tuple[int, int], delay: float | None = None, reason: str = ""
+    ) -> None:
+        said = Settle("jobs", verdict, self.box.origin, ranges, delay, reason)
+        self.box.give_back(worker.encode(), said, self.now)
         audit_outbox(self.box)
 
     def lose(self, worker: str, *, clean: bool = False) -> int:
@@ -79,9 +98,18 @@ class Puller:
         self.box = Inbox("jobs", settings or Settings(), prefetch)
         self.now = 0.0
 
-    def receive(self, pusher: str, first: int, count: int = 1, *, attempt: int = 1, backlog: int = 5) -> int:
+    def receive(
+        self,
+        pusher: str,
+        first: int,
+        count: int = 1,
+        *,
+        attempt: int = 1,
+        backlog: int = 5,
+        terms: Terms | None = None,
+    ) -> int:
         bodies = [b"job %d" % number for number in range(first, first + count)]
-        frames = pack_batch("jobs", ORIGIN, first, bodies, attempt=attempt, backlog=backlog, held=0.0)
+        frames = pack_batch("jobs", ORIGIN, first, bodies, attempt=attempt, backlog=backlog, held=0.0, terms=terms)
         new = self.box.receive(pusher.encode(), unpack_batch(frames), self.now)
         audit_inbox(self.box)
         return new
@@ -104,8 +132,8 @@ class Puller:
             elif kind is Kind.GRANT:
                 found.append((peer.decode(), unpack_grant(body)[1:]))
             else:
-                _, verdict, _, ranges, _ = unpack_settle(body)
-                found.append((peer.decode(), (verdict, ranges)))
+                said = unpack_settle(body)
+                found.append((peer.decode(), (said.verdict, said.ranges)))
         return found
 
     def acked(self) -> list[tuple[int, int]]:

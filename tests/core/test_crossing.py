@@ -12,7 +12,7 @@ from meshmq.core.relay.flights import Flight, Worker
 from meshmq.core.relay.share import Pusher, Share
 from meshmq.core.relay.transit import Transit
 from meshmq.testing import Faults, SimulationFailed, simulate
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 from tests.core.crossing import Crossing
 from tests.replays import hold, same_everywhere
 from tests.scale import scale

@@ -6,7 +6,7 @@ import pytest
 
 from meshmq.core.hands import Hand
 from meshmq.errors import AmbiguousPeer
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 from tests.core.village import Village, body, numbered
 
 

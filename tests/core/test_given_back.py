@@ -10,7 +10,7 @@ import pytest
 from meshmq.core.outbox import Outbox
 from meshmq.settings import Settings
 from meshmq.wire.batches import unpack_batch
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Settle, Verdict
 
 LEFT, RETURNED = Verdict.LEFT, Verdict.RETURNED
 PARTS = [(LEFT, 1, 1), (RETURNED, 2, 4), (RETURNED, 5, 7), (RETURNED, 8, 10)]
@@ -23,7 +23,7 @@ def test_parts_given_back_in_any_order_go_out_in_order(parts: tuple[tuple[Verdic
         outbox.add(b"", (), None, 0.0)
     send(outbox, b"leaving", 10)
     for verdict, first, last in parts:
-        outbox.give_back(b"leaving", verdict, outbox.origin, [(first, last)], None, 0.0)
+        outbox.give_back(b"leaving", Settle("jobs", verdict, outbox.origin, ((first, last),)), 0.0)
     assert outbox.waiting == 20
     sent = send(outbox, b"staying", 20)
     assert sent == [(1, 2), *((number, 1) for number in range(2, 21))]

@@ -6,7 +6,7 @@ import pytest
 
 from meshmq.errors import ProtocolError
 from meshmq.settings import Settings
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 from tests.core.jobs import Puller
 
 

@@ -13,18 +13,8 @@ from meshmq.errors import ConfigError, WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.card import NAMES_LIMIT, pack_card, read_card, unpack_body
 from meshmq.wire.chunks import CHUNK_BYTES, join_message, pack_chunk
-from meshmq.wire.frames import (
-    Kind,
-    Verdict,
-    pack_acks,
-    pack_bye,
-    pack_grant,
-    pack_head,
-    pack_offer,
-    pack_settle,
-    unpack_grant,
-    unpack_settle,
-)
+from meshmq.wire.frames import Kind, pack_acks, pack_bye, pack_grant, pack_head, pack_offer, unpack_grant
+from meshmq.wire.verdicts import Verdict, pack_settle, unpack_settle
 from tests.core.stranger import ORIGIN, Stranger, byes, jobs, participant, pulling, pushing
 
 LAST = 2**63 - 1
@@ -80,7 +70,7 @@ def test_jobs_on_their_way_to_a_queue_that_was_closed_go_back() -> None:
     node.leave("jobs", "me", stranger.now)
     node.close_queue("jobs", stranger.now)
     stranger.say(Kind.JOBS, jobs(1, 100))
-    assert [unpack_settle(body)[3] for body in stranger.bodies(Kind.SETTLE)] == [((1, 100),)]
+    assert [unpack_settle(body).ranges for body in stranger.bodies(Kind.SETTLE)] == [((1, 100),)]
     assert not byes(stranger)
 
 
@@ -227,7 +217,7 @@ def test_a_large_job_that_was_on_its_way_when_its_queue_was_closed_goes_back() -
         if not index:
             node.leave("jobs", "me", stranger.now)
             node.close_queue("jobs", stranger.now)
-    assert [unpack_settle(body)[3] for body in stranger.bodies(Kind.SETTLE)] == [((1, 1),)]
+    assert [unpack_settle(body).ranges for body in stranger.bodies(Kind.SETTLE)] == [((1, 1),)]
     assert not byes(stranger)
 
 

@@ -8,15 +8,7 @@ import pytest
 
 from meshmq.settings import Settings
 from meshmq.wire.card import Card, own_string, pack_card, pack_peers
-from meshmq.wire.frames import (
-    HEAD_BYTES,
-    Hello,
-    Kind,
-    pack_bye,
-    pack_head,
-    pack_hello,
-    unpack_hello,
-)
+from meshmq.wire.frames import HEAD_BYTES, Hello, Kind, pack_bye, pack_head, pack_hello, unpack_hello
 from tests.core.stranger import Stranger, byes, dialled, participant, pushing
 
 

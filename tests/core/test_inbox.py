@@ -9,7 +9,8 @@ import pytest
 from meshmq.core.inbox import COLLECT_AFTER, IDLE_AFTER
 from meshmq.core.sources import Source, Sources
 from meshmq.errors import ProtocolError, WouldBlock
-from meshmq.wire.frames import Acks, Verdict
+from meshmq.wire.frames import Acks
+from meshmq.wire.verdicts import Verdict
 from tests.core.jobs import ORIGIN, Puller
 
 # -- asking --------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from meshmq.core.cargo import BATCH_BYTES
 from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 from tests.core.jobs import Pusher
 
 

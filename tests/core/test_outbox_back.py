@@ -6,7 +6,7 @@ from random import Random
 
 from meshmq.core.outbox import Outbox
 from meshmq.settings import Settings
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 from tests.core.jobs import Pusher
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 from tests.core.village import Village, body, numbered
 
 
@@ -127,7 +127,7 @@ def test_what_a_worker_cannot_decode_is_dropped_and_told() -> None:
     village.do(1, lambda node, now: node.judge("jobs", hand, 0, Verdict.UNREADABLE, None, now))
     village.run(0.5)
     assert village[0].outboxes["jobs"].depth == 0
-    assert "a worker of 'jobs' cannot decode a job; it is dropped" in village.said
+    assert "a job of 'jobs' is a dead letter now: no worker can decode it" in village.said
 
 
 def test_one_that_nobody_can_dial_gets_jobs_and_gives_jobs() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshmq.core.receipts import Receipts
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 from tests.core.jobs import Puller
 
 

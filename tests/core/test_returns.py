@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from meshmq.core.returns import Returns
 from meshmq.wire.fields import RANGES_LIMIT
-from meshmq.wire.frames import Kind, Verdict, pack_grant, pack_settle, unpack_settle
+from meshmq.wire.frames import Kind, pack_grant
+from meshmq.wire.verdicts import Verdict, pack_settle, unpack_settle
 from tests.core.jobs import Puller
 from tests.core.stranger import pushing
 
@@ -40,7 +41,7 @@ def test_who_gives_back_very_much_does_so_in_several_frames() -> None:
     returns = Returns("jobs")
     for number in range(0, 5_000, 2):
         returns.add(b"p", RETURNED, bytes(16), number, number)
-    ranges = [unpack_settle(body)[3] for _, _, body in returns.take()]
+    ranges = [unpack_settle(body).ranges for _, _, body in returns.take()]
     assert [len(part) for part in ranges] == [RANGES_LIMIT, RANGES_LIMIT, 500]
     assert returns.take() == []
 
@@ -60,6 +61,6 @@ def test_the_pusher_says_how_many_jobs_cannot_be_decoded() -> None:
     for ranges in ([(1, 1)], [(1, 1)], [(2, 4)]):
         stranger.say(Kind.SETTLE, pack_settle("jobs", UNREADABLE, origin, ranges))
     assert [sentence for _, logger, sentence in node.words if logger == "meshmq.jobs"] == [
-        "a worker of 'jobs' cannot decode a job; it is dropped",
-        "a worker of 'jobs' cannot decode 3 jobs; they are dropped",
+        "a job of 'jobs' is a dead letter now: no worker can decode it",
+        "3 jobs of 'jobs' are dead letters now; the last: no worker can decode it",
     ]

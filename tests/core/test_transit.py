@@ -12,7 +12,8 @@ from meshmq.errors import ProtocolError
 from meshmq.settings import Settings
 from meshmq.testing.books import audit_transit
 from meshmq.wire.batches import Batch, pack_batch, unpack_batch
-from meshmq.wire.frames import Kind, Verdict, unpack_acks, unpack_grant, unpack_settle
+from meshmq.wire.frames import Kind, unpack_acks, unpack_grant
+from meshmq.wire.verdicts import Settle, Verdict, unpack_settle
 from tests.core.jobs import MANY, ORIGIN
 
 
@@ -61,8 +62,8 @@ class Device:
             elif kind is Kind.ACKS:
                 word = [pair for _, _, ranges in unpack_acks(body).done for pair in ranges]
             else:
-                _, verdict, _, ranges, _ = unpack_settle(body)
-                word = (verdict, *ranges)
+                said = unpack_settle(body)
+                word = (said.verdict, *said.ranges)
             told.setdefault(peer[:1].decode(), []).append(word)
         audit_transit(self.transit, settled=True)
         return told
@@ -164,7 +165,18 @@ def test_acks_and_verdicts_go_to_whom_they_belong() -> None:
     device.push("q", 4, 3)
     device.sent()
     device.transit.settle(b"A", ORIGIN, 5, [(2, 5)])
-    device.transit.give_back(b"A", Verdict.REFUSED, ORIGIN, [(1, 1), (6, 6)], None)
+    device.transit.give_back(
+        b"A",
+        Settle(
+            "jobs",
+            Verdict.REFUSED,
+            ORIGIN,
+            (
+                (1, 1),
+                (6, 6),
+            ),
+        ),
+    )
     told = device.told()
     assert told["p"] == [[(2, 3)], (Verdict.REFUSED, (1, 1))]
     assert told["q"] == [[(4, 5)], (Verdict.REFUSED, (6, 6))]
@@ -177,7 +189,7 @@ def test_of_a_worker_that_is_lost_the_job_begun_is_blamed_and_what_was_handled_i
     device.told()
     device.push("p", 1, 5)
     device.sent()
-    device.transit.give_back(b"A", Verdict.HELD, ORIGIN, [(1, 1)], None)
+    device.transit.give_back(b"A", Settle("jobs", Verdict.HELD, ORIGIN, ((1, 1),)))
     assert device.told()["p"] == [(Verdict.HELD, (1, 1))]
     device.transit.settle(b"A", ORIGIN, 3, [(2, 2)])
     assert device.transit.lose(b"A", clean=False) == 4
@@ -250,7 +262,7 @@ def test_of_a_pusher_that_went_nothing_is_sent_on_and_what_comes_back_is_dropped
     device.push("p", 2, backlog=0)
     device.transit.leave(who("p"))
     assert device.sent() == []
-    device.transit.give_back(b"A", Verdict.RETURNED, ORIGIN, [(1, 1)], None)
+    device.transit.give_back(b"A", Settle("jobs", Verdict.RETURNED, ORIGIN, ((1, 1),)))
     assert device.told() == {}
 
 

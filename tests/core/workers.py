@@ -11,7 +11,7 @@ from meshmq.errors import WouldBlock
 from meshmq.links.base import Decider
 from meshmq.testing import SimulatedNode, Simulation
 from meshmq.testing.simulation import Handing
-from meshmq.wire.frames import Verdict
+from meshmq.wire.verdicts import Verdict
 
 if TYPE_CHECKING:
     from tests.core.bustle import Bustle

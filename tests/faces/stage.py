@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
@@ -14,10 +15,19 @@ import meshmq
 from meshmq.testing import Network
 
 Face = Literal["blocking", "aio"]
-_BLOCKING: Final = (meshmq.Node, meshmq.Queue, meshmq.Receiver, meshmq.Service, meshmq.Stream, meshmq.Topic)
+_BLOCKING: Final = (
+    meshmq.Node, meshmq.Queue, meshmq.Receipt, meshmq.Receiver, meshmq.Service, meshmq.Stream, meshmq.Topic,
+)  # fmt: skip
 _HANDLES: Final = (
-    *(meshmq.Queue, meshmq.Receiver, meshmq.Service, meshmq.Stream, meshmq.Topic),
-    *(meshmq.AsyncQueue, meshmq.AsyncReceiver, meshmq.AsyncService, meshmq.AsyncStream, meshmq.AsyncTopic),
+    *(meshmq.Queue, meshmq.Receipt, meshmq.Receiver, meshmq.Service, meshmq.Stream, meshmq.Topic),
+    *(
+        meshmq.AsyncQueue,
+        meshmq.AsyncReceipt,
+        meshmq.AsyncReceiver,
+        meshmq.AsyncService,
+        meshmq.AsyncStream,
+        meshmq.AsyncTopic,
+    ),
 )
 _END: Final = object()
 
@@ -85,17 +95,17 @@ class Stage:
         self.face, self._network, self._mesh = face, network, mesh
         self._nodes: list[Actor] = []
 
-    async def node(self, name: str, **settings: Any) -> Actor:
+    async def node(self, name: str, *, journal: Path | None = None, **settings: Any) -> Actor:
         """Open a node; it is closed with the stage."""
-        actor = self.unopened(name, **settings)
+        actor = self.unopened(name, journal=journal, **settings)
         await actor.open()
         return actor
 
-    def unopened(self, name: str, **settings: Any) -> Actor:
+    def unopened(self, name: str, *, journal: Path | None = None, **settings: Any) -> Actor:
         """Make a node; it is closed with the stage."""
         kind = meshmq.Node if self.face == "blocking" else meshmq.AsyncNode
         mesh = self._network.mesh if self._network is not None else self._mesh
-        node = kind(name, mesh=mesh, settings=meshmq.Settings(**settings))
+        node = kind(name, mesh=mesh, journal=journal, settings=meshmq.Settings(**settings))
         if self._network is not None:
             node._place = self._network.open_place(node._id, name)
         actor = Actor(node)

@@ -26,7 +26,7 @@ from tests.scale import scale
 
 QUEUE = "jobs"
 #: Work takes so long on average; what the network takes hardly counts beside it.
-MEAN = 0.2
+MEAN = 1.0
 FAST = replace(Faults.none(), delay_least=0.00005, delay_most=0.0002, lateness=0.0001)
 
 

@@ -12,13 +12,12 @@ from typing import Final
 
 from msgpack import packb  # type: ignore[import-untyped]  # msgpack ships no types
 
-from meshmq.wire.batches import pack_batch, pack_onward, unpack_batch
+from meshmq.wire.batches import Terms, pack_batch, pack_onward, unpack_batch
 from meshmq.wire.card import Card, Forwards, Word, own_string, pack_beat, pack_card, pack_peers, pack_word
 from meshmq.wire.chunks import join_message, pack_chunk
 from meshmq.wire.frames import (
     Hello,
     Kind,
-    Verdict,
     pack_acks,
     pack_bye,
     pack_grant,
@@ -26,7 +25,6 @@ from meshmq.wire.frames import (
     pack_hello,
     pack_offer,
     pack_receipt,
-    pack_settle,
 )
 from meshmq.wire.news import pack_direct, pack_news, pack_notice
 from meshmq.wire.relaying import TO_DEVICE, Echo, pack_echo, pack_relayed, probe, tag
@@ -41,6 +39,7 @@ from meshmq.wire.subscribing import (
     pack_number,
     pack_subscribe,
 )
+from meshmq.wire.verdicts import Verdict, pack_settle
 from tests.wire.golden_calls import CALLS
 
 GOLDEN: Final = Path(__file__).parent / "golden"
@@ -86,12 +85,12 @@ def msgpack(value: object) -> bytes:
     return packed
 
 
-def batch(flags: int, attempt: int, extras: bytes, bodies: list[bytes], pusher: bytes = b"", first: int = 41) -> bytes:
+def batch(flags: int, attempt: int, extras: bytes, bodies: list[bytes], more: bytes = b"", first: int = 41) -> bytes:
     return b"".join(
         (
             pack("!B", len(b"jobs")) + b"jobs",
             pack("!16sQIHBIf", ORIGIN, first, len(bodies), attempt, flags, 9, 0.25),
-            pusher,
+            more,
             pack("!I", len(extras)) + extras if flags & 1 else b"",
             *(pack("!I", len(body)) for body in bodies),
             *bodies,
@@ -180,6 +179,11 @@ FRAMES: Final[dict[str, Frame]] = {
         + pack_batch("jobs", ORIGIN, 41, BODIES[:1], attempt=2, backlog=9, held=0.25, alone=True)[0],
         head(19, 6, 2) + batch(4, 2, b"", BODIES[:1]),
     ),
+    "jobs_on_terms": Frame(
+        pack_head(Kind.JOBS, 6, 2)
+        + pack_batch("jobs", ORIGIN, 41, BODIES[:1], attempt=2, backlog=9, held=0.25, terms=Terms(1.5, None, 7))[0],
+        head(19, 6, 2) + batch(16, 2, b"", BODIES[:1], pack("!ffB", 1.5, -1.0, 7)),
+    ),
     "jobs_sent_on": Frame(
         pack_head(Kind.JOBS, 6, 2) + onward(0, 3),
         head(19, 6, 2) + batch(9, 2, msgpack([1, {"a": "b"}]), BODIES, OTHER),
@@ -199,6 +203,10 @@ FRAMES: Final[dict[str, Frame]] = {
     "settle": Frame(
         pack_head(Kind.SETTLE, 8, 4) + pack_settle("jobs", Verdict.REFUSED, ORIGIN, [(44, 44)], 1.5),
         head(21, 8, 4) + msgpack(["jobs", 2, ORIGIN, [44, 44], 1.5]),
+    ),
+    "settle_with_reason": Frame(
+        pack_head(Kind.SETTLE, 8, 4) + pack_settle("jobs", Verdict.OVERDUE, ORIGIN, [(44, 44)], None, "too slow"),
+        head(21, 8, 4) + msgpack(["jobs", 8, ORIGIN, [44, 44], None, "too slow"]),
     ),
     "settle_returned": Frame(
         pack_head(Kind.SETTLE, 9, 4) + pack_settle("jobs", Verdict.RETURNED, ORIGIN, [(46, 50)]),

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from meshmq.wire.card import STRING_LIMIT, Card, Forwards
 from meshmq.wire.fields import NUMBERS
-from meshmq.wire.frames import EPOCHS, Hello, Verdict
+from meshmq.wire.frames import EPOCHS, Hello
+from meshmq.wire.verdicts import Verdict
 
 whole = st.integers(0, NUMBERS - 1)
 ids = st.binary(min_size=16, max_size=16)

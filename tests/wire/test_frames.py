@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 from meshmq.errors import ProtocolError
 from meshmq.wire.fields import BODY_LIMIT, NUMBERS, RANGES_LIMIT, Ranges, read_name
 from meshmq.wire.frames import (
-    DELAY_LIMIT,
     HEAD_BYTES,
     NUMBERED,
     VERSION,
     Hello,
     Kind,
-    Verdict,
     VersionMismatch,
     pack_acks,
     pack_bye,
@@ -28,7 +26,6 @@ from meshmq.wire.frames import (
     pack_hello,
     pack_offer,
     pack_receipt,
-    pack_settle,
     unpack_acks,
     unpack_bye,
     unpack_grant,
@@ -36,8 +33,8 @@ from meshmq.wire.frames import (
     unpack_hello,
     unpack_offer,
     unpack_receipt,
-    unpack_settle,
 )
+from meshmq.wire.verdicts import DELAY_LIMIT, REASON_LIMIT, Settle, Verdict, pack_settle, unpack_settle
 from tests.wire.golden_frames import msgpack
 from tests.wire.strategies import delays, fields, groups, hellos, ids, names, ranges, verdicts, whole
 
@@ -85,7 +82,9 @@ def test_a_receipt_is_read_back(queue: str, worker: bytes, origin: bytes, spans:
 def test_a_settle_is_read_back(
     queue: str, verdict: Verdict, origin: bytes, spans: tuple[tuple[int, int], ...], delay: float | None
 ) -> None:
-    assert unpack_settle(pack_settle(queue, verdict, origin, spans, delay)) == (queue, verdict, origin, spans, delay)
+    said = Settle(queue, verdict, origin, spans, delay, "ValueError: no such address")
+    assert unpack_settle(pack_settle(queue, verdict, origin, spans, delay, said.reason)) == said
+    assert len(unpack_settle(pack_settle(queue, verdict, origin, spans, delay, "x" * 5_000)).reason) == REASON_LIMIT
 
 
 @given(st.binary(max_size=200), st.sampled_from(READERS))
@@ -161,7 +160,7 @@ def test_a_body_beyond_its_limit_is_refused_before_it_is_read() -> None:
 )
 def test_ranges_that_are_none_are_refused(edges: object) -> None:
     with pytest.raises(ProtocolError):
-        unpack_settle(msgpack(["jobs", 0, bytes(16), edges, None]))
+        unpack_settle(msgpack(["jobs", 0, bytes(16), edges, None, ""]))
     with pytest.raises(ProtocolError):
         unpack_acks(msgpack(["jobs", 0, 0, [[bytes(16), 0, edges]]]))
 
@@ -197,13 +196,13 @@ def test_many_ranges_are_parted_into_bodies_that_are_read() -> None:
 def test_a_delay_that_is_none_is_no_delay_and_one_without_end_is_a_year(
     delay: float | None, read: float | None
 ) -> None:
-    assert unpack_settle(pack_settle("jobs", Verdict.REFUSED, bytes(16), [], delay))[4] == read
-    assert unpack_settle(msgpack(["jobs", 2, bytes(16), [], None if delay is None else float(delay)]))[4] == read
+    assert unpack_settle(pack_settle("jobs", Verdict.REFUSED, bytes(16), [], delay)).delay == read
+    assert unpack_settle(msgpack(["jobs", 2, bytes(16), [], None if delay is None else float(delay), ""])).delay == read
 
 
 @pytest.mark.parametrize(("delay", "read"), [(-1, 0.0), (-(2**63), 0.0), (0, 0.0), (3, 3.0), (2**64 - 1, DELAY_LIMIT)])
 def test_a_whole_delay_is_read_as_the_other_is(delay: int, read: float) -> None:
-    assert unpack_settle(msgpack(["jobs", 2, bytes(16), [], delay]))[4] == read
+    assert unpack_settle(msgpack(["jobs", 2, bytes(16), [], delay, ""])).delay == read
 
 
 @pytest.mark.parametrize("reason", ["", "Left", "left\n", "x" * 41, "\x1b[2J", "é"])

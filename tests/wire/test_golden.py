@@ -17,7 +17,6 @@ from meshmq.wire.chunks import join_message, split_message, unpack_chunk
 from meshmq.wire.frames import (
     HEAD_BYTES,
     Kind,
-    Verdict,
     unpack_acks,
     unpack_bye,
     unpack_grant,
@@ -25,7 +24,6 @@ from meshmq.wire.frames import (
     unpack_hello,
     unpack_offer,
     unpack_receipt,
-    unpack_settle,
 )
 from meshmq.wire.news import News, unpack_direct, unpack_news
 from meshmq.wire.subscribing import (
@@ -38,6 +36,7 @@ from meshmq.wire.subscribing import (
     unpack_number,
     unpack_subscribe,
 )
+from meshmq.wire.verdicts import Settle, Verdict, unpack_settle
 from tests.wire.golden_frames import (
     BODIES,
     CARD,
@@ -104,8 +103,9 @@ READINGS: dict[str, tuple[Callable[[bytes], object], object]] = {
     "seen": (unpack_number, 9),
     "fetch": (unpack_fetch, FETCH),
     "fetched": (unpack_fetched, (5, TOPIC, 3, 57)),
-    "settle": (unpack_settle, ("jobs", Verdict.REFUSED, ORIGIN, ((44, 44),), 1.5)),
-    "settle_returned": (unpack_settle, ("jobs", Verdict.RETURNED, ORIGIN, ((46, 50),), None)),
+    "settle": (unpack_settle, Settle("jobs", Verdict.REFUSED, ORIGIN, ((44, 44),), 1.5)),
+    "settle_with_reason": (unpack_settle, Settle("jobs", Verdict.OVERDUE, ORIGIN, ((44, 44),), None, "too slow")),
+    "settle_returned": (unpack_settle, Settle("jobs", Verdict.RETURNED, ORIGIN, ((46, 50),))),
     "receipt": (unpack_receipt, ("jobs", NODE, ORIGIN, ((41, 43), (45, 45)))),
     "session_card": (lambda frame: read_card(unpack_body(frame)[1]), CARD),
 }

@@ -21,8 +21,8 @@ from meshmq.wire.frames import (
     unpack_hello,
     unpack_offer,
     unpack_receipt,
-    unpack_settle,
 )
+from meshmq.wire.verdicts import unpack_settle
 from tests.memory import resident
 from tests.scale import scale
 from tests.wire.golden_frames import FRAMES
@@ -47,6 +47,7 @@ BODIES: Final[dict[str, Callable[[bytes], object]]] = {
     "acks_of_nothing_begun": unpack_acks,
     "settle": unpack_settle,
     "settle_returned": unpack_settle,
+    "settle_with_reason": unpack_settle,
     "receipt": unpack_receipt,
     "session_card": word,
     "jobs": lambda body: unpack_batch([body]),

@@ -17,7 +17,8 @@ from meshmq.links import published
 from meshmq.names import NAME_BYTES
 from meshmq.wire import batches, calls, card, chunks, fields, frames, news, relaying, subscribing
 from meshmq.wire.card import Word
-from meshmq.wire.frames import NUMBERED, Kind, Verdict
+from meshmq.wire.frames import NUMBERED, Kind
+from meshmq.wire.verdicts import Verdict
 from tests.wire.golden_frames import FRAMES
 
 TEXT = (Path(meshmq.wire.__file__).parent / "PROTOCOL.md").read_text()

@@ -17,7 +17,8 @@ from meshmq.core.relay.transit import Transit
 from meshmq.errors import ProtocolError
 from meshmq.names import counted
 from meshmq.wire.batches import unpack_batch
-from meshmq.wire.frames import Kind, pack_offer, unpack_acks, unpack_grant, unpack_offer, unpack_settle
+from meshmq.wire.frames import Kind, pack_offer, unpack_acks, unpack_grant, unpack_offer
+from meshmq.wire.verdicts import unpack_settle
 
 JOBS: Final = frozenset({Kind.JOBS, Kind.ACKS, Kind.GRANT, Kind.OFFER, Kind.SETTLE})
 
@@ -87,10 +88,10 @@ class Queues:
             if transit is not None:
                 transit.grant(peer, jobs, size)
         else:
-            queue, verdict, origin, ranges, delay = unpack_settle(frames[0])
-            transit = self.transits.get(queue)
+            said = unpack_settle(frames[0])
+            transit = self.transits.get(said.queue)
             if transit is not None:
-                transit.give_back(peer, verdict, origin, ranges, delay)
+                transit.give_back(peer, said)
         if transit is None:
             return False
         self.busy[transit] = None

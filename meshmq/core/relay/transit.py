@@ -23,7 +23,8 @@ from meshmq.errors import ProtocolError
 from meshmq.settings import Settings
 from meshmq.wire.batches import Batch, pack_onward
 from meshmq.wire.fields import Ranges
-from meshmq.wire.frames import Kind, Verdict, pack_acks, pack_grant
+from meshmq.wire.frames import Kind, pack_acks, pack_grant
+from meshmq.wire.verdicts import Settle, Verdict
 
 #: Small backlogs are shared out, but not in pieces of less than such a part of a worker's window.
 WINDOW_PIECES: Final = 20
@@ -154,13 +155,13 @@ class Transit:
             if flight.pusher.peer in self.pushers:  # an ack of any delivery settles a job
                 self._acks.confirm(flight.pusher.peer, origin, flight.first, flight.end - 1)
 
-    def give_back(self, peer: bytes, verdict: Verdict, origin: bytes, ranges: Ranges, delay: float | None) -> None:
+    def give_back(self, peer: bytes, said: Settle) -> None:
         """Take what a worker says of jobs that it does not acknowledge."""
         worker = self.workers.get(peer)
         if worker is not None:
-            down = worker.handled if verdict is Verdict.HELD else worker.come_down
-            for flight in down(origin, ranges):
-                self._tell(flight, verdict, origin, delay)
+            down = worker.handled if said.verdict is Verdict.HELD else worker.come_down
+            for flight in down(said.origin, said.ranges):
+                self._tell(flight, said.verdict, said.origin, said.delay, said.reason)
 
     def lose(self, peer: bytes, *, clean: bool) -> int:
         """Tell pushers of what was with a worker whose session ended; returns how many jobs.
@@ -183,10 +184,12 @@ class Transit:
         self.lost += count
         return count
 
-    def _tell(self, flight: Flight, verdict: Verdict, origin: bytes, delay: float | None = None) -> None:
+    def _tell(
+        self, flight: Flight, verdict: Verdict, origin: bytes, delay: float | None = None, reason: str = ""
+    ) -> None:
         if flight.first < flight.end and not flight.pusher.gone:
             self.returned += len(flight) if verdict in (Verdict.RETURNED, Verdict.LEFT) else 0
-            self._returns.add(flight.pusher.peer, verdict, origin, flight.first, flight.end - 1, delay)
+            self._returns.add(flight.pusher.peer, verdict, origin, flight.first, flight.end - 1, delay, reason)
 
     # -- onward ------------------------------------------------------------------------------------
 

@@ -1,0 +1,147 @@
+"""Durable jobs: those of an outbox that are in the node's journal, and come back from it when the node comes again.
+
+One is on disk before anybody gets it, so that nothing is ever done that the journal does not know. What becomes of it
+after is written behind, and nobody waits for that. A job that comes back may have been done before: it is flagged.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from meshmq.core.endings import Endings
+from meshmq.core.ledger import Ledger
+from meshmq.core.records import Claim, Failed, Keep, Letter, StoredJob
+from meshmq.core.runs import Run, count_jobs
+from meshmq.core.wants import Entry, Wants
+from meshmq.settings import Settings
+
+
+class Durable(Endings):
+    """What an outbox does with the journal, and where a job goes that is fresh or comes back from it."""
+
+    def __init__(self, queue: str, origin: bytes, base: int, settings: Settings, ledger: Ledger | None = None) -> None:
+        super().__init__(queue, origin, settings, ledger)
+        self._next = self._base = base
+        #: Who waits until jobs are on disk, by number; and whether some that did are to be told.
+        self._entries: dict[int, list[Entry]] = {}
+        self.recorded = False
+        #: How many were never pushed, as their pushers see it; and how many came back from the journal.
+        self.withdrawn = self.restored = 0
+
+    @property
+    def durable(self) -> int:
+        """How many jobs the journal has, too."""
+        if self._ledger is None:
+            return 0
+        away = (run for route in self.routes.values() for run in (*route.flights, *route.held))
+        return count_jobs(run for run in (*self.backlog.runs, *away) if run.fate.durable)
+
+    def owed(self, *, served: bool) -> int:
+        """How many jobs a node that leaves waits for, where the queue is ``served`` by somebody, or by nobody.
+
+        Durable ones wait in the journal for better times: those that nobody would take now, and those that are to
+        wait by themselves.
+        """
+        if self._ledger is None or not self.depth:
+            return self.depth
+        backlog = self.backlog
+        resting = backlog.pauses.runs if served else backlog.runs
+        return self.depth - count_jobs(run for run in resting if run.fate.durable and run.first not in backlog.unsafe)
+
+    def _take_number(self) -> int:
+        number, self._next = self._next, self._next + 1
+        return number
+
+    def _enter(self, run: Run, wants: Wants, due: float | None) -> None:
+        """Have a fresh job written; it goes nowhere before it is on disk."""
+        assert self._ledger is not None
+        assert wants.entry is not None
+        self.backlog.unsafe[run.first] = run
+        self._entries[run.first] = [wants.entry]
+        if wants.unique is not None:
+            self._ledger.enter(Claim(self.queue, wants.unique, run.since + wants.window))
+        keep = Keep(self._stored(run, due=due, key=wants.key), wants.staged)
+        self._ledger.enter(keep, partial(self._written, run, wants, due))
+
+    def join(self, number: int, entry: Entry) -> None:
+        """Wait until a job that is here is on disk."""
+        if number in self._entries:
+            self._entries[number].append(entry)
+        else:
+            entry.safe = True
+
+    def _written(self, run: Run, wants: Wants, due: float | None, error: Exception | None, now: float) -> None:
+        for entry in self._entries.pop(run.first, ()):
+            entry.safe, entry.error = error is None, error
+        self.recorded = True
+        if self.backlog.unsafe.pop(run.first, None) is None:
+            return  # whoever pushed it has given up, and it was struck out of the journal
+        if error is None:
+            self.free += self._outputs.release(run.first)
+            self._let_go(run, wants.key, due)
+        else:
+            self._undo(run, wants)
+
+    def withdraw(self, number: int, wants: Wants) -> bool:
+        """Forget a job that is not on disk yet, whose pusher waits no more; whether it was still there."""
+        if number not in self.backlog.unsafe or len(self._entries[number]) > 1:
+            return False
+        run = self.backlog.unsafe.pop(number)
+        self._strike(run)
+        self._undo(run, wants)
+        return True
+
+    def _undo(self, run: Run, wants: Wants) -> None:
+        """Forget a job that was never pushed, as its pusher sees it."""
+        if wants.unique is not None:
+            self.claims.free(wants.unique)
+        self.withdrawn += 1
+        self.awaited.pop(run.first, None)
+        self.depth -= 1
+        self.size -= self._cargo.weight(run)
+        self._cargo.drop(run)
+        self.free += self._outputs.drop(run)
+
+    def _let_go(self, run: Run, key: str | None, due: float | None) -> None:
+        """Let a job go to whoever is to do it, at its moment."""
+        if key is not None:
+            self.backlog.add_keyed(run, key)
+        elif due is not None:
+            self.backlog.pause(run, due)
+        else:
+            self.backlog.append(run)
+
+    def _note_failure(self, run: Run, due: float) -> None:
+        """Have the journal know how often a job has failed."""
+        if self._ledger is not None and run.fate.durable:
+            ((origin, number, _),) = self._ids(run)
+            self._ledger.enter(Failed(origin, number, run.failures, due))
+
+    # -- coming back -------------------------------------------------------------------------------
+
+    def retry(self, number: int, now: float) -> None:
+        """Give a dead letter another life: it goes out again, flagged as one that may have been run.
+
+        Raises:
+            KeyError: there is none of that number.
+        """
+        letter = self.dead.take(number)
+        if self._ledger is not None and letter.job.fate.durable:
+            self._ledger.enter(Keep(letter.job))
+        else:
+            self._strike_letter(letter)
+        self.retried += 1
+        self._let_go(self._revive(number, letter.job, now), letter.job.key, None)
+
+    def restore(self, job: StoredJob, now: float) -> None:
+        """Take a job back from the journal, with its old id."""
+        self.restored += 1
+        due = job.due if job.due is not None and job.due > now else None
+        self._let_go(self._revive(self._take_number(), job, job.pushed, job.failures), job.key, due)
+
+    def restore_letter(self, letter: Letter) -> None:
+        """Take a dead letter back from the journal."""
+        self.restored += 1
+        self.died += 1
+        for gone in self.dead.add(self._take_number(), letter):
+            self._strike_letter(gone)

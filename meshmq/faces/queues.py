@@ -1,0 +1,137 @@
+"""A queue's handle, for threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, Unpack, overload
+
+from meshmq import wishes
+from meshmq.checks import Ack, check_timeout
+from meshmq.faces.pushing import Receipt
+from meshmq.faces.receiving import Receiver
+from meshmq.fate import JobOptions, QueueOptions
+from meshmq.letters import DeadLetters
+from meshmq.message import Message
+from meshmq.wire.batches import Headers
+
+if TYPE_CHECKING:
+    from meshmq.faces.blocking import Node
+
+
+class Queue:
+    """A node's handle of one queue; the verbs on ``Node`` are its shorthand.
+
+    Its options hold for every job that is pushed by it, unless the push says otherwise, and its lease for who pulls
+    by it.
+    """
+
+    def __init__(self, node: Node, queue: str, options: QueueOptions) -> None:
+        node._wants(options)
+        self._node, self.name = node, queue
+        self._options: JobOptions = {**options}  # type: ignore[typeddict-item]  # a queue says less than a job
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.name!r} of {self._node!r}>"
+
+    @overload
+    def push(
+        self,
+        data: object,
+        *,
+        headers: Headers | None = ...,
+        timeout: float | None = ...,
+        to: str | None = ...,
+        receipt: Literal[False] = ...,
+        **options: Unpack[JobOptions],
+    ) -> None: ...
+
+    @overload
+    def push(
+        self,
+        data: object,
+        *,
+        headers: Headers | None = ...,
+        timeout: float | None = ...,
+        to: str | None = ...,
+        receipt: Literal[True],
+        **options: Unpack[JobOptions],
+    ) -> Receipt: ...
+
+    def push(
+        self,
+        data: object,
+        *,
+        headers: Headers | None = None,
+        timeout: float | None = None,
+        to: str | None = None,
+        receipt: bool = False,
+        **options: Unpack[JobOptions],
+    ) -> Receipt | None:
+        """Give a job to exactly one worker; see ``Node.push``.
+
+        Raises:
+            EncodeError, TimedOut, NoPeersError, AmbiguousPeer, NotUnique, ConfigError, ClosedError: as the
+                verb of ``Node``.
+        """
+        wanted: JobOptions = {**self._options, **options}
+        if not receipt:
+            self._node.push(self.name, data, headers=headers, timeout=timeout, to=to, **wanted)
+            return None
+        push = self._node.push
+        return push(self.name, data, headers=headers, timeout=timeout, to=to, receipt=True, **wanted)
+
+    def push_many(
+        self, values: Iterable[object], *, timeout: float | None = None, **options: Unpack[JobOptions]
+    ) -> int:
+        """Push each of ``values``; returns how many. ``timeout`` counts for each, ``options`` hold for all.
+
+        Raises:
+            EncodeError, TimedOut, NoPeersError, ConfigError, ClosedError: as ``Node.push``; what was pushed before
+                stays pushed.
+        """
+        check_timeout(timeout)
+        wanted: JobOptions = {**self._options, **options}
+        if wanted.get("durable"):
+            jobs = (self._node._job(self.name, value, wants=self._node._wants(wanted)) for value in values)
+            return self._node._push_durably(jobs, timeout)
+        count = 0
+        for value in values:
+            self._node.push(self.name, value, timeout=timeout, **wanted)
+            count += 1
+        return count
+
+    def pull(
+        self,
+        *,
+        prefetch: int | None = None,
+        ack: Ack = "done",
+        idle: float | None = None,
+        concurrency: int | None = None,
+        lease: float | None = None,
+    ) -> Receiver[Message]:
+        """Take jobs; see ``Node.pull``. ``lease`` is the queue's where none is given.
+
+        Raises:
+            ClosedError: the node is closed.
+        """
+        held = lease if lease is not None else self._options.get("lease")
+        return self._node.pull(self.name, prefetch=prefetch, ack=ack, idle=idle, concurrency=concurrency, lease=held)
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until every job pushed into this queue is confirmed, or ended otherwise.
+
+        Raises:
+            TimedOut: not in time.
+            ClosedError: the node is closed.
+        """
+        self._node._wait(wishes.flushed(self._node._participating(), self.name), check_timeout(timeout))
+
+    @property
+    def depth(self) -> int:
+        """How many jobs pushed here are not confirmed."""
+        return self._node._depth(self.name)
+
+    @property
+    def dead(self) -> DeadLetters:
+        """The jobs pushed here that failed too often: to look at, to try again, to drop."""
+        return DeadLetters(self._node, self.name)
