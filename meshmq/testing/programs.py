@@ -11,6 +11,7 @@ from meshmq.core.participant import Participant
 from meshmq.faces.aio import AsyncNode
 from meshmq.names import counted
 from meshmq.testing.books import audit
+from meshmq.testing.disk import Disk
 from meshmq.testing.mesh import Mesh
 from meshmq.testing.simulated_node import SimulatedNode
 from meshmq.testing.simulation import Simulation
@@ -36,16 +37,21 @@ class Programs(Mesh):
     every call is over soon after its timeout. When faults have ended, everybody must see everybody and
     all jobs must be done, within the ``patience`` of ``simulate``. (Order per key is not watched yet.)
 
+    With ``journals`` every place has a disk, a journal that outlives its nodes: what was pushed with ``durable=True``
+    comes back. ``disks[index].full = True`` fills one up.
+
     The last ``devices`` nodes stand between the others, for ``forwards``; no program runs on them.
     """
 
     kind: ClassVar[type[Participant]] = WatchedParticipant
     forwards: ClassVar[Forwards] = Forwards()
     devices: int = 0
+    journals: bool = False
     thrift: int = 8
     witness: Witness = field(default_factory=Witness)
     #: Every incarnation that ever was; kept, so that none is cleared away at a moment that nobody knows.
     incarnations: dict[str, VirtualNode] = field(default_factory=dict)
+    disks: dict[int, Disk] = field(default_factory=dict)
     sim: Simulation = field(init=False, repr=False)
 
     async def main(self, node: AsyncNode, index: int) -> None:
@@ -71,8 +77,15 @@ class Programs(Mesh):
         assert isinstance(participant, WatchedParticipant)
         participant.witness = self.witness
         participant.looked = True
-        self.incarnations[node.name] = VirtualNode(sim, node, participant)
+        disk = self.disks.setdefault(node.index, Disk(sim)) if self.journals else None
+        if disk is not None:
+            disk.open(node, participant)
+        self.incarnations[node.name] = VirtualNode(sim, node, participant, disk)
         return participant
+
+    def died(self, sim: Simulation, node: SimulatedNode) -> None:
+        if self.journals:
+            self.disks[node.index].crash()
 
     def joined(self, sim: Simulation, node: SimulatedNode) -> None:
         super().joined(sim, node)

@@ -40,6 +40,9 @@ class Scenario:
     def joined(self, sim: Simulation, node: SimulatedNode) -> None:
         """Take note that an incarnation is up, the first ones (before ``start``) and every later one."""
 
+    def died(self, sim: Simulation, node: SimulatedNode) -> None:
+        """Take note that an incarnation has crashed: what it kept in a journal is all that is left of it."""
+
     def on_event(self, sim: Simulation, node: SimulatedNode, woken: Sequence[tuple[Hashable, int]]) -> None:
         """Look at a node after it was handed something; ``woken`` names the waiters that may now succeed."""
 

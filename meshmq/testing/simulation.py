@@ -176,6 +176,7 @@ class Simulation:
         node.state = "dead"
         node.power_cut = power_cut
         self.ether.die(node)
+        self.scenario.died(self, node)
 
     def leave(self, node: SimulatedNode) -> None:
         """Let a node's process end after it has said goodbye."""

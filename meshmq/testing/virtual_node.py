@@ -14,6 +14,7 @@ from meshmq.links.engine import Engine
 from meshmq.names import NodeId
 from meshmq.pulling import Jobs
 from meshmq.supply import Supply
+from meshmq.testing.disk import Disk
 from meshmq.testing.virtual_engine import VirtualEngine
 from meshmq.testing.virtual_loop import VirtualLoop
 from meshmq.testing.witness import WatchedConsumer, WatchedParticipant
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 class VirtualNode(AsyncNode):
     """One incarnation of a simulated node, open from the first; handlers have to be ``async``."""
 
-    def __init__(self, sim: Simulation, node: SimulatedNode, participant: WatchedParticipant) -> None:
+    def __init__(
+        self, sim: Simulation, node: SimulatedNode, participant: WatchedParticipant, disk: Disk | None = None
+    ) -> None:
         card = participant.presence.card
         super().__init__(card.name, mesh=card.mesh, settings=participant.settings)
         # It is abstract by all that it has not: sockets, pipes, signals, processes.
@@ -36,6 +39,8 @@ class VirtualNode(AsyncNode):
         self.participant = participant
         self._participant, self._engine = participant, cast(Engine, self.engine)
         self._loop = self.loop
+        self.disk = disk
+        self._journal = "simulated" if disk is not None else None
         self._clock = self.loop.time
 
     def _hold(self, receiver: Closable, supply: Supply[Any]) -> None:
@@ -49,6 +54,13 @@ class VirtualNode(AsyncNode):
                 f"{crew.handler.name} is a plain function: in a simulation there are no threads, make it async"
             )
         super()._man(crew, receiver)
+
+    def _open_journal(self) -> None:
+        """Nothing: the disk is there from the first."""
+
+    def _close_journal(self, timeout: float = 0.0) -> None:
+        if self.disk is not None:
+            self.disk.close()
 
     def _start(self, crew: Crew[Any, Any]) -> None:
         crew.start()  # without a watchdog, which looks at the time of the machine
