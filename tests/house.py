@@ -89,6 +89,7 @@ JOINERS: Final = {
 #: What runs in virtual time, where a sleep costs nothing and hides no race.
 VIRTUAL: Final = {
     "meshmq/testing/trial.py",
+    "tests/testing/test_disk.py",
     "tests/testing/test_programs.py",
     "tests/testing/test_queueing.py",
 }

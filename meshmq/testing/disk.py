@@ -36,7 +36,7 @@ class Disk:
         self.full = False
         self._node: SimulatedNode | None = None
         self._waiting: deque[tuple[list[Change], Told | None]] = deque()
-        self._committing = False
+        self._due: float | None = None
         #: How many groups of changes a crash has lost.
         self.lost = 0
 
@@ -79,12 +79,13 @@ class Disk:
             self._plan(self._sim.lies.uniform(COMMIT_LEAST, COMMIT_MOST))
 
     def _plan(self, seconds: float) -> None:
-        if not self._committing:
-            self._committing = True
-            self._sim.after(seconds, self._commit)
+        moment = self._sim.now + seconds
+        if self._due is None or moment < self._due:  # a full disk is tried again with the next change, too
+            self._due = moment
+            self._sim.at(moment, lambda: self._commit() if self._due == moment else None)
 
     def _commit(self) -> None:
-        self._committing = False
+        self._due = None
         groups, self._waiting = self._waiting, deque()
         for changes, told in groups:
             error = JournalError("the simulated disk is full", "full") if self.full else None

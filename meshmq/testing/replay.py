@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import Final
 
 from meshmq.testing.faults import Faults
@@ -90,11 +92,22 @@ def _converge(sim: Simulation, limit: float, afterwards: float) -> None:
 def command(seed: int, scenario: Scenario, nodes: int, faults: Faults) -> str:
     """Return the command that runs the same again."""
     kind = type(scenario)
+    if "<locals>" in kind.__qualname__:
+        return f"simulate({seed}, ...) as here; for a command {kind.__name__} must stand at the top of a module"
     parts = ["python -m meshmq.testing", f"--seed {seed}", f"--nodes {nodes}"]
-    parts.append(f"--scenario {kind.__module__}:{kind.__qualname__}")
+    parts.append(f"--scenario {_module(kind)}:{kind.__qualname__}")
     parts += [f"--fault {name}={value}" for name, value in _changed(faults, scenario.faults)]
     parts += [f"--set {name}={value}" for name, value in _changed(scenario)]
     return " ".join(parts)
+
+
+def _module(kind: type) -> str:
+    """Return the name by which another process imports the module of a class; a program is one, too."""
+    if kind.__module__ != "__main__":
+        return kind.__module__
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    return main.__spec__.name if main.__spec__ else Path(file).stem if file else "__main__"
 
 
 def _changed(instance: object, usual: object = None) -> list[tuple[str, object]]:

@@ -33,7 +33,13 @@ Handing = Callable[[Decider, float], object]
 
 
 class Simulation:
-    """One run: ``nodes`` participants of a scenario under the faults of one seed."""
+    """One run: ``nodes`` participants of a scenario under the faults of one seed.
+
+    ``simulate`` makes one, runs it through its healing, and checks it. Inside, a scenario gets at it: ``now`` is
+    virtual time, ``nodes`` has the newest incarnation at every place, ``random`` is for the scenario's own draws;
+    ``after`` and ``at`` plan something, ``call`` makes a user's call on a node, ``invariant`` has something checked
+    after events, ``crash``, ``restart``, ``stall``, ``resume``, ``jump`` and the methods of ``storm`` strike by hand.
+    """
 
     def __init__(
         self,

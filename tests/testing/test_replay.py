@@ -129,3 +129,39 @@ def test_several_seeds_run_from_the_command_line(capsys: pytest.CaptureFixture[s
     out, err = capsys.readouterr()
     assert [line.split(":")[0] for line in out.splitlines()] == ["seed 1 holds", "seed 2 holds"]
     assert "healing: no more faults" in err
+
+
+PROGRAM = """
+from meshmq.testing import Faults, Programs, simulate
+
+class Orders(Programs):
+    async def main(self, node, index):
+        await node.push("orders", index)  # which nobody pulls
+
+if __name__ == "__main__":
+    simulate(7, scenario=Orders(), nodes=2, faults=Faults.few(1))
+"""
+
+
+def test_a_scenario_of_a_program_is_run_again_by_the_name_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "orders.py").write_text(PROGRAM)
+    failed = subprocess.run(
+        [sys.executable, "orders.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    replay = failed.stderr.rstrip().splitlines()[-1].partition("replay it with: python ")[2]
+    assert "--scenario orders:Orders" in replay
+    again = subprocess.run(
+        [sys.executable, *replay.split()], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert again.returncode == 1
+    assert "seed 7 fails: AssertionError: not finished" in again.stderr
+    assert again.stderr.splitlines()[-1] == failed.stderr.rstrip().splitlines()[-1]
+
+
+def test_a_scenario_that_stands_in_a_function_has_no_command() -> None:
+    class Broken(Presence):
+        def finished(self, sim: object) -> bool:
+            raise ZeroDivisionError
+
+    with pytest.raises(SimulationFailed, match=r"for a command Broken must stand at the top of a module"):
+        simulate(3, scenario=Broken())

@@ -11,16 +11,20 @@ from meshmq.core.receipts import Receipts
 from meshmq.core.session import Session
 from meshmq.core.sources import Source, Sources
 from meshmq.testing import SimulationFailed, Trial, simulate
+from meshmq.testing.command_line import main
 from tests.core.test_bustle import forget_what_was_lost
-from tests.replays import hold_halves
 from tests.scale import scale
 
 SEEDS_OF_A_BUG = 200
 
 
 @pytest.mark.timeout(scale(test=120, stress=900))
-def test_nothing_is_lost_and_every_promise_holds() -> None:
-    hold_halves("meshmq.testing:Trial", scale(test=300, stress=2_000))
+def test_nothing_is_lost_and_every_promise_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    count = scale(test=300, stress=2_000)
+    failed = main(["--scenario", "meshmq.testing:Trial", "--count", str(count), "--processes", "2"])
+    out, err = capsys.readouterr()
+    assert not failed, err
+    print(out)
 
 
 def drop_an_ack(patch: pytest.MonkeyPatch) -> None:
