@@ -92,4 +92,5 @@ VIRTUAL: Final = {
     "tests/testing/test_disk.py",
     "tests/testing/test_programs.py",
     "tests/testing/test_queueing.py",
+    "tests/testing/test_witness.py",
 }

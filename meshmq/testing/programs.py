@@ -32,10 +32,10 @@ class Programs(Mesh):
     ``asyncio.timeout`` and every timeout of the node wait by the node's own clock, and cost nothing.
 
     After every event these hold, or the run fails: no job is acked that nobody has finished; of all executions
-    of one job at most one is not flagged as a repeat. After every ``thrift`` events the books of the node balance
-    (each job stands in one place; nothing is sent beyond credit; buffers are within their bounds), and
-    every call is over soon after its timeout. When faults have ended, everybody must see everybody and
-    all jobs must be done, within the ``patience`` of ``simulate``. (Order per key is not watched yet.)
+    of one job at most one is not flagged as a repeat; no job begins while one of its key that was pushed before is
+    not done. After every ``thrift`` events the books of the node balance (each job stands in one place; nothing is
+    sent beyond credit; buffers are within their bounds), and every call is over soon after its timeout. When
+    faults have ended, everybody must see everybody and all jobs must be done, within the ``patience`` of ``simulate``.
 
     With ``journals`` every place has a disk, a journal that outlives its nodes: what was pushed with ``durable=True``
     comes back. ``disks[index].full = True`` fills one up.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from meshmq.consumer import Consumer
+from meshmq.core.custody import Input
 from meshmq.core.exchange import QUEUE_SHIFT
 from meshmq.core.hands import Hand
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.core.runs import Run
+from meshmq.core.wants import PLAIN, Outcome, Wants
 from meshmq.delivery import HandDelivery
 from meshmq.message import Message
+from meshmq.wire.batches import Headers
 from meshmq.wire.verdicts import Verdict
 
 
@@ -34,17 +37,33 @@ class Witness:
         self.jobs: dict[tuple[bytes, int], Seen] = {}
         #: How many jobs their pushers have forgotten, because they were acked.
         self.acked = 0
+        #: By pusher, queue and key: the jobs that are not over, in the order in which they were pushed.
+        self._lines: dict[tuple[str, str, str], list[tuple[bytes, int]]] = {}
+        self._line_of: dict[tuple[bytes, int], list[tuple[bytes, int]]] = {}
 
     def __repr__(self) -> str:
         return f"<Witness of {len(self.jobs)} jobs>"
+
+    def pushes(self, pusher: str, queue: str, key: str, job: tuple[bytes, int]) -> None:
+        """See somebody push a job with a key."""
+        line = self._lines.setdefault((pusher, queue, key), [])
+        line.append(job)
+        self._line_of[job] = line
 
     def begins(self, message: Message) -> None:
         """See a worker begin with a job.
 
         Raises:
-            AssertionError: it is the second time that nobody says so.
+            AssertionError: it is the second time that nobody says so, or one of its key goes before and is not done.
         """
-        seen = self.jobs.setdefault(message._delivery.identity(message._index), Seen())
+        job = message._delivery.identity(message._index)
+        if (line := self._line_of.get(job)) is not None:
+            while line and line[0] != job:
+                before = self.jobs.get(line[0])
+                assert before is not None, f"{message!r} begins, and one of its key that nobody ever had goes before"
+                assert before.finished, f"{message!r} begins, and one of its key goes before and is not done"
+                del self._line_of[line.pop(0)]
+        seen = self.jobs.setdefault(job, Seen())
         if message.redelivered:
             seen.flagged += 1
         else:
@@ -54,6 +73,13 @@ class Witness:
     def finishes(self, hand: Hand, index: int) -> None:
         """See a worker be done with a job."""
         self.jobs.setdefault((hand.batch.origin, hand.batch.first + index), Seen()).finished += 1
+
+    def given_up(self, outbox: Outbox, run: Run) -> None:
+        """See a pusher give jobs up: dead letters, or too late; nobody of their keys waits for them."""
+        for number in range(run.first, run.last + 1):
+            job = outbox._outputs._ids.get(number, (outbox.origin, number))
+            if (line := self._line_of.pop(job, None)) is not None:
+                line.remove(job)
 
     def forgotten(self, outbox: Outbox, runs: Iterable[Run]) -> None:
         """See a pusher forget jobs.
@@ -74,6 +100,32 @@ class WatchedOutbox(Outbox):
     """An outbox that is seen when it forgets."""
 
     witness: Witness
+    pusher: str
+
+    def add(
+        self,
+        body: bytes,
+        buffers: Sequence[bytes],
+        headers: Headers | None,
+        now: float,
+        to: str | None = None,
+        inputs: Sequence[Input] = (),
+        wants: Wants = PLAIN,
+    ) -> int:
+        """Take a job."""
+        number = super().add(body, buffers, headers, now, to, inputs, wants)
+        if wants.key is not None and not inputs:
+            self.witness.pushes(self.pusher, self.queue, wants.key, (self.origin, number))
+        return number
+
+    def _forget(self, run: Run, outcome: Outcome, reason: str = "") -> None:
+        if outcome != "done":
+            self.witness.given_up(self, run)
+        super()._forget(run, outcome, reason)
+
+    def _undo(self, run: Run, wants: Wants) -> None:
+        self.witness.given_up(self, run)
+        super()._undo(run, wants)
 
     def _done(self, runs: Iterable[Run], now: float) -> None:
         done = list(runs)
@@ -91,7 +143,7 @@ class WatchedParticipant(Participant):
         outbox = self.outboxes[queue] = WatchedOutbox(
             queue, self._origin, base, self.settings, self.random, self.ledger
         )
-        outbox.witness = self.witness
+        outbox.witness, outbox.pusher = self.witness, self.presence.card.name
         return outbox
 
 

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from meshmq import AsyncNode, MeshError, TimedOut
-from meshmq.message import Message
 from meshmq.testing import Faults, Programs, SimulatedNode, Simulation, SimulationFailed, simulate
-from meshmq.testing.witness import WatchedConsumer, WatchedOutbox
 from meshmq.wire.card import Forwards
 from tests.replays import same_everywhere
 from tests.scale import scale
@@ -273,26 +271,6 @@ class Waiting(Programs):
 
     def finished(self, sim: Simulation) -> bool:
         return True
-
-
-def test_the_witness_sees_an_ack_of_what_was_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(WatchedConsumer, "_finish", lambda self: None)
-    with pytest.raises(SimulationFailed, match="is acked, and was not done"):
-        simulate(1, scenario=Orders(), faults=STILL)
-
-
-def test_the_witness_sees_a_repeat_without_a_flag(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Message, "redelivered", False)
-    with pytest.raises(SimulationFailed, match="is executed twice without a flag"):
-        many(range(20), Faults.few(6))
-
-
-def test_outboxes_are_watched() -> None:
-    scenario = Orders()
-    simulate(1, scenario=scenario, faults=STILL)
-    outboxes = [outbox for node in scenario.nodes() for outbox in node.participant.outboxes.values()]
-    assert outboxes
-    assert all(isinstance(outbox, WatchedOutbox) for outbox in outboxes)
 
 
 def test_what_never_finishes_says_what_is_missing() -> None:
