@@ -248,7 +248,8 @@ class Meeting:
         return node_id in self.roster and self.roster[node_id].present
 
     def roster_changed(self) -> None:
-        """Wake who waits for peers or events."""
+        """Wake who waits for peers or events; who is gone may have been the worker of a key."""
+        self._seeking = True
         self.woken.append((("roster",), 1_000_000))
 
     def say(self, level: int, logger: str, sentence: str) -> None:

@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 from meshmq.core.participant import Participant
 from meshmq.errors import JournalError, MeshError
 from meshmq.faces.aio import AsyncNode
+from meshmq.fate import JobOptions
 from meshmq.message import Message
 from meshmq.settings import Settings
 from meshmq.testing.books import runs
@@ -36,8 +37,10 @@ class Trial(Programs):
     faults: ClassVar[Faults] = Faults.few(3)
     settings: ClassVar[Settings] = Settings(outbox_jobs=60)
     forwards: ClassVar[Forwards] = Forwards(queues=(QUEUE,), services=(SERVICE,))
-    #: Whether the seed says if there is a device (one in eight), and if there are journals (one in ten).
+    #: Whether the seed says if there is a device (one in eight), journals (one in ten), and keys (one in ten).
     mixed: bool = True
+    #: So many keys share the jobs, where it is not 0.
+    keys: int = 0
     jobs: int = 300
     thrift: int = 16
     calls: int = 12
@@ -58,6 +61,7 @@ class Trial(Programs):
     def make(self, sim: Simulation, node: SimulatedNode) -> Participant:
         if self.mixed:
             self.devices, self.journals = int(sim.seed % 8 == 3), sim.seed % 10 == 9
+            self.keys = 20 if sim.seed % 10 == 7 else 0
         return super().make(sim, node)
 
     def start(self, sim: Simulation) -> None:
@@ -85,7 +89,7 @@ class Trial(Programs):
                 await asyncio.gather(*(self._keep_one(node, number) for number in numbers[:burst]))
             else:
                 for number in numbers[:burst]:
-                    await node.push(QUEUE, number)
+                    await node.push(QUEUE, number, **self._options(number))
                     self.pushed.add(number)
             del numbers[:burst]
             await asyncio.sleep(random.expovariate(1) * burst * PUSHERS * self.seconds / self.jobs)
@@ -93,10 +97,16 @@ class Trial(Programs):
     async def _keep_one(self, node: AsyncNode, number: int) -> None:
         while number not in self.pushed:
             try:
-                await node.push(QUEUE, number, durable=True)
+                await node.push(QUEUE, number, **self._options(number))
                 self.pushed.add(number)
             except JournalError:
                 await asyncio.sleep(0.3)
+
+    def _options(self, number: int) -> JobOptions:
+        options: JobOptions = {"durable": True} if self.journals else {}
+        if self.keys:
+            options["key"] = f"key-{number % self.keys}"
+        return options
 
     def _fill(self, place: int) -> None:
         self.sim.fault("disk full", f"n{place}")
