@@ -240,8 +240,7 @@ class Meeting:
 
     def peer_alive(self, node_id: bytes) -> bool:
         """Whether the session with a peer answers."""
-        session = self.sessions.get(node_id)
-        return session is not None and session.answering
+        return (session := self.sessions.get(node_id)) is not None and session.answering
 
     def peer_present(self, node_id: bytes) -> bool:
         """Whether the process of a peer is there."""
