@@ -46,7 +46,7 @@ endef
 
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet --no-input install
 
-.PHONY: help demo test stress simulate check bench clean again
+.PHONY: help demo test stress simulate faults check bench clean again
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -57,6 +57,7 @@ help:
 	@echo "make stress  the tests with all repetitions and sizes (up to 30 minutes)"
 	@echo "make simulate SEEDS=10000   so many meshes in virtual time (about 20 a second and core); the first that fails"
 	@echo "             is told with the command that runs it again; it stops by itself after LIMIT=1800 seconds"
+	@echo "make faults  cut, lossy and slow networks, kills, stops: what becomes of everything (root, 5 minutes)"
 	@echo "make check   format, lint, types, architecture"
 	@echo "make bench   speed, as ratios to what people write by hand"
 	@echo "make clean   forget what was built, the .venv too"
@@ -82,8 +83,11 @@ test: $(VENV)/.dev
 STRESS := MESHMQ_STRESS=1 $(RUN) -m pytest --timeout=900 -o faulthandler_timeout=1800
 
 stress: $(VENV)/.dev
-	@$(STRESS) --numprocesses=3 --dist=worksteal --ignore=tests/network --ignore=tests/bench
-	@$(STRESS) tests/network tests/bench
+	@$(STRESS) --numprocesses=3 --dist=worksteal --ignore=tests/network --ignore=tests/faults --ignore=tests/bench
+	@$(STRESS) tests/network tests/faults tests/bench
+
+faults: $(VENV)/.dev
+	@$(RUN) -m tests.faults
 
 # The measure: 5 nodes, 300 jobs, 3 faults each.
 SEEDS ?= 1000

@@ -53,6 +53,7 @@ from meshmq.faces.pushing import Receipt
 from meshmq.faces.queues import Queue
 from meshmq.faces.receiving import Receiver
 from meshmq.history import History
+from meshmq.journal.staging import stage
 from meshmq.letters import DeadLetter, DeadLetters
 from meshmq.message import AsyncMessage, Message
 from meshmq.pipeline import Pipeline
@@ -112,4 +113,5 @@ __all__ = [
     "Topic",
     "Undelivered",
     "register",
+    "stage",
 ]

@@ -79,8 +79,8 @@ class Holder(Incarnation):
 
     def _take_effect(self, engine: Engine, participant: Participant) -> None:
         with engine.gate:
-            for pattern, history in self._histories:
-                participant.feed.retain(pattern, history, engine.now())
+            for pattern, history, durable in self._histories:
+                participant.feed.retain(pattern, history, engine.now(), durable=durable)
             for supply in self._remembered:
                 supply.open(engine, participant)
             for names in self._forwards:

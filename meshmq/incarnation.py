@@ -88,7 +88,7 @@ class Incarnation:
         self._receivers: dict[Hashable, weakref.WeakSet[Closable]] = {}
         self._takers: weakref.WeakSet[Taker[Any]] = weakref.WeakSet()
         #: What is to take effect when the node opens.
-        self._histories: list[tuple[str, History]] = []
+        self._histories: list[tuple[str, History | None, bool]] = []
         self._remembered: list[Supply[Any]] = []
         self._forwards: list[Forwards] = []
         #: Who handles what receivers take.

@@ -228,15 +228,22 @@ class BaseNode(Pusher):
             participant.feed.publish(name, body, buffers, checked, engine.now())
             engine.flush()
 
-    def _retain(self, pattern: str, history: History) -> None:
+    def _retain(self, pattern: str, history: History | None, *, durable: bool) -> None:
+        if durable and self._journal is None:
+            raise ConfigError(
+                "topic(durable=True): this node has no journal: give it one, Node(NAME, journal=FILE), "
+                "or set MESHMQ_JOURNAL"
+            )
+        if durable and history is None:
+            raise ConfigError("topic(durable=True): say how much of it is kept, as history=1_000")
         with self._opening:
             if self._engine is None and not self._closed:
-                self._histories.append((pattern, history))
+                self._histories.append((pattern, history, durable))
                 return
         engine, participant = self._opened()
         with engine.gate:
             engine.check()
-            participant.feed.retain(pattern, history, engine.now())
+            participant.feed.retain(pattern, history, engine.now(), durable=durable)
             engine.flush()
 
     def _depth(self, queue: str) -> int:

@@ -15,7 +15,8 @@ from meshmq.core.wants import PLAIN, Awaited, Outcome, Wants, wants_of
 from meshmq.errors import ClosedError, ConfigError, EncodeError
 from meshmq.fate import JobOptions
 from meshmq.holding import Holder
-from meshmq.journal.staging import Connection, stage
+from meshmq.journal.base import Connection
+from meshmq.journal.staging import stage
 from meshmq.links.engine import Engine
 from meshmq.names import check_name
 from meshmq.waiting import Wish

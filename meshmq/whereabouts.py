@@ -13,7 +13,7 @@ from typing import Final, Self, TypeVar, get_args
 
 from meshmq.discovery.addresses import GivenAddresses
 from meshmq.discovery.base import Announcement, Discovery, Found
-from meshmq.discovery.interfaces import parse_interfaces, usable_interfaces
+from meshmq.discovery.interfaces import Interfaces
 from meshmq.discovery.same_host import SameHost
 from meshmq.discovery.zeroconf import ZeroconfDiscovery
 from meshmq.drivers.keeper import keeper
@@ -70,7 +70,7 @@ class Whereabouts:
     insecure: bool
     given: GivenAddresses | None
     port: int | None
-    interfaces: tuple[str, ...]
+    interfaces: Interfaces
 
     @classmethod
     def read(cls, secret: str | None, insecure: bool, peers: Sequence[str], port: int | None) -> Self:
@@ -90,7 +90,7 @@ class Whereabouts:
             insecure,
             GivenAddresses(peers) if peers else variable("MESHMQ_PEERS", _addresses),
             first_port,
-            variable("MESHMQ_INTERFACES", parse_interfaces) or (),
+            variable("MESHMQ_INTERFACES", _interfaces) or Interfaces(),
         )
 
     def open(self, mesh: str, node_id: bytes, settings: Settings, stranger: Stranger) -> Place:
@@ -102,7 +102,7 @@ class Whereabouts:
         keys = derive(self.secret) if self.secret is not None else None
         interfaces: tuple[str, ...] = ()
         if keys is not None or self.insecure:
-            interfaces = self.interfaces or usable_interfaces() or ("127.0.0.1",)
+            interfaces = self.interfaces.addresses()
         same_host = SameHost(mesh, node_id)
         try:
             links = self._bind(same_host, interfaces, keys, settings)
@@ -113,7 +113,7 @@ class Whereabouts:
         if self.given is not None:
             discoveries.append(self.given)
         if interfaces:
-            discoveries.append(ZeroconfDiscovery(interfaces, stranger))
+            discoveries.append(ZeroconfDiscovery(interfaces, stranger, self._follow))
         else:
             if self.port is not None and _once("port"):
                 _logger.warning("MESHMQ_PORT=%d %s", self.port, _NO_PORT)
@@ -139,7 +139,12 @@ class Whereabouts:
             message_bytes=settings.message_bytes,
             heartbeat=settings.heartbeat,
             silence=settings.silence,
+            follow=self._follow,
         )
+
+    @property
+    def _follow(self) -> Interfaces | None:
+        return self.interfaces if self.interfaces.may_change else None
 
     def reason(self, tag: bytes) -> str:
         """Return why we and a node that shows ``tag`` do not get together."""
@@ -170,6 +175,12 @@ def program() -> str:
         stem = Path(sys.argv[0]).resolve().parent.name if stem == "__main__" else "python"
     kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem)
     return f"{kept or 'python'}-{os.getpid()}"
+
+
+def _interfaces(text: str) -> Interfaces:
+    interfaces = Interfaces(text)
+    interfaces.addresses()  # what cannot be used is told at once
+    return interfaces
 
 
 def _addresses(text: str) -> GivenAddresses | None:

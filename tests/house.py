@@ -40,7 +40,7 @@ DOORS: Final[dict[str, str | tuple[str, ...]]] = {
     "zmq": ("meshmq/links/", "patterns/plain_zeromq.py"),
     "msgpack": ("meshmq/codecs/msgpack.py", "patterns/plain_zeromq.py"),
     "zeroconf": "meshmq/discovery/zeroconf.py",
-    "ifaddr": "meshmq/discovery/zeroconf.py",
+    "ifaddr": "meshmq/discovery/adapters.py",
     "sqlite3": "meshmq/journal/sqlite.py",
     "numpy": "meshmq/codecs/",
     "rich": "meshmq/cli/",

@@ -194,7 +194,8 @@ def test_settings_have_the_defaults_that_are_told() -> None:
     for names, defaults in rows:
         if "MESHMQ" not in names:
             told |= dict(zip(re.findall(r"\w+", names), re.split(r", (?!\d{3})", defaults), strict=True))
-    assert len(told) == 15
+    assert len(told) == 18
+    assert told.pop("journal_sync") == f'`"{kinds["journal_sync"]}"`'
     assert kinds["tap"] is None
     assert told.pop("tap") == "`None`"
     for name, default in told.items():

@@ -16,6 +16,7 @@ from meshmq.cli import (
     dead,
     device,
     drain,
+    journal,
     keys,
     offers,
     peers,
@@ -55,6 +56,7 @@ COMMANDS: Final = (
     device,
     dead,
     drain,
+    journal,
     keys,
     recipe,
 )

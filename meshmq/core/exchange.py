@@ -207,8 +207,13 @@ class Exchange(Sending):
             self._outbox(letter.job.queue).restore_letter(letter)
         for (queue, unique), until in recovered.claims.items():
             self._outbox(queue).claims.take(unique, until, now)
+        self._recover_topics(recovered, self.ledger)
         self._busy_outboxes.update((queue, None) for queue in self.outboxes)
         self.work(now)
+
+    def _recover_topics(self, recovered: Recovered, ledger: Ledger) -> None:
+        """Go on with what was published to durable topics."""
+        raise NotImplementedError
 
     def _outbox(self, queue: str) -> Outbox:
         return self.outboxes.get(queue) or self._open_outbox(queue)

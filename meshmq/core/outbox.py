@@ -269,8 +269,9 @@ class Outbox(Durable):
 
         ``begun`` is only a lower bound, for what a dying process said last may be lost with it. So
         everything that was with it goes out again *alone*: the job that killed it is found at its
-        second delivery, and no neighbour is delivered a third time because of it. Only the job known
-        to be begun is blamed. After a clean goodbye nobody is, and never one that was handled.
+        second delivery, and no neighbour is delivered a third time because of it. The job known to be
+        begun is blamed, and one that was alone with the worker: what kills at once kills before anybody is told that
+        it was begun. After a clean goodbye nobody is, and never one that was handled.
         What was with a device goes first to those who have it, as far as they are known.
         """
         route = self.routes.pop(peer, None)
@@ -289,6 +290,6 @@ class Outbox(Durable):
         else:
             self.backlog.to_front(held)
             pieces = suspects(back, route.begun)
-            blamed = [run for run in pieces if run.first <= route.begun <= run.last]
+            blamed = [run for run in pieces if run.first <= route.begun <= run.last or run.first == route.lone]
             self._suspect(pieces, now, blamed=blamed)
         return count_jobs(back) + count_jobs(held)

@@ -15,7 +15,9 @@ from meshmq.core.calls.calls import Calls
 from meshmq.core.copies import Copies
 from meshmq.core.feed.feed import Feed
 from meshmq.core.footing import Footing
+from meshmq.core.ledger import Ledger
 from meshmq.core.part import Part
+from meshmq.core.records import Recovered
 from meshmq.core.relay.relay import Relay
 from meshmq.core.roster import Peer
 from meshmq.core.session import Session
@@ -61,11 +63,6 @@ class Participant(Footing):
         return f"<Participant {card.name!r} {short(self.node_id)} in {card.mesh!r}, {card.state}>"
 
     # -- what its parts ask ------------------------------------------------------------------------
-
-    def unread(self, peer: bytes) -> int:
-        """Return the bytes of requests and answers that wait until a peer reads."""
-        session = self.sessions.get(peer)
-        return session.unread if session is not None else 0
 
     def named(self, to: str) -> bytes | None:
         """Return the node of that name, or of that id in hex; ``None`` where none is here.
@@ -187,6 +184,16 @@ class Participant(Footing):
         super().clear_trays(now, close=close)
         self.feed.intake.clear(now, close=close)
 
+    def _recover_topics(self, recovered: Recovered, ledger: Ledger) -> None:
+        self.feed.intake.durables.recover(recovered, ledger)
+
+    def moved(self, control: tuple[str, ...], topics: tuple[str, ...], direct: tuple[str, ...], now: float) -> None:
+        """Learn that our links are bound to other addresses."""
+        self._notice(now)
+        self.presence.moved(control, topics, direct)
+        self._show(now, at_once=True)
+        self.minute()
+
     def drain(self, now: float) -> None:
         """Take no new work, and say so."""
         self.calls.drain(now)
@@ -211,10 +218,6 @@ class Participant(Footing):
         for session in unsettled:
             session.hurry()
         return bool(unsettled)
-
-    def _is_served(self, queue: str) -> bool:
-        roster = self.presence.roster
-        return queue in self.inboxes or bool(roster.pullers(queue) or roster.devices(queue))
 
     def farewell(self, now: float) -> None:
         """Say goodbye to everybody; nothing is sent after it."""
@@ -280,17 +283,13 @@ class Participant(Footing):
         self._deadline = self._next_deadline(now)
 
     def _next_deadline(self, now: float) -> float:
-        nearest = self.presence.deadline
-        for moment in (
-            *[session.deadline for session in self.sessions.values()],
-            *[inbox.deadline for inbox in self.inboxes.values()],
-            *[outbox.deadline for outbox in self.outboxes.values()],
-            *[part.deadline for part in self._parts],
-            *[outbox.tray.due for outbox in self.outboxes.values() if outbox.tray.room],
-        ):
-            if moment is not None and moment < nearest:
-                nearest = moment
-        return nearest
+        moments: list[float | None] = [self.presence.deadline]
+        moments += [session.deadline for session in self.sessions.values()]
+        moments += [inbox.deadline for inbox in self.inboxes.values()]
+        moments += [outbox.deadline for outbox in self.outboxes.values()]
+        moments += [part.deadline for part in self._parts]
+        moments += [outbox.tray.due for outbox in self.outboxes.values() if outbox.tray.room]
+        return min(moment for moment in moments if moment is not None)
 
     def _prune(self) -> None:
         """Forget sessions that are over, or never came about, with peers that are gone."""

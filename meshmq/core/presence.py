@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -19,8 +20,10 @@ from meshmq.errors import ProtocolError
 from meshmq.settings import Settings
 from meshmq.wire.card import (
     CARD_TOPIC,
+    OWN_BYTES,
     Card,
     Word,
+    own_string,
     pack_beat,
     pack_card,
     pack_peers,
@@ -69,6 +72,12 @@ class Presence(Doubts):
         self._card_at, self._card_published = None, now
         self._host.outputs.append(("publish", [CARD_TOPIC, pack_card(self.card)]))
 
+    def moved(self, control: tuple[str, ...], topics: tuple[str, ...], direct: tuple[str, ...]) -> None:
+        """Take the addresses that we are bound to now; the caller publishes the card."""
+        self.card = replace(self.card, control=control, topics=topics, direct=direct)
+        self._own = own_string(self.card.node_id, control)
+        self._host.say(logging.INFO, "meshmq.links", f"this machine's addresses changed: now at {', '.join(control)}")
+
     # -- finding -----------------------------------------------------------------------------------
 
     def found(
@@ -111,7 +120,12 @@ class Presence(Doubts):
                 self.found(addresses, "its own call", node_id, now)
             elif peer is not None:
                 peer.doubt_at = None
-                self._ping(peer, now)
+                if addresses and peer.address in peer.card.control and peer.address not in addresses:
+                    # Whatever we have dialled of it leads nowhere any more, or to another.
+                    peer.card = replace(peer.card, control=addresses)
+                    self._gone(peer, "lost", "it has another address", now, silent=True)
+                else:
+                    self._ping(peer, now)
         elif gone:
             self._strings.pop(node_id, None)
             if peer is not None:
@@ -141,7 +155,8 @@ class Presence(Doubts):
         if peer is None and rumour is None:
             return
         try:
-            if len(frames) != 2 or frames[0] not in (CARD_TOPIC, self._own):
+            # A connection from before we moved bears the string of then.
+            if len(frames) != 2 or (frames[0] != CARD_TOPIC and frames[0][:OWN_BYTES] != self._own[:OWN_BYTES]):
                 raise ProtocolError("a control message of another shape")
             word, fields = unpack_body(frames[1])
             if word is Word.CARD:

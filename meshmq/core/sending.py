@@ -36,6 +36,11 @@ class Sending(Meeting):
         session.put(kind, body)
         return True
 
+    def unread(self, peer: bytes) -> int:
+        """Return the bytes of requests and answers that wait until a peer reads."""
+        session = self.sessions.get(peer)
+        return session.unread if session is not None else 0
+
     def _seek(self, outbox: Outbox, now: float) -> None:
         """Open a way to every device of a queue that has jobs; where there is none, to every worker."""
         queue, roster = outbox.queue, self.presence.roster
@@ -59,6 +64,11 @@ class Sending(Meeting):
                 route.aside = bearer not in through
                 if route.told_backlog < 0:
                     self._tell_backlog(outbox, route, outbox.backlog.directed.waiting(to))
+
+    def _is_served(self, queue: str) -> bool:
+        """Whether somebody would take jobs of a queue."""
+        roster = self.presence.roster
+        return queue in self.inboxes or bool(roster.pullers(queue) or roster.devices(queue))
 
     def _reach(self, peer: bytes, now: float) -> bool:
         """Ask for a session with a peer; whether one stands."""

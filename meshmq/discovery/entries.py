@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from meshmq.errors import LinkError
+from meshmq.links.reserve import hidden_name
 from meshmq.names import NODE_ID_BYTES
 
 if sys.platform != "win32":
@@ -136,6 +137,7 @@ def _read_id(descriptor: int) -> bytes | None:
 
 def _clear(entry: Path) -> None:
     """Delete an entry and its sockets, the entry last: nothing may be left that no entry accounts for."""
-    for path in (*(entry.with_suffix(suffix) for suffix in SOCKETS), entry):
+    sockets = [entry.with_suffix(suffix) for suffix in SOCKETS]
+    for path in (*sockets, *map(hidden_name, sockets), entry):
         with contextlib.suppress(OSError):
             path.unlink()

@@ -7,9 +7,10 @@ import re
 import socket
 import struct
 import sys
+from dataclasses import dataclass
 from typing import Final
 
-from meshmq.discovery.zeroconf import Adapter, adapters
+from meshmq.discovery.adapters import Adapter, adapters
 from meshmq.errors import ConfigError
 
 # Networks that end inside this machine: few peers are reached through them, so they come last.
@@ -19,6 +20,33 @@ _INNER: Final = re.compile(
 _EVERY: Final = frozenset({"*", "0.0.0.0"})
 _SIOCGIFFLAGS: Final = 0x8913
 _IFF_UP: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Interfaces:
+    """What a node is to be bound to, as its user names it; ``""`` is whatever leads out of this machine."""
+
+    text: str = ""
+
+    def addresses(self) -> tuple[str, ...]:
+        """Return the IP addresses that are meant today; loopback where nothing is named and nothing leads out.
+
+        Raises:
+            ConfigError: as ``parse_interfaces``.
+        """
+        return parse_interfaces(self.text) if self.text else usable_interfaces() or ("127.0.0.1",)
+
+    def __call__(self) -> tuple[str, ...]:
+        """Return as much of ``addresses`` as there is at this moment: an interface may just have none."""
+        try:
+            return self.addresses()
+        except ConfigError:
+            return ()
+
+    @property
+    def may_change(self) -> bool:
+        """Whether anything but addresses is named: those stay what they are."""
+        return not self.text or not all(_is_address(part.strip()) for part in self.text.split(",") if part.strip())
 
 
 def parse_interfaces(text: str) -> tuple[str, ...]:
@@ -60,16 +88,22 @@ def usable_interfaces() -> tuple[str, ...]:
 
 
 def _addresses_of(part: str) -> list[str]:
+    if _is_address(part):
+        return [part]
+    here = adapters()
+    mine = [adapter for adapter in here if adapter.name == part]
+    if not mine:
+        raise ConfigError(f"there is no interface {part!r} with an address here; {_listed(here)}")
+    four = [adapter.address for adapter in mine if ":" not in adapter.address]
+    return four or [adapter.address for adapter in mine]
+
+
+def _is_address(part: str) -> bool:
     try:
         ipaddress.ip_address(part)
     except ValueError:
-        here = adapters()
-        mine = [adapter for adapter in here if adapter.name == part]
-        if not mine:
-            raise ConfigError(f"there is no interface {part!r} with an address here; {_listed(here)}") from None
-        four = [adapter.address for adapter in mine if ":" not in adapter.address]
-        return four or [adapter.address for adapter in mine]
-    return [part]
+        return False
+    return True
 
 
 def _listed(here: list[Adapter]) -> str:

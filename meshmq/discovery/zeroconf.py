@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import socket
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
+from meshmq.discovery.adapters import Adapter, adapters
 from meshmq.discovery.base import Announcement, Found
 from meshmq.discovery.multicast import trouble_with
 from meshmq.discovery.records import Sighting, instance_of, properties_of, read_records
@@ -35,41 +36,30 @@ _SERVICES_AT_MOST: Final = 10_000
 _CLOSE_WITHIN: Final = 1.0
 
 
-class Adapter(NamedTuple):
-    """One address of one interface of this machine."""
-
-    name: str
-    address: str
-    number: int
-
-
-def adapters() -> list[Adapter]:
-    """Return every address of this machine; link-local IPv6 addresses carry their interface."""
-    import ifaddr
-
-    found = []
-    for adapter in ifaddr.get_adapters():
-        for ip in adapter.ips:
-            text = ip.ip if isinstance(ip.ip, str) else ip.ip[0].partition("%")[0]
-            if ":" in text and ipaddress.IPv6Address(text).is_link_local:
-                text = f"{text}%{adapter.nice_name}"
-            found.append(Adapter(adapter.nice_name, text, adapter.index or 0))
-    return found
+#: The addresses of a responder, or what says of which they are at the time; equal ones share it.
+_Key = tuple[str, ...] | Callable[[], tuple[str, ...]]
 
 
 class ZeroconfDiscovery:
     """Announces a node on the local network and finds the others of its mesh and secret.
 
-    ``interfaces`` are IP addresses of this machine. ``stranger(name, address, tag)`` is told once of
-    each node of the same mesh with another secret, from the responder's thread.
+    ``interfaces`` are IP addresses of this machine; ``follow``, where it is given, says at each refresh what they are
+    by then. ``stranger(name, address, tag)`` is told once of each node of the same mesh with another secret, from the
+    responder's thread.
     """
 
     name = "zeroconf"
 
-    def __init__(self, interfaces: Sequence[str], stranger: Callable[[str, str, bytes], None] | None = None) -> None:
-        self._interfaces = tuple(dict.fromkeys(interfaces))
+    def __init__(
+        self,
+        interfaces: Sequence[str],
+        stranger: Callable[[str, str, bytes], None] | None = None,
+        follow: Callable[[], tuple[str, ...]] | None = None,
+    ) -> None:
+        self.interfaces = tuple(dict.fromkeys(interfaces))
+        self._key: _Key = follow or self.interfaces
         self._stranger = stranger
-        self._announcement: Announcement | None = None
+        self.announcement: Announcement | None = None
         self._found: Callable[[Found], None] | None = None
         self._responder: _Responder | None = None
         self._met: set[bytes] = set()
@@ -82,7 +72,7 @@ class ZeroconfDiscovery:
     @property
     def status(self) -> str:
         """One phrase: what it does, or why it does nothing and what repairs that."""
-        return self._trouble or f"{len(self._met)} found on {', '.join(self._interfaces)}"
+        return self._trouble or f"{len(self._met)} found on {', '.join(self.interfaces)}"
 
     def start(self, announcement: Announcement, found: Callable[[Found], None]) -> None:
         """Announce and browse, in the responder's thread.
@@ -90,12 +80,12 @@ class ZeroconfDiscovery:
         Raises:
             LinkError: never here; ``status`` says what is wrong.
         """
-        if announcement.port is None or not announcement.interfaces or not self._interfaces:
+        if announcement.port is None or not announcement.interfaces or not self.interfaces:
             self._trouble = "off, this node is open to this machine only"
             return
-        self._announcement, self._found = announcement, found
+        self.announcement, self._found = announcement, found
         self._trouble = "starting"
-        self._responder = _responders.acquire(self._interfaces)
+        self._responder = _responders.acquire(self._key)
         self._responder.loop.post(self._responder.join, self, announcement)
 
     def refresh(self) -> None:
@@ -108,7 +98,7 @@ class ZeroconfDiscovery:
         responder, self._responder, self._found = self._responder, None, None
         self._trouble = "closed"
         if responder is not None and responder.loop.is_ours:
-            last = _responders.release(self._interfaces)
+            last = _responders.release(self._key)
             responder.loop.finish(responder.leave, self, last, within=_CLOSE_WITHIN, last=last)
 
     def note(self, trouble: str) -> None:
@@ -120,7 +110,7 @@ class ZeroconfDiscovery:
 
     def hear(self, sighting: Sighting) -> None:
         """Pass on what concerns this node."""
-        announcement, found = self._announcement, self._found
+        announcement, found = self.announcement, self._found
         if announcement is None or found is None:
             return
         if sighting.mesh != announcement.mesh or sighting.node_id == announcement.node_id:
@@ -146,8 +136,9 @@ def _remember(ids: set[bytes], node_id: bytes) -> bool:
 class _Responder:
     """One Zeroconf for all members. Its coroutines run in its loop, one at a time where they change it."""
 
-    def __init__(self, interfaces: tuple[str, ...]) -> None:
-        self._interfaces = interfaces
+    def __init__(self, key: _Key) -> None:
+        self._key = key
+        self._interfaces: tuple[str, ...] = () if callable(key) else key
         self._members: dict[ZeroconfDiscovery, AsyncServiceInfo] = {}
         self._zeroconf: AsyncZeroconf | None = None
         self._browser: AsyncServiceBrowser | None = None
@@ -177,8 +168,9 @@ class _Responder:
     async def refresh(self, member: ZeroconfDiscovery) -> None:
         """Announce ``member`` again; begin anew where an interface has come, gone or changed."""
         async with self._changing:
+            self._follow()
             if self._zeroconf is None or self._layout != self._mine():
-                await self._shut()
+                await self._shut(goodbye=False)
                 await self._open()
             elif (info := self._members.get(member)) is not None:
                 await self._zeroconf.async_update_service(info)
@@ -204,6 +196,7 @@ class _Responder:
         try:
             from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
 
+            self._follow()
             self._layout = self._mine()
             troubles = {address: trouble_with(address) for address in self._interfaces}
             usable = [_choice(address) for address, trouble in troubles.items() if not trouble]
@@ -220,14 +213,26 @@ class _Responder:
         for member in self._members:
             member.note(trouble)
 
-    async def _shut(self) -> None:
+    async def _shut(self, *, goodbye: bool = True) -> None:
         browser, zeroconf = self._browser, self._zeroconf
         self._browser = self._zeroconf = None
         with contextlib.suppress(Exception):  # it goes; its complaints are of no use any more
             if browser is not None:
                 await browser.async_cancel()
             if zeroconf is not None:
+                if not goodbye:  # by an address that went none can be sent, and that would be logged
+                    registry = zeroconf.zeroconf.registry
+                    registry.async_remove(registry.async_get_service_infos())
                 await zeroconf.async_close()
+
+    def _follow(self) -> None:
+        """Take the addresses of today, and show all members at them."""
+        if callable(self._key) and (today := self._key()) and today != self._interfaces:
+            self._interfaces = today
+            for member in self._members:
+                member.interfaces = today
+                if member.announcement is not None:
+                    self._members[member] = _describe(replace(member.announcement, interfaces=today))
 
     def _mine(self) -> list[Adapter]:
         return [adapter for adapter in adapters() if adapter.address in self._interfaces]

@@ -98,21 +98,22 @@ class PublishingNode(PushingNode):
         )
         return Subscription(self, supply, check_timeout(idle), check_concurrency(concurrency, 1))
 
-    def topic(self, topic: str, *, history: int | History | None = None) -> Topic:
+    def topic(self, topic: str, *, history: int | History | None = None, durable: bool = False) -> Topic:
         """Return the handle of a topic, or of the topics a pattern matches.
 
         ``history`` is how much of each topic this node keeps of what it publishes, for ``since`` and for who was
-        cut off: a number of messages, or a ``History``.
+        cut off: a number of messages, or a ``History``. With ``durable`` it is kept in the node's journal, and what
+        is published is heard by nobody before it is there: history and numbers go on when the node comes again.
 
         Raises:
             NameInvalid: it is neither a topic nor a pattern.
-            ConfigError: ``history`` is none.
+            ConfigError: ``history`` is none; ``durable`` without a journal, or without ``history``.
             ClosedError: the node is closed.
         """
         handle = Topic(self, check_pattern(topic))
         kept = check_history(history)
-        if kept is not None:
-            self._retain(handle.name, kept)
+        if kept is not None or durable:
+            self._retain(handle.name, kept, durable=durable)
         return handle
 
 

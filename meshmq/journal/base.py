@@ -8,7 +8,7 @@ kind of store is one file beside ``memory.py`` and ``sqlite.py``, and a row in t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from meshmq.core.records import Change, Recovered, Staged
 from meshmq.errors import JournalError
@@ -21,6 +21,9 @@ OnStaged = Callable[[Sequence[Staged]], object]
 
 class Journal(Protocol):
     """Keeps what must outlive the process."""
+
+    #: Why nothing can be written just now.
+    trouble: JournalError | None
 
     def recover(self) -> Recovered:
         """Return what is kept; once, before the first change, for it waits for the disk.
@@ -82,3 +85,10 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let it go."""
+
+
+class Connection(Protocol):
+    """What of a connection to SQLite is needed: an ``sqlite3.Connection``, or what is like it."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        """Execute one statement."""

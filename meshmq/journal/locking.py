@@ -7,6 +7,7 @@ dead parent's journal would stay locked.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -20,6 +21,10 @@ if sys.platform != "win32":
     import fcntl
 
 _ALONE: Final = "alone"
+_REASONS: Final = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "read-only"),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "full"),
+}
 
 _held: set[int] = set()
 _guard = threading.RLock()
@@ -54,7 +59,7 @@ class Lock:
                 raise JournalError(
                     f"the journal '{path}' cannot be used, for '{self._path}' cannot be made beside it "
                     f"({error.strerror}): is the directory there, and may this user write to it?",
-                    "read-only",
+                    _REASONS.get(error.errno or 0, "failed"),
                 ) from error
             try:
                 if sys.platform != "win32":
@@ -81,9 +86,10 @@ class Lock:
     def release(self) -> None:
         """Give it back."""
         with _guard:
-            if self._descriptor in _held:
+            if self._descriptor in _held:  # not in a forked child, which has closed it
                 _held.discard(self._descriptor)
                 os.close(self._descriptor)
+            self._descriptor = -1  # the number may be another lock's by now
 
     def _read(self) -> tuple[str, bool]:
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from meshmq.errors import ConfigError
-from meshmq.journal.base import OnStaged
+from meshmq.journal.base import Journal, OnStaged
 from meshmq.journal.sqlite import SqliteStore, Sync
 from meshmq.journal.writer import Writer
 from meshmq.names import check_name
@@ -17,7 +17,7 @@ SYNCS: Final = ("full", "normal")
 
 def open_journal(
     path: str | os.PathLike[str], node: str, *, sync: Sync = "full", staged: OnStaged | None = None
-) -> Writer:
+) -> Journal:
     """Open the journal of a node, or make it; then call ``recover``.
 
     ``staged`` is given, from the journal's thread, what users' own transactions have left in its file (``stage``);

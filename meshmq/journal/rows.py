@@ -138,6 +138,7 @@ def _read_shared(row: Sequence[Any]) -> tuple[Any, ...]:
     )
 
 
+@lru_cache(1024)
 def _name(kind: str, name: object) -> str:
     try:
         return check_name(kind, name)

@@ -5,24 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol, Unpack
+from typing import Unpack
 
 from meshmq.codecs.msgpack import MsgpackCodec
 from meshmq.core.records import Staged
 from meshmq.core.wants import wants_of
 from meshmq.errors import ConfigError, EncodeError
 from meshmq.fate import JobOptions
+from meshmq.journal.base import Connection
 from meshmq.journal.rows import staged_row
 from meshmq.journal.tables import STAGE, STAGED
 from meshmq.names import check_name
 from meshmq.wire.batches import check_headers
-
-
-class Connection(Protocol):
-    """What of a connection to SQLite is needed: an ``sqlite3.Connection``, or what is like it."""
-
-    def execute(self, sql: str, parameters: Any, /) -> Any:
-        """Execute one statement."""
 
 
 def stage(

@@ -3,8 +3,9 @@
 All names begin with ``meshmq_``, for the file may be the user's own database. A row with a ``fault`` could not be
 read, or not be used: it stays for people to look at, and nothing else sees it.
 
-**Few statements.** Whoever steps SQLite lets other threads compute meanwhile, and then waits 5 ms for his turn beside
-one that does: what stands next to each other goes into one statement, 3,200 rows a second instead of 670.
+**Few statements.** Whoever steps SQLite lets other threads compute meanwhile, and then waits up to 5 ms for his turn:
+what stands next to each other goes into one statement. Beside one busy thread, 3,300 to 8,700 rows a second instead
+of 500 to 1,200.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ def _row(change: Keep | Bury) -> tuple[Value, ...]:
 
 def _step(change: Change) -> Iterator[Step]:
     if isinstance(change, Keep):
-        yield Step("DELETE FROM meshmq_staged WHERE id = ?", (change.staged,), change.staged)
+        yield Step("DELETE FROM meshmq_staged WHERE id = ? AND fault IS NULL", (change.staged,), change.staged)
         yield Step(f"{_KEEP}SELECT {', '.join('?' * len(JOB))} WHERE changes() = 1", job_row(change.job))
     elif isinstance(change, SetAside):
         yield Step("UPDATE meshmq_staged SET fault = ? WHERE id = ?", (change.reason, change.staged))

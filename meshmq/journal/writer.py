@@ -6,9 +6,9 @@ commit). ``done`` is called when the disk has it.
 **When the disk takes nothing** who waits for something to be kept is told at once. What says that something is over
 is never given up: it waits, condensed, and everything goes on by itself once there is room.
 
-**Memory.** What waits to be written is bounded from both sides: what somebody waits for by who waits; the rest, while
-the disk takes nothing, by what the journal holds (``condensing.py``). Published messages that nobody waits for are the
-one thing without such a bound: beyond 64 MiB of waiting bytes they are not taken, and counted.
+**Memory.** What somebody waits for is bounded by who waits, as every ``Keep`` of a node is; staged jobs come 256 at a
+time. The rest, while the disk takes nothing, is bounded by what the journal holds (``condensing.py``). Published
+messages that nobody waits for have no such bound: beyond 64 MiB of waiting bytes they are not taken, and counted.
 """
 
 from __future__ import annotations
@@ -25,21 +25,18 @@ from meshmq.core.records import Bury, Change, Claim, Keep, Recovered, SetAside, 
 from meshmq.errors import ClosedError, JournalError
 from meshmq.journal.base import OnStaged, Store, Told
 from meshmq.journal.condensing import condense
+from meshmq.journal.handing import Handing
 from meshmq.links.interrupts import start_apart
 from meshmq.names import counted
 
 #: Seconds until what could not be written is tried again.
 RETRY: Final = 1.0
-#: The most changes in one transaction: so that who waits for the first is not told with the last of thousands.
+#: The most changes in one transaction, and about the most bytes: so that who waits for the first does not wait for
+#: thousands.
 GROUP: Final = 4_096
+GROUP_BYTES: Final = 16 * 1024 * 1024
 #: Bytes that may wait before published messages that nobody waits for are not taken any more.
 WAITING_BYTES: Final = 64 * 1024 * 1024
-#: The most staged jobs that are handed on before those handed on before have become jobs.
-STAGED: Final = 256
-#: Seconds between two looks for staged jobs; the shorter for so long after a hint, or after some were found.
-SLOW: Final = 1.0
-QUICK: Final = 0.02
-QUICK_FOR: Final = 2.0
 #: Seconds between two words about a disk that takes nothing.
 WORDS: Final = 30.0
 
@@ -57,17 +54,14 @@ class Writer:
     """Writes changes to a store in a thread of its own; see ``base.Journal``."""
 
     def __init__(self, store: Store, staged: OnStaged | None = None) -> None:
-        self._store, self._staged = store, staged
+        self._store = store
+        self._handing = Handing(store, staged) if staged is not None else None
         self._wake = threading.Condition()
         self._entries: deque[_Entry] = deque()
-        self._bytes = 0
+        self._bytes = self._writing = 0  # of what waits, and of what is being written
         self._thread: threading.Thread | None = None
         self._fresh = self._closing = self._closed = False
         self._retry_at: float | None = None
-        self._quick_until = 0.0
-        self._look_at = 0.0
-        self._more = staged is not None
-        self._handed: set[int] = set()
         self._word_at = 0.0
         self._not_kept = 0
         #: Why nothing can be written just now.
@@ -84,7 +78,7 @@ class Writer:
             JournalError: it cannot be read.
         """
         recovered = self._store.recover()
-        if self._staged is not None:
+        if self._handing is not None:
             with self._wake:
                 self._start()
         return recovered
@@ -99,7 +93,7 @@ class Writer:
         with self._wake:
             if self._closing:
                 raise ClosedError(f"the journal '{self._store.name}' is closed")
-            if done is None and self._bytes > WAITING_BYTES:
+            if done is None and self._bytes + self._writing > WAITING_BYTES:
                 taken = [change for change in changes if not isinstance(change, Tell)]
                 self._not_kept += len(changes) - len(taken)
                 changes, size = taken, sum(map(_size, taken))
@@ -112,8 +106,9 @@ class Writer:
     def look(self) -> None:
         """Look for staged jobs at once, and often for a little while."""
         with self._wake:
-            self._look_at, self._quick_until = 0.0, time.monotonic() + QUICK_FOR
-            self._wake.notify()
+            if self._handing is not None:
+                self._handing.hint()
+                self._wake.notify()
 
     def close(self, timeout: float | None = None) -> bool:
         """Write what is left and end; see ``base.Journal``."""
@@ -139,8 +134,12 @@ class Writer:
                 entries, closing = group
                 if entries:
                     self._write(entries, closing)
-                if self._staged is not None and not closing:
-                    self._look(self._staged)
+                    self._say_what_was_not_kept()
+                if self._handing is not None and not closing:
+                    try:
+                        self._handing.look()
+                    except JournalError as error:
+                        self._say(error)
         finally:
             self._store.close()
             self._closed = True
@@ -152,13 +151,16 @@ class Writer:
                 self._wake.wait(None if pause == threading.TIMEOUT_MAX else pause)
             if self._closing and not self._entries:
                 return None
-            entries, count = [], 0
+            entries: list[_Entry] = []
+            count = size = 0
             if self._closing or self._fresh or (self._retry_at or 0.0) <= time.monotonic():
-                while self._entries and count < GROUP:
+                while self._entries and count < GROUP and size < GROUP_BYTES:
                     entry = self._entries.popleft()
                     entries.append(entry)
                     count += len(entry.changes)
-                self._bytes -= sum(_size(change) for entry in entries for change in entry.changes)
+                    size += sum(map(_size, entry.changes))
+                self._bytes -= size
+                self._writing = size
                 self._fresh, self._retry_at = bool(self._entries), None
             return entries, self._closing
 
@@ -169,33 +171,51 @@ class Writer:
         moments = [threading.TIMEOUT_MAX]
         if self._entries and self._retry_at is not None:
             moments.append(self._retry_at - time.monotonic())
-        if self._staged is not None:
-            moments.append(self._look_at - time.monotonic())
+        if self._handing is not None:
+            moments.append(self._handing.pause())
         return min(moments)
 
     def _write(self, entries: Sequence[_Entry], closing: bool) -> None:
+        error = self._commit(entries)
+        if error is None:
+            return
+        if error.reason != "unusable":
+            self._failed(entries, error, closing)
+        elif len(entries) == 1:
+            self._refuse(entries[0], error, closing)
+        else:  # one of them spoils it for the others
+            for index, entry in enumerate(entries):
+                error = self._commit([entry])
+                if error is not None and error.reason != "unusable":
+                    self._failed(entries[index:], error, closing)
+                    return
+                if error is not None:
+                    self._refuse(entry, error, closing)
+
+    def _commit(self, entries: Sequence[_Entry]) -> JournalError | None:
+        """Write all or nothing, and tell who waits that it is written."""
         changes = condense(chain.from_iterable(entry.changes for entry in entries))
         try:
             gone = self._store.commit(changes)
         except JournalError as error:
-            if error.reason != "unusable":
-                self._failed(entries, error, closing)
-            elif len(entries) > 1:  # one of them spoils it for the others
-                for entry in entries:
-                    self._write([entry], closing)
-            else:
-                self._refuse(entries[0], error, closing)
-            return
+            return error
         except Exception as error:  # a store that breaks its promise must not end the thread, with all who wait
-            self._failed(entries, JournalError(f"the journal '{self._store.name}' fails: {error!r}", "failed"), closing)
-            return
+            return JournalError(f"the journal '{self._store.name}' fails: {error!r}", "failed")
         if self.trouble is not None:
             _log.warning("the journal '%s' is written again", self._store.name)
             self.trouble = None
         for entry in entries:
-            staged = {change.staged for change in entry.changes if isinstance(change, Keep | SetAside)}
-            self._handed -= {row for row in staged if row is not None}
-            self._tell(entry.done, _withdrawn(row) if (row := next(iter(staged & set(gone)), None)) else None)
+            taken = self._answered(entry).intersection(gone)
+            self._tell(entry.done, _withdrawn(min(taken)) if taken else None)
+        return None
+
+    def _answered(self, entry: _Entry) -> set[int]:
+        """Return the staged rows that an entry is about, and note that they need no other answer."""
+        rows = (change.staged for change in entry.changes if isinstance(change, Keep | SetAside))
+        found = {row for row in rows if row is not None}
+        if self._handing is not None:
+            self._handing.answered(found)
+        return found
 
     def _failed(self, entries: Sequence[_Entry], error: JournalError, closing: bool) -> None:
         """Tell who waits; keep what is never given up for the next try, in order, before what has come since."""
@@ -218,18 +238,27 @@ class Writer:
             self._entries = deque(() if closing else kept)
             self._bytes = sum(_size(change) for entry in self._entries for change in entry.changes)
             self._fresh, self._retry_at = False, time.monotonic() + RETRY
-            not_kept, self._not_kept = self._not_kept, 0
         self.trouble = error
         for done in told:
             self._tell(done, error)
         if closing and left:
             count = sum(len(entry.changes) for entry in left)
             _log.error("%s; %s not written: what was done may be done again", error, counted(count, "change"))
-        elif time.monotonic() >= self._word_at:
+        else:
+            self._say(error)
+
+    def _say(self, error: JournalError) -> None:
+        """Say what is wrong now and then."""
+        if time.monotonic() >= self._word_at:
             self._word_at = time.monotonic() + WORDS
             _log.error("%s", error)
-        if not_kept:
-            _log.error("'%s': %s not kept", self._store.name, counted(not_kept, "published message"))
+
+    def _say_what_was_not_kept(self) -> None:
+        with self._wake:
+            self._writing = 0
+            count, self._not_kept = self._not_kept, 0
+        if count:
+            _log.error("the journal '%s' is behind: %s not kept", self._store.name, counted(count, "published message"))
 
     def _refuse(self, entry: _Entry, error: JournalError, closing: bool) -> None:
         """Give up what can never be written; what came with it and is never given up is written without it."""
@@ -239,6 +268,7 @@ class Writer:
                     self._write([_Entry([change], None)], closing)
         elif entry.done is None:
             _log.error("%s", error)
+        self._answered(entry)  # a staged row stays where it is, and is handed on again at the next start
         self._tell(entry.done, error)
 
     def _tell(self, done: Told | None, error: JournalError | None) -> None:
@@ -247,29 +277,6 @@ class Writer:
                 done(error)
             except Exception:
                 _log.exception("what the journal '%s' told somebody failed there", self._store.name)
-
-    def _look(self, staged: OnStaged) -> None:
-        """Hand on staged jobs, some at a time."""
-        now = time.monotonic()
-        if now >= self._look_at:
-            self._more = self._store.has_changed() or self._more
-            self._look_at = now + (QUICK if now < self._quick_until else SLOW)
-        if not self._more or self._handed:
-            return
-        try:
-            rows = self._store.staged(STAGED)
-        except JournalError as error:
-            _log.error("%s", error)
-            return
-        self._more = len(rows) == STAGED
-        if rows:
-            self._quick_until = now + QUICK_FOR
-            self._handed = {row.row for row in rows}
-            try:
-                staged(rows)
-            except Exception:
-                _log.exception("staged jobs of '%s' are handed on again at the next start", self._store.name)
-                self._handed.clear()
 
 
 def _withdrawn(row: int) -> JournalError:

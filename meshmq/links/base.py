@@ -93,6 +93,9 @@ class Decider(Protocol):
     def ended(self, connection: Connection, now: float) -> None:
         """Learn that a connection is gone; may be told late or never."""
 
+    def moved(self, control: tuple[str, ...], topics: tuple[str, ...], direct: tuple[str, ...], now: float) -> None:
+        """Learn that our links are bound to other addresses, because this machine has others."""
+
     def turned_away(self, reason: Reason, address: str, now: float) -> None:
         """Learn that somebody from outside could not get in (bad secret, foreign bytes)."""
 

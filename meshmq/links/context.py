@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from typing import Final
 
@@ -64,6 +65,14 @@ def context() -> zmq.SyncContext:
         if process.context is None or process.context.closed:
             process.context = _new_context()
         return process.context
+
+
+def descriptor_limit() -> int:
+    """Return how many descriptors this process may have, as far as there is a limit that is worth a look."""
+    if resource is None:
+        return sys.maxsize
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if soft == resource.RLIM_INFINITY else int(soft)
 
 
 def destroy(linger_ms: int) -> None:

@@ -63,6 +63,8 @@ class Dial:
         self._subscriptions = dict.fromkeys(subscriptions)
         self._around = surroundings
         self._address = ""
+        #: The address of this machine that it goes out by, once that is known.
+        self.local = ""
         self._socket: zmq.SyncSocket | None = None
         self._fileno = -1
         self._reader: Reader | None = None
@@ -165,7 +167,7 @@ class Dial:
             race.close()
             self._refuse(self._verdict, outcome.address, decider, now)
         else:
-            self._probe = race
+            self._probe, self.local = race, outcome.local
             self._connect(outcome.address, outcome.endpoint, decider, now)
 
     def _connect(self, address: str, endpoint: str, decider: Decider, now: float) -> None:

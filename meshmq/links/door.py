@@ -15,8 +15,10 @@ from typing import Final
 
 import zmq
 
+from meshmq.links.accepted import cut, inode
 from meshmq.links.base import Decider, Reason
 from meshmq.links.monitor import BOUND, FAILED, Monitor, failure
+from meshmq.links.reserve import process_reserve, tell
 
 _EVERY: Final = 60.0
 _MOST_ADDRESSES: Final = 1024
@@ -28,11 +30,11 @@ class Refusals:
 
     def __init__(self, counts: dict[str, int]) -> None:
         self._told: OrderedDict[tuple[str, Reason], float] = OrderedDict()
-        self._counts = counts
+        self.counts = counts
 
     def tell(self, decider: Decider, reason: Reason, address: str, now: float) -> None:
         """Count one, and tell it unless that was done within the last minute."""
-        self._counts["turned_away"] = self._counts.get("turned_away", 0) + 1
+        self.counts["turned_away"] = self.counts.get("turned_away", 0) + 1
         key = (address, reason)
         if now - self._told.get(key, -_EVERY) < _EVERY:
             return
@@ -50,6 +52,9 @@ class Door:
         self._monitor = Monitor(bound, BOUND)
         self._refusals = refusals
         self._secret = secret
+        self._counts = refusals.counts
+        #: What it is bound to, by the descriptor it listens with.
+        self._listening: dict[int, object] = {}
         self._young: dict[int, str] = {}
         self._grown = 0
         self._failed: tuple[Reason | None] | None = None
@@ -67,7 +72,8 @@ class Door:
         ended: list[int] = []
         for event, value in self._monitor.events():
             if event == zmq.EVENT_ACCEPTED:
-                self._young[value] = _peer(value)
+                if not self._send_away(decider, value):
+                    self._young[value] = _peer(value)
             elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._grow()
             elif event & FAILED:
@@ -75,11 +81,31 @@ class Door:
             elif event == zmq.EVENT_DISCONNECTED:
                 self._end(decider, value, now)
                 ended.append(value)
+            elif event == zmq.EVENT_LISTENING:
+                self._listening[value] = _name(value)
+            elif event == zmq.EVENT_CLOSED:
+                self._listening.pop(value, None)
         return ended
+
+    def listeners(self) -> tuple[int, ...]:
+        """Return the descriptors that it listens with."""
+        return tuple(self._listening)
 
     def close(self) -> None:
         """Stop watching, before the socket is closed."""
         self._monitor.close()
+
+    def _send_away(self, decider: Decider, fileno: int) -> bool:
+        """Cut a connection for which there is hardly a descriptor; whether there was not."""
+        reserve = process_reserve()
+        if not reserve.scarce and reserve.is_low(fileno):
+            tell(decider, reserve)
+        # What it was may have gone, and its number be another's by now: of the program, or of one that is here.
+        if not reserve.scarce or _name(fileno) not in self._listening.values():
+            return False
+        self._counts["no_descriptors"] = self._counts.get("no_descriptors", 0) + 1
+        cut(fileno, inode(fileno))
+        return True
 
     def _grow(self) -> None:
         # A success does not say whose it is: only when all are through is it known of each.
@@ -107,6 +133,17 @@ class Door:
     def _companion(self) -> str:
         addresses = set(self._young.values()) - {""}
         return addresses.pop() if len(addresses) == 1 else ""
+
+
+def _name(fileno: int) -> object:
+    """Return what a socket is bound to, ``None`` where it is none."""
+    with suppress(OSError):
+        here = socket.socket(fileno=fileno)
+        try:
+            return here.getsockname()
+        finally:
+            here.detach()  # it is libzmq's
+    return None
 
 
 def _peer(fileno: int) -> str:

@@ -38,7 +38,14 @@ FAILED: Final = (
 )
 
 #: What a bound socket tells.
-BOUND: Final = FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
+BOUND: Final = (
+    FAILED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_ACCEPTED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_LISTENING
+    | zmq.EVENT_CLOSED
+)
 #: What a dialling socket tells.
 DIALLED: Final = (
     FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED | zmq.EVENT_CONNECT_RETRIED

@@ -14,7 +14,7 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Final
@@ -48,6 +48,8 @@ class Won:
 
     address: str
     endpoint: str
+    #: The address of this machine that leads there, "" on a unix socket.
+    local: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,11 @@ class _Runner:
     @property
     def events(self) -> int:
         return selectors.EVENT_READ if self._connected else selectors.EVENT_WRITE
+
+    @property
+    def local(self) -> str:
+        """The address of this machine that it goes out by, "" on a unix socket."""
+        return "" if self.target.family == _unix() else str(self.socket.getsockname()[0])
 
     def _connect(self, now: float) -> bool:
         error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -184,7 +191,7 @@ class Race:
             verdict = runner.advance(now)
             if verdict == "fine":
                 self._drop_all_but(runner)
-                return Won(runner.target.address, runner.target.endpoint)
+                return Won(runner.target.address, runner.target.endpoint, runner.local)
             if verdict == "more":
                 self._sources.watch(runner.socket.fileno(), self._source, runner.events)
                 if runner.due is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +18,12 @@ from meshmq.links.binding import bind_ipc, bind_tcp, let_go
 from meshmq.links.context import check_generation, generation
 from meshmq.links.dialled import Dial, Surroundings
 from meshmq.links.door import Refusals
+from meshmq.links.moves import Moves
 from meshmq.links.options import Options
 from meshmq.links.outside import Outside
 from meshmq.links.published import Published
 from meshmq.links.race import near_networks
+from meshmq.links.reserve import Lookout
 from meshmq.links.resolver import Resolver, process_resolver
 from meshmq.links.security import Keys
 from meshmq.links.sources import Sources
@@ -38,7 +40,8 @@ class ZmqLinks:
     ``tcp`` holds the IP addresses to bind, and nothing is bound beyond this machine where it is empty. With
     ``keys`` every connection is encrypted and both ends have proved the secret; the
     ``authenticator``, without which nobody can, must then be given and be driven by somebody.
-    Given without keys it keeps out whatever does not speak ZMTP 3.
+    Given without keys it keeps out whatever does not speak ZMTP 3. Where ``follow`` is given, it says what ``tcp``
+    is to be from then on, whenever the addresses of this machine change.
 
     Raises:
         ConfigError: keys without an authenticator, or ``tcp`` holds what is no IP address.
@@ -57,6 +60,7 @@ class ZmqLinks:
         heartbeat: float,
         silence: float,
         resolver: Resolver | None = None,
+        follow: Callable[[], Sequence[str]] | None = None,
     ) -> None:
         if keys is not None and authenticator is None:
             raise ConfigError("keys need an authenticator: nobody could come in without one")
@@ -66,6 +70,8 @@ class ZmqLinks:
             raise ConfigError(f"{error}: give the IP addresses of this machine's interfaces") from error
         self._born = generation()
         self._closed = False
+        self._moves: Moves | None = None
+        self._lookout: Lookout | None = None
         self.bound = Bound((), ())
         self._authenticator = authenticator
         domain = b"" if authenticator is None else b"meshmq-" + secrets.token_hex(8).encode()
@@ -98,6 +104,14 @@ class ZmqLinks:
             self._sources.watch(int(one.socket.getsockopt(zmq.FD)), one)
             self._sources.watch(one.door.fileno(), one)
             self._sources.wake(one)  # F 4: binding has touched them
+        self._lookout = Lookout((one.door for one in self._bound_ends), self._files, self._sources)
+        if tcp and follow is not None:
+            ends: dict[LinkName, Published | Outside] = {
+                "control": self._published,
+                "topics": self._topics,
+                "direct": self._outside,
+            }
+            self._moves = Moves(ends, self.bound, follow, self._sources, self._move)
 
     def __repr__(self) -> str:
         """Tell the state: how many connections are dialled, came from outside, and are not in yet."""
@@ -213,6 +227,10 @@ class ZmqLinks:
         linger_ms = max(0, int(linger * 1000))
         for dial in list(self._dials.values()):
             dial.hang_up(linger_ms)
+        if self._lookout is not None:
+            self._lookout.close()
+        if self._moves is not None:
+            self._moves.close()
         for one in self._bound_ends:
             # Not unbound first: that throws away what is on its way, whatever the linger (40 of 100 messages).
             one.door.close()
@@ -224,6 +242,17 @@ class ZmqLinks:
         for file in self._files:
             with suppress(OSError):
                 file.unlink(missing_ok=True)
+
+    def _move(
+        self, decider: Decider, addresses: Sequence[str], gone: Collection[str], bound: Bound, now: float
+    ) -> None:
+        self.bound = bound
+        self._around = replace(self._around, near=near_networks(addresses))
+        decider.moved(bound.control, bound.topics, bound.direct, now)
+        for dial in list(self._dials.values()):
+            if dial.local in gone:  # dead, and libzmq would learn it late or never
+                dial.hang_up(0)
+                decider.ended(dial.connection, now)
 
     def _bind(self, ipc: Mapping[str, str], tcp: Sequence[str], port: int) -> Bound:
         control, topics, direct = self._published.socket, self._topics.socket, self._outside.socket

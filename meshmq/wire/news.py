@@ -36,6 +36,8 @@ _KEPT: Final = 4
 _ELSEWHERE: Final = 8
 _APART: Final = 16
 EPOCHS: Final = 2**32
+#: From here on the epochs of durable topics are: drawn at random, they name a line of messages, whoever publishes it.
+DURABLE_EPOCHS: Final = 2**31
 _NOTHING: Final = Load((0,), memoryview(b""), {}, 0)
 
 

@@ -12,6 +12,7 @@ if __name__ == "__main__":
 from tests.bench.calling import calling
 from tests.bench.meeting import meetings
 from tests.bench.publishing import publishing
+from tests.bench.records import records
 from tests.bench.rounds import PACES, Case, compare
 from tests.bench.table import show
 
@@ -76,6 +77,8 @@ def main() -> None:
         publishing(tuple(arguments.subscribers), arguments.size, arguments.rounds, arguments.seconds)
     if "request".startswith(arguments.only):
         calling(arguments.size, arguments.rounds, arguments.seconds)
+    if "journal".startswith(arguments.only):
+        records(arguments.size, arguments.rounds, arguments.seconds)
     if "discovery".startswith(arguments.only):
         meetings(arguments.rounds)
 

@@ -17,6 +17,6 @@ def test_bench_prints_its_table(start: Start) -> None:
     lines = bench.rest(50.0)
     assert bench.wait() == 0, bench.stderr
     jobs = ("sync 1:1", "sync 1:4", "asyncio 1:1", "workers of", "device 1:1", "device 1, 10", "tapped device")
-    others = ("publish 1:1", "publish 1:2", "request sync", "request asyncio")
+    others = ("publish 1:1", "publish 1:2", "request sync", "request asyncio", "journal, eight wait")
     for row in (*jobs, *others, "same host", "killed peer", "zeroconf"):
         assert any(line.startswith(row) for line in lines), row

@@ -30,7 +30,7 @@ def examples() -> list[str]:
     found = []
     for parser in parsers(build_parser()):
         for command in re.findall(r"^ {2}(.*meshmq .*)$", parser.epilog or "", re.MULTILINE):
-            found.append(re.split(r"\s{3,}|\s>\s", re.sub(r"^[^']*\| ", "", command))[0])
+            found.append(re.split(r"\s{3,}|\s[<>]\s", re.sub(r"^[^']*\| ", "", command))[0])
     return sorted(set(found))
 
 
@@ -46,8 +46,8 @@ def test_example_of_a_help_text_can_be_typed(example: str) -> None:
 
 
 COMMANDS = (
-    "device", "drain", "keys", "peers", "publish", "pull", "push", "queues", "recipe", "reply", "request", "route",
-    "run", "services", "stats", "subscribe", "tap", "topics",
+    "device", "drain", "journal", "keys", "peers", "publish", "pull", "push", "queues", "recipe", "reply", "request",
+    "route", "run", "services", "stats", "subscribe", "tap", "topics",
 )  # fmt: skip
 
 

@@ -57,6 +57,25 @@ def test_the_job_begun_when_its_worker_is_lost_fails_and_its_neighbours_do_not()
     assert pusher.box.waiting == 2
 
 
+def test_a_job_that_was_alone_with_a_worker_that_is_lost_has_failed_though_nobody_said_it_was_begun() -> None:
+    pusher = Pusher(workers="a")
+    pusher.add(2, wants=Wants(Fate(max_attempts=2)))
+    pusher.send_all()
+    pusher.lose("a")  # which of the two it was nobody knows
+    told = []
+    for worker in "bcd":
+        pusher.box.open(worker.encode())
+        pusher.grant(worker, 10)
+        told += pusher.send_all()
+        if worker == "c":
+            assert pusher.ack(worker, (2, 2)) == 1
+            pusher.grant(worker, 1)
+        else:
+            pusher.lose(worker)
+    assert told == [("b", 1, 1, 2), ("c", 2, 1, 2), ("d", 1, 1, 3)]
+    assert list(pusher.box.dead.letters) == [1]
+
+
 def test_a_dead_letter_that_is_tried_again_has_its_id_and_a_flag_and_counts_from_anew() -> None:
     pusher = Pusher(workers="a")
     pusher.add(1, b"body", headers={"a": "b"}, wants=Wants(Fate(max_attempts=1)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshmq.core.presence import BEAT_EVERY
-from meshmq.wire.card import Word, own_string, pack_peers, pack_word, read_stamp
+from meshmq.wire.card import CARD_TOPIC, Word, own_string, pack_peers, pack_word, read_stamp
 from tests.core.host import ME, World, card_of, peers_told
 
 
@@ -162,3 +162,36 @@ def test_every_minute_discovery_is_asked_to_announce_and_peers_are_pinged(world:
         world.beat(connection)
     assert world.minutes == 1
     assert [word for _, word, _ in world.published()].count(Word.PING) == 2
+
+
+def test_a_peer_whose_own_string_tells_another_address_is_dialled_there(world: World) -> None:
+    world.meet("a")
+    world.presence.reached(world.peer("a").connection or 0, "memory://a/c", world.now)
+    moved = own_string(b"a" * 16, ("memory://a/elsewhere",))
+    world.presence.claim(moved, True, world.now)
+    assert "a lost: it has another address" in world.told
+    world.wait(1)
+    ((_, connection, _, addresses, _),) = [output for output in world.outputs if output[0] == "dial"]
+    assert addresses == ("memory://a/elsewhere",)
+    assert isinstance(connection, int)
+    world.hear(connection, card_of("a", 2, control=("memory://a/elsewhere",)))
+    assert world.names() == "a"
+
+
+def test_who_was_reached_by_an_address_that_it_never_told_is_left_where_it_is(world: World) -> None:
+    connection = world.meet("a")
+    world.presence.reached(connection, "memory://in/front/of/a", world.now)
+    world.claim("a")
+    assert "a lost: it has another address" not in world.told
+
+
+def test_after_a_move_new_dials_say_where_we_are_and_old_connections_are_still_heard(world: World) -> None:
+    before = world.meet("a")
+    world.presence.moved(("memory://me/new",), (), ("memory://me/direct",))
+    assert world.presence.card.control == ("memory://me/new",)
+    world.word(before, pack_word(Word.PONG, 0))  # to the string of then
+    assert world.names() == "a"
+    world.presence.found(("memory://b/c",), "test", None, world.now)
+    world.wait(0)
+    ((*_, strings),) = [output for output in world.outputs if output[0] == "dial"]
+    assert strings == (CARD_TOPIC, own_string(ME, ("memory://me/new",)))

@@ -74,12 +74,19 @@ class HostNode:
 class LanNode:
     """A node of this process on the loopback's network: what it announces, the discovery, and what it heard."""
 
-    def __init__(self, mesh: str, tag: bytes = b"", interfaces: tuple[str, ...] = ("127.0.0.1",), **shown: Any) -> None:
+    def __init__(
+        self,
+        mesh: str,
+        tag: bytes = b"",
+        interfaces: tuple[str, ...] = ("127.0.0.1",),
+        follow: Callable[[], tuple[str, ...]] | None = None,
+        **shown: Any,
+    ) -> None:
         self.announcement: Announcement = announcement(mesh=mesh, tag=tag, **shown)
         self.id = self.announcement.node_id
         self.ear = Ear()
         self.strangers: queue.Queue[tuple[str, str, bytes]] = queue.Queue()
-        self.discovery = ZeroconfDiscovery(interfaces, lambda *stranger: self.strangers.put(stranger))
+        self.discovery = ZeroconfDiscovery(interfaces, lambda *stranger: self.strangers.put(stranger), follow)
 
     def start(self) -> LanNode:
         self.discovery.start(self.announcement, self.ear)

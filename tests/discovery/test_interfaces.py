@@ -7,8 +7,8 @@ import ipaddress
 import pytest
 
 from meshmq.discovery import interfaces
-from meshmq.discovery.interfaces import parse_interfaces, usable_interfaces
-from meshmq.discovery.zeroconf import Adapter, adapters
+from meshmq.discovery.adapters import Adapter, adapters
+from meshmq.discovery.interfaces import Interfaces, parse_interfaces, usable_interfaces
 from meshmq.errors import ConfigError
 
 _HERE = [
@@ -70,6 +70,24 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
 def test_nothing_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ConfigError, match="names no interface: write addresses or names"):
         parse_interfaces(text)
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize(
+    ("text", "may_change"),
+    [("", True), ("*", True), ("eth0", True), ("10.0.0.7,eth0", True), ("10.0.0.7", False), ("::1, 10.0.0.7,", False)],
+)
+def test_addresses_stay_what_they_are_and_names_may_not(text: str, may_change: bool) -> None:
+    assert Interfaces(text).may_change == may_change
+    assert Interfaces(text).addresses() == Interfaces(text)() != ()
+
+
+def test_where_there_is_nothing_a_name_has_no_address_and_nothing_said_is_loopback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(interfaces, "adapters", list)
+    assert Interfaces("eth0")() == ()
+    assert Interfaces()() == ("127.0.0.1",)
 
 
 def test_a_machine_without_interfaces_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from meshmq.discovery import zeroconf as module
+from meshmq.discovery.adapters import adapters
 from meshmq.discovery.multicast import trouble_with
 from tests.architecture import ROOT
 from tests.discovery.multicast_here import MULTICAST
@@ -116,7 +117,7 @@ def test_an_interface_that_came_back_is_joined_anew(
     nodes.append(node := Node(mesh_name).start())
     with zeroconf_child(mesh_name, child_id):
         assert node.ear.hears(child_id)
-        here = [adapter._replace(number=99) for adapter in module.adapters()]
+        here = [adapter._replace(number=99) for adapter in adapters()]
         monkeypatch.setattr(module, "adapters", lambda: here)
         opened: queue.Queue[str] = queue.Queue()
 
@@ -129,6 +130,22 @@ def test_an_interface_that_came_back_is_joined_anew(
         node.discovery.refresh()
         assert opened.get(timeout=LIMIT) == "127.0.0.1"
         assert node.ear.hears(child_id, before + 1)
+
+
+def test_a_node_that_moved_is_shown_where_it_is(nodes: list[Node], mesh_name: str) -> None:
+    addresses = ["127.0.0.1"]
+
+    class Moving:
+        def __call__(self) -> tuple[str, ...]:
+            return tuple(addresses)
+
+    node = Node(mesh_name, follow=Moving())
+    nodes += [node.start(), other := Node(mesh_name).start()]
+    assert other.ear.hears(node.id)
+    addresses.append("127.0.0.2")
+    node.discovery.refresh()
+    assert other.ear.wait_for(lambda rumours: any("tcp://127.0.0.2:5555" in one.addresses for one in rumours))
+    assert node.discovery.interfaces == ("127.0.0.1", "127.0.0.2")
 
 
 def test_a_library_that_is_missing_stops_nobody(

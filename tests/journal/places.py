@@ -11,7 +11,7 @@ from typing import Final
 from meshmq.core.records import Change, Done, Keep, Letter, Recovered, Staged, StoredJob, StoredMessage
 from meshmq.errors import JournalError
 from meshmq.fate import Fate
-from meshmq.journal.base import OnStaged, Store
+from meshmq.journal.base import Journal, OnStaged, Store
 from meshmq.journal.memory import MemoryStore
 from meshmq.journal.rows import staged_row
 from meshmq.journal.sqlite import SqliteStore
@@ -189,7 +189,7 @@ def places(kind: str, directory: Path) -> Iterator[Place]:
     place.close()
 
 
-def write(journal: Writer, *changes: Change) -> JournalError | None:
+def write(journal: Journal, *changes: Change) -> JournalError | None:
     """Write changes and wait until they are on disk."""
     waiter = Waiter()
     journal.write(changes, waiter)

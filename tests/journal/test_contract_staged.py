@@ -11,6 +11,7 @@ from meshmq.errors import JournalError
 from tests.journal.places import (
     LIMIT,
     Arrivals,
+    Gate,
     Place,
     Waiter,
     job,
@@ -59,7 +60,7 @@ def test_staged_jobs_that_are_not_answered_come_again_after_a_restart(place: Pla
 
 
 def test_staged_jobs_are_handed_on_some_at_a_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("meshmq.journal.writer.STAGED", 4)
+    monkeypatch.setattr("meshmq.journal.handing.STAGED", 4)
     place.again()
     for number in range(1, 11):
         place.stage(staged(number))
@@ -88,3 +89,18 @@ def test_staged_job_is_never_given_up(place: Place) -> None:
     assert waiter.answer() is None
     journal.close(LIMIT)
     assert numbers(place.again()) == [1]
+
+
+def test_staged_job_that_can_never_be_kept_holds_up_no_other(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meshmq.journal.handing.STAGED", 1)
+    place.again()
+    rows = [place.stage(staged(number)) for number in (1, 2)]
+    unusable = JournalError("the journal cannot keep this", "unusable")
+    gate = Gate(place.store())
+    gate.refuses = lambda changes: unusable if Keep(job(13), rows[0]) in changes else None
+    arrivals = Arrivals()
+    journal = place.open(arrivals, gate)
+    journal.recover()
+    assert [row.row for row in arrivals.wait(1)] == rows[:1]
+    assert write(journal, Keep(job(13), rows[0])) is unusable
+    assert [row.row for row in arrivals.wait(2)] == rows

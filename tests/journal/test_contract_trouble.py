@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from meshmq.core.records import Bury, Claim, Failed, Forget, Keep, Tell
+from meshmq.core.records import Bury, Change, Claim, Failed, Forget, Keep, Tell
 from meshmq.errors import JournalError
 from tests.journal.places import (
     LIMIT,
@@ -102,6 +103,23 @@ def test_messages_that_nobody_waits_for_are_bounded_on_a_full_disk(
     assert "published messages not kept" in caplog.text
 
 
+def test_what_is_being_written_counts_as_waiting(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("meshmq.journal.writer.WAITING_BYTES", 1_000)
+    journal, gate = place.gated()
+    gate.open.clear()
+    journal.write([Tell(message(number)) for number in range(1, 21)])
+    assert gate.entered.wait(LIMIT)
+    for number in range(21, 31):
+        journal.write([Tell(message(number)), done(number)])
+    gate.open.set()
+    assert write(journal) is None
+    journal.close(LIMIT)
+    assert len(place.again().messages) == 20
+    assert "10 published messages not kept" in caplog.text
+
+
 def test_one_that_can_never_be_written_does_not_spoil_the_others(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -121,6 +139,31 @@ def test_one_that_can_never_be_written_does_not_spoil_the_others(
     journal.close(LIMIT)
     assert numbers(place.again()) == [2, 3]
     assert caplog.text.count("cannot keep this") == 1
+
+
+def test_order_holds_when_the_disk_is_full_for_one_after_another_that_can_never_be_written(place: Place) -> None:
+    journal, gate = place.gated()
+    unusable = JournalError("the journal cannot keep this", "unusable")
+    asked: list[int] = []
+
+    def refuses(changes: Sequence[Change]) -> JournalError | None:
+        asked.append(len(changes))
+        if Keep(job(13)) in changes:
+            return unusable
+        return FULL if done(1) in changes and len(asked) < 6 else None
+
+    gate.refuses = refuses
+    gate.open.clear()
+    journal.write(keeps(1, 1))
+    assert gate.entered.wait(LIMIT)
+    journal.write(keeps(13, 13))
+    journal.write([done(1)])
+    journal.write(keeps(1, 1))
+    gate.open.set()
+    while write(journal, Keep(job(2))) is FULL:
+        pass
+    journal.close(LIMIT)
+    assert numbers(place.again()) == [1, 2]
 
 
 def test_store_that_breaks_its_promise_does_not_end_the_thread(place: Place) -> None:

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from meshmq.core.records import Recovered
-from meshmq.journal.memory import MemoryStore
 from meshmq.journal.sqlite import SqliteStore
 from tests.architecture import ROOT
 from tests.journal.places import Place, numbers
-from tests.journal.programs.killed import transactions
+from tests.journal.programs.killed import stage, state, states, transactions
 from tests.network.conftest import Start, start
 from tests.scale import scale
 
@@ -59,24 +57,23 @@ def lengths(size: int, ends: list[int]) -> Iterator[int]:
 def test_wal_that_is_cut_off_anywhere_gives_what_once_was(disk: Place, tmp_path: Path) -> None:
     store = SqliteStore(disk.path, "shop")
     store._connection.execute("PRAGMA wal_autocheckpoint = 0")
-    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     wal = disk.path.with_name("orders.db-wal")
-    model = MemoryStore()
-    states: list[Recovered] = [model.recover()]
+    stage(store)
+    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     ends = []
     for changes in transactions():
         store.commit(changes)
-        model.commit(changes)
         ends.append(wal.stat().st_size)
-        states.append(model.recover())
     whole, written = disk.path.read_bytes(), wal.read_bytes()
     store.close()
     seeded = random.Random(9)
     cut = Place("sqlite", tmp_path / "cut")
     cut.path.parent.mkdir()
+    known = states()
     for length in lengths(len(written), ends):
         garbage = seeded.randbytes(seeded.choice((0, 0, 1, 5_000)))
         cut.path.write_bytes(whole)
         cut.path.with_name("orders.db-wal").write_bytes(written[:length] + garbage)
-        assert cut.again() == states[sum(end <= length for end in ends)], f"cut at {length}"
-    cut.close()
+        reopened = SqliteStore(cut.path, "shop")
+        assert state(reopened) == known[sum(end <= length for end in ends)], f"cut at {length}"
+        reopened.close()

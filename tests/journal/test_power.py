@@ -51,13 +51,13 @@ def power(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.timeout(600)
 def test_killed_before_or_after_any_statement_it_has_what_was_told(tmp_path: Path) -> None:
-    assert killed(tmp_path, "full", "statement", scale(23, 1)) > 200
+    assert killed(tmp_path, "full", "statement", scale(61, 1)) > 200
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("how", ["before", "after", "half"])
 def test_killed_at_any_write_of_sqlite_it_has_what_was_told(tmp_path: Path, power: Path, how: str) -> None:
-    assert killed(tmp_path, "normal", how, scale(97, 1), power) > 100
+    assert killed(tmp_path, "normal", how, scale(311, 1), power) > 100
 
 
 @pytest.mark.timeout(600)
@@ -66,4 +66,4 @@ def test_killed_at_any_write_of_sqlite_it_has_what_was_told(tmp_path: Path, powe
 def test_without_power_at_any_write_it_has_what_was_told_or_what_once_was(
     tmp_path: Path, power: Path, how: str, sync: str
 ) -> None:
-    assert killed(tmp_path, sync, how, scale(97, 1), power) > 100
+    assert killed(tmp_path, sync, how, scale(311, 1), power) > 100

@@ -60,3 +60,15 @@ def test_damaged_database_of_the_users_is_not_moved(disk: Place) -> None:
     with pytest.raises(JournalError, match="left as it is"):
         disk.open()
     assert not list(disk.path.parent.glob("*damaged*"))
+
+
+def test_damaged_index_is_found_at_the_start(disk: Place) -> None:
+    filled(disk, 2_000)
+    with users_own(disk.path) as connection:
+        ((size,),) = connection.execute("PRAGMA page_size")
+        ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name LIKE '%autoindex_meshmq_jobs%'")
+    with disk.path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(bytes(size))
+    with pytest.raises(JournalError, match="is damaged"):
+        disk.open().recover()

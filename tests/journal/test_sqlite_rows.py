@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meshmq.core.records import Keep
+from meshmq.errors import DecodeError
+from meshmq.journal.rows import (
+    JOB,
+    MESSAGE,
+    SHARED,
+    job_row,
+    message_row,
+    read_job,
+    read_message,
+    read_staged,
+    staged_row,
+)
 from tests.journal.places import (
     LIMIT,
+    ORIGIN,
     Arrivals,
     Place,
+    full_job,
     job,
+    letter,
+    message,
     numbers,
     staged,
     write,
@@ -91,3 +111,24 @@ def test_ranges_are_found_by_an_index(disk: Place) -> None:
             sql = f"EXPLAIN QUERY PLAN DELETE FROM meshmq_jobs WHERE {' OR '.join([one] * ranges)}"
             plan = [row[3] for row in connection.execute(sql, [b"o" * 16, 1, 2] * ranges)]
             assert not [line for line in plan if line.startswith("SCAN")], plan
+
+
+anything = st.one_of(
+    st.none(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(), st.binary(max_size=40),
+    st.sampled_from(("orders", ORIGIN, b"\x80", b"\x91\xc4\x01a", b"\x81\xa1a\xa1b", b"\x81\xa3ttl\x05", 1.5, 7)),
+)  # fmt: skip
+
+
+@given(st.data())
+def test_any_row_is_read_or_refused(data: st.DataObject) -> None:
+    for read, columns in ((read_job, len(JOB)), (read_staged, len(SHARED)), (read_message, len(MESSAGE))):
+        row = [1, *data.draw(st.lists(anything, min_size=columns, max_size=columns))]
+        with suppress(DecodeError):
+            read(row)
+
+
+def test_row_is_read_as_it_was_written() -> None:
+    assert read_job((1, *job_row(full_job(7)))) == full_job(7)
+    assert read_job((1, *job_row(letter(7).job, letter(7).died, letter(7).reason))) == letter(7)
+    assert read_message((1, *message_row(message(3)))) == message(3)
+    assert read_staged((0, *staged_row(staged(3)))) == staged(3)

@@ -67,17 +67,18 @@ def test_full_file_gives_up_what_is_kept_and_goes_on_when_there_is_room(disk: Pl
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
 def test_full_disk_loses_nothing_and_takes_more_when_there_is_room(tmp_path: Path) -> None:
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], capture_output=True, text=True)
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", tmp_path], capture_output=True, text=True)
     if mount.returncode:
         pytest.skip(f"no tmpfs can be mounted here: {mount.stderr.strip()}")
     try:
         ballast = tmp_path / "ballast"
-        ballast.write_bytes(bytes(400_000))
+        ballast.write_bytes(bytes(3_000_000))
         journal = open_journal(tmp_path / "orders.db", "shop")
         kept = 0
-        while (error := write(journal, Keep(job(kept + 1, size=20_000)))) is None:
-            kept += 1
-        assert error.reason == "full"
+        for size in (20_000, 10):  # to the brim
+            while (error := write(journal, Keep(job(kept + 1, size=size)))) is None:
+                kept += 1
+            assert error.reason == "full"
         assert kept >= 5
         journal.write([done(1)])
         assert write(journal, Keep(job(500, size=20_000))) is not None

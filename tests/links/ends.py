@@ -36,6 +36,7 @@ class Recorder:
         self.refusals: list[tuple[Connection, Reason, str]] = []
         self.ends: list[Connection] = []
         self.strangers: list[tuple[Reason, str]] = []
+        self.moves: list[tuple[tuple[str, ...], ...]] = []
 
     def tick(self, now: float) -> None:
         """Nothing is ever due."""
@@ -63,6 +64,9 @@ class Recorder:
 
     def ended(self, connection: Connection, now: float) -> None:
         self.ends.append(connection)
+
+    def moved(self, control: tuple[str, ...], topics: tuple[str, ...], direct: tuple[str, ...], now: float) -> None:
+        self.moves.append((control, topics, direct))
 
     def turned_away(self, reason: Reason, address: str, now: float) -> None:
         self.strangers.append((reason, address))
@@ -94,6 +98,7 @@ def zmq_end(
     guarded: bool | None = None,
     message_bytes: int = 1 << 20,
     resolver: Resolver | None = None,
+    follow: Callable[[], Sequence[str]] | None = None,
 ) -> End:
     """Make one on loopback; ``guarded`` ones ask the process's authenticator, as those with keys always do."""
     sockets: Mapping[str, str] = {}
@@ -111,6 +116,7 @@ def zmq_end(
             heartbeat=1.0,
             silence=4.0,
             resolver=resolver,
+            follow=follow,
         )
     )
 

@@ -99,6 +99,15 @@ class Network:
         """Plug the node's cable in again."""
         _ip("-n", self._hub, "link", "set", node.port, "up")
 
+    def exchange(self, node: Namespace, interface: str, address: str) -> None:
+        """Take the node's interface away and give it another, with another address."""
+        _ip("-n", self._hub, "link", "del", node.port)
+        self._plug(node, f"{node.port}-2", interface, address)
+
+    def change(self, machine: str, *words: str) -> None:
+        """Have ``ip`` change something on a machine, by the name of its namespace."""
+        _ip("-n", machine, *words)
+
     def capture(self, file: Path) -> list[str]:
         """Return the command that writes all that crosses the bridge to ``file``: for ``start``.
 
@@ -126,13 +135,16 @@ class Network:
         directory.mkdir(mode=0o700)
         node = Namespace(name, f"10.77.{number // 250}.{number % 250 + 1}", self._mounted, directory, port)
         self._add(name)
-        _ip("-n", self._hub, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name)
-        _ip("-n", self._hub, "link", "set", port, "master", "bridge", "up")
-        _ip("-n", name, "address", "add", f"{node.address}/16", "dev", "eth0")
-        _ip("-n", name, "link", "set", "eth0", "up")
-        # There is no default route in here, and without one multicast has nowhere to go.
-        _ip("-n", name, "route", "add", "224.0.0.0/4", "dev", "eth0")
+        self._plug(node, port, "eth0", node.address)
         return node
+
+    def _plug(self, node: Namespace, port: str, interface: str, address: str) -> None:
+        _ip("-n", self._hub, "link", "add", port, "type", "veth", "peer", "name", interface, "netns", node.name)
+        _ip("-n", self._hub, "link", "set", port, "master", "bridge", "up")
+        _ip("-n", node.name, "address", "add", f"{address}/16", "dev", interface)
+        _ip("-n", node.name, "link", "set", interface, "up")
+        # There is no default route in here, and without one multicast has nowhere to go.
+        _ip("-n", node.name, "route", "add", "224.0.0.0/4", "dev", interface)
 
 
 @functools.cache

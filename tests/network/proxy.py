@@ -8,6 +8,8 @@ import selectors
 import socket
 import struct
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
@@ -22,14 +24,17 @@ Pair = tuple[socket.socket, socket.socket]
 class Proxy:
     """Listens on a port of its own and carries every connection to ``target``, until told otherwise.
 
-    With a ``rate`` it carries at most so many bytes a second, of all connections together.
+    With a ``rate`` it carries at most so many bytes a second, of all connections together; with a ``delay``
+    everything arrives so many seconds later, in order.
 
     Its thread alone touches what it carries: a descriptor closed by another thread may already be
     somebody else's when it is read.
     """
 
     def __init__(self, target: tuple[str, int], *, rate: float | None = None) -> None:
-        self._target, self._rate = target, rate
+        self._target, self._rate, self._delay = target, rate, 0.0
+        #: What is on its way, and when it is due.
+        self._late: deque[tuple[float, socket.socket, bytes, Pair]] = deque()
         self._pause = threading.Event()
         #: Whether it ends every connection that comes, at once.
         self.refuses = False
@@ -65,6 +70,10 @@ class Proxy:
         """Carry nothing any more on the connections there are, without a word to either end; returns how many."""
         return self._order(lambda: self._silence(towards_target, from_target))
 
+    def slow(self, rate: float | None, delay: float) -> int:
+        """Carry at another rate, and later, from now on; returns how many connections are carried."""
+        return self._order(lambda: self._slow(rate, delay))
+
     def close(self) -> None:
         """End the proxy and everything it carries."""
         self._order(self._end)
@@ -80,7 +89,7 @@ class Proxy:
 
     def _run(self) -> None:
         while not self._done:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(self._seconds_until_due()):
                 if key.fileobj is self._ear:
                     self._ear.recv(1)
                     self._answers.put(self._orders.get()())
@@ -88,6 +97,16 @@ class Proxy:
                     self._accept()
                 elif key.data[0].fileno() >= 0:  # not dropped since the look
                     self._carry(*key.data)
+            while self._late and self._late[0][0] <= time.monotonic():
+                _, other, data, pair = self._late.popleft()
+                self._deliver(other, data, pair)
+
+    def _seconds_until_due(self) -> float | None:
+        return max(0.0, self._late[0][0] - time.monotonic()) if self._late else None
+
+    def _slow(self, rate: float | None, delay: float) -> int:
+        self._rate, self._delay = rate, delay
+        return len(self._pairs)
 
     def _cut(self) -> int:
         pairs, self._pairs = self._pairs, []
@@ -130,6 +149,17 @@ class Proxy:
     def _carry(self, end: socket.socket, other: socket.socket, pair: Pair) -> None:
         try:
             data = end.recv(_PIECE)
+        except OSError:
+            data = b""
+        if data and (self._delay or self._late):
+            due = time.monotonic() + self._delay
+            self._late.append((max(due, self._late[-1][0]) if self._late else due, other, data, pair))
+        else:
+            self._deliver(other, data, pair)
+
+    def _deliver(self, other: socket.socket, data: bytes, pair: Pair) -> None:
+        """Hand on what came, or end the connection where nothing did."""
+        try:
             if self._rate is not None:
                 self._pause.wait(len(data) / self._rate)  # nothing else is carried meanwhile: the line is one
             other.sendall(data)

@@ -85,10 +85,25 @@ def test_jobs_go_on_where_an_address_changed(namespaces: Namespaces, start: Star
 
 def go_on(mover: str, moved: float, pusher: Member, puller: Member) -> None:
     puller.hear(lambda: len(puller.jobs) == 2, LIMIT)
-    # Where the one that moved was missed, it is back: nobody can dial it any more, but it can.
+    # Where the one that moved was missed, it is back.
     back = max(pusher.met(1, LIMIT), puller.met(1, LIMIT))
     print(f"{mover} moved: its job done after {puller.jobs[1][0] - moved:.2f} s,", end=" ")
     print(f"found again after {back - moved:.2f} s" if back > moved else "missed by nobody")
     pusher.push("again")
     puller.hear(lambda: len(puller.jobs) == 3, LIMIT)
     assert [data for _, data in puller.jobs] == ["before", "after", "again"], f"where the {mover} moved"
+
+
+def test_who_knows_nobody_else_reaches_a_node_at_its_new_address(
+    namespaces: Namespaces, start: Start, env: dict[str, str]
+) -> None:
+    network = namespaces(2)
+    left, right = network.nodes
+    puller = member(start, "puller", env=env, within=right, silence=SILENCE, pull="jobs")
+    port = puller.ready().addresses[-1].rpartition(":")[2]
+    for change in (("del", f"{right.address}/16"), ("add", "10.77.99.99/16")):
+        assert right.run("ip", "address", *change, "dev", "eth0").returncode == 0
+    pusher = member(start, "pusher", env=env, within=left, push="jobs", deaf=True, peer=f"10.77.99.99:{port}")
+    pusher.push("hello")
+    puller.hear(lambda: bool(puller.jobs), LIMIT)
+    assert [data for _, data in puller.jobs] == ["hello"]

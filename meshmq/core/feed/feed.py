@@ -63,9 +63,11 @@ class Feed:
         """The topics that the user of this node publishes to."""
         return [series for series in self.publisher.series.values() if not series.own]
 
-    def retain(self, pattern: str, history: History | None, now: float) -> None:
-        """Keep history of the topics that a pattern matches."""
+    def retain(self, pattern: str, history: History | None, now: float, *, durable: bool = False) -> None:
+        """Keep history of the topics that a pattern matches; ``durable``: in the journal, too."""
         self.publisher.retain(pattern, history, now)
+        if durable:
+            self.intake.durables.retain(pattern, now)
         self.announce(now)
 
     def announce(self, now: float) -> None:
@@ -282,4 +284,4 @@ class Feed:
 
     def owes(self, now: float) -> bool:
         """Whether subscribers have not confirmed the last numbers, or are still on their way to us."""
-        return self.audience.owes(now)
+        return bool(self.intake.durables.pending) or self.audience.owes(now)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import itemgetter
 
+from meshmq.core.feed.durables import Durables
 from meshmq.core.feed.groups import Groups
 from meshmq.core.feed.publisher import Publisher
 from meshmq.core.feed.series import Item, Series
 from meshmq.core.part import Ground
+from meshmq.core.records import StoredMessage
 from meshmq.core.tray import TRAY_JOBS, Tray
 from meshmq.wire.batches import Headers
 
@@ -21,12 +23,15 @@ class Intake:
         self, ground: Ground, publisher: Publisher, groups: Groups, work_off: Callable[[float], object]
     ) -> None:
         self._ground, self._publisher, self._groups, self._work_off = ground, publisher, groups, work_off
+        self.durables = Durables(ground, publisher, self._recorded)
         #: Topics, which have to be known, and bodies of small messages without headers.
         self.tray: Tray[tuple[str, bytes]] = Tray()
 
     def publish(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
         """Take a message, after those on the tray; returns its number among those of the topic."""
         self.clear(now)
+        if self.durables.covers(topic):
+            return self.durables.enter(topic, body, buffers, headers, now)
         series = self._publish(topic, body, buffers, headers, now)
         self.go_on(now, direct=bool(series.direct))
         if self._publisher.busy:
@@ -42,6 +47,10 @@ class Intake:
             return False
         direct = False
         for topic, row in groupby(laid, itemgetter(0)):
+            if self.durables.covers(topic):
+                for _, body in row:
+                    self.durables.enter(topic, body, (), None, now)
+                continue
             if self._groups:
                 found = [self._publish(topic, body, (), None, now) for _, body in row]
             else:
@@ -56,6 +65,12 @@ class Intake:
         series = self._publisher.publish(topic, body, buffers, headers, now)
         if self._groups:
             self._groups.give(series, Item(series.head, body, buffers, headers, now, 0), now)
+        return series
+
+    def _recorded(self, message: StoredMessage, now: float) -> Series:
+        """Publish what is on disk now."""
+        series = self._publish(message.topic, message.body, message.buffers, message.headers, now)
+        self.go_on(now, direct=bool(series.direct))
         return series
 
     def go_on(self, now: float, *, direct: bool = False) -> None:

@@ -109,7 +109,7 @@ class Publisher:
         return series
 
     def _note(self, topic: str, count: int, size: int, now: float) -> Series:
-        series = self.series.get(topic) or self._begin(topic, now)
+        series = self.series.get(topic) or self.begin(topic, now)
         series.head += count
         series.bytes += size
         series.last_at = now
@@ -124,27 +124,27 @@ class Publisher:
     def _keep(self, series: Series, item: Item, now: float) -> None:
         for follower in series.latest:
             self.errands_of(follower.peer).latest(follower.number, series, item)
-        shelf = self._shelf(item)
         if series.history is not None:
             series.keep(item, now)
-        elif shelf is self.large or series.direct or self.young_until is not None:
+        elif (shelf := self._shelf(item)) is self.large or series.direct or self.young_until is not None:
             shelf.put(series, item, now)
 
     def _shelf(self, item: Item) -> Shelf:
         return self.large if item.size > TOPICS_BYTES or item.buffers else self.small
 
-    def _begin(self, topic: str, now: float) -> Series:
+    def begin(self, topic: str, now: float, epoch: int | None = None) -> Series:
+        """Begin a topic, or an epoch of it."""
         if len(self.series) >= SERIES_MOST:
             self._forget_some()
         history = next((history for pattern, history in reversed(self._rules) if matches(pattern, topic)), None)
-        series = self.series[topic] = Series(topic, self._epoch, history, now)
+        series = self.series[topic] = Series(topic, self._epoch if epoch is None else epoch, history, now)
         if self.young_until is None and not (self.published or series.own):
             self.young_until, self._young_most = now + YOUNG, now + YOUNG + YOUNG_MOST
         return series
 
     def _forget_some(self) -> None:
-        """Forget the hundredth part that has been quiet for longest; should one come again it is a new epoch."""
-        for series in heapq.nsmallest(SERIES_MOST // 100, self.series.values(), key=lambda series: series.last_at):
+        """Forget the hundredth part that has been quiet for longest; one that comes again is a new epoch."""
+        for series in heapq.nsmallest(SERIES_MOST // 100, self.series.values(), key=lambda one: one.last_at):
             del self.series[series.topic]
             self._restless.forget(series)
             self.forgotten += 1
@@ -160,9 +160,9 @@ class Publisher:
 
     def flush(self, now: float) -> None:
         """Let the open batch leave."""
-        batch, self._batch = self._batch, None
-        if batch is None:
+        if (batch := self._batch) is None:
             return
+        self._batch = None
         self._left_at = now
         self.turn += 1
         series = batch.series

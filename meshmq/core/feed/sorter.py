@@ -10,7 +10,7 @@ from meshmq.core.feed.subscription import HELD_MOST, Span, Subscription
 from meshmq.core.feed.tap import Tap
 from meshmq.core.part import Ground
 from meshmq.wire.frames import Kind
-from meshmq.wire.news import News
+from meshmq.wire.news import DURABLE_EPOCHS, News
 from meshmq.wire.subscribing import Fetch, Head, pack_fetch
 
 #: The most messages asked for at a time.
@@ -40,8 +40,12 @@ class Sorter:
             if len(flows) >= FLOWS_MOST:
                 self._forget_one(tap, subscription, flows)
             based = subscription.number in tap.answered
-            flow = flows[topic] = Flow(tap.publisher, topic, epoch, based=based)
-            if not based:
+            taken = _taken_over(subscription, tap, topic, epoch)
+            flow = flows[topic] = taken or Flow(tap.publisher, topic, epoch, based=based)
+            if taken is not None:
+                if flow.behind:
+                    tap.behind[flow] = subscription
+            elif not based:
                 tap.behind[flow] = subscription
             elif subscription.forgetful:  # it may be one of those that were forgotten: nobody knows where it was
                 flow.rebase(first - 1)
@@ -260,3 +264,16 @@ class Sorter:
                 flow.doubted = -1
                 del tap.doubts[flow]
                 self.go_on(flow, subscription, tap)
+
+
+def _taken_over(subscription: Subscription, tap: Tap, topic: str, epoch: int) -> Flow | None:
+    """Return the flow of a durable topic that a former incarnation of its publisher has left, to go on with."""
+    if epoch < DURABLE_EPOCHS:
+        return None
+    for publisher, flows in subscription.flows.items():
+        flow = flows.get(topic)
+        if publisher != tap.publisher and flow is not None and flow.epoch == epoch and flow.based:
+            del flows[topic]
+            flow.publisher, flow.fetching, flow.fetching_size, flow.doubted = tap.publisher, 0, 0, -1
+            return flow
+    return None

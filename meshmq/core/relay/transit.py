@@ -171,7 +171,7 @@ class Transit:
         worker = self.workers.pop(peer, None)
         count = 0
         for origin, flights in worker.flying.items() if worker is not None else ():
-            begun = worker.started.get(origin, -1) if worker is not None else -1
+            begun = worker.started.get(origin, worker.lone) if worker is not None else -1
             for flight in flights:
                 count += len(flight)
                 if clean or flight.held:

@@ -8,8 +8,8 @@ import threading
 from itertools import count
 
 from meshmq.core.records import Change, Keep
+from meshmq.journal.base import Journal
 from meshmq.journal.opening import open_journal
-from meshmq.journal.writer import Writer
 from tests.journal.places import done, job, write
 
 
@@ -17,7 +17,7 @@ def say(word: str, number: int) -> None:
     os.write(1, f"{word} {number}\n".encode())
 
 
-def work(journal: Writer, numbers: range) -> None:
+def work(journal: Journal, numbers: range) -> None:
     for number in numbers:
         change: Change = Keep(job(number))
         if write(journal, change) is None:
