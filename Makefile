@@ -46,7 +46,7 @@ endef
 
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet --no-input install
 
-.PHONY: help demo test stress faults check bench clean again
+.PHONY: help demo test stress simulate faults check bench clean again
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -55,6 +55,8 @@ help:
 	@echo "             (make demo DEVICE=1 has a device in between, which is killed, too)"
 	@echo "make test    the tests: no root, no multicast, no compiler needed"
 	@echo "make stress  the tests with all repetitions and sizes (up to 30 minutes)"
+	@echo "make simulate SEEDS=10000   so many meshes in virtual time (about 20 a second and core); the first that fails"
+	@echo "             is told with the command that runs it again; it stops by itself after LIMIT=1800 seconds"
 	@echo "make faults  cut, lossy and slow networks, kills, stops: what becomes of everything (root, 5 minutes)"
 	@echo "make check   format, lint, types, architecture"
 	@echo "make bench   speed, as ratios to what people write by hand"
@@ -86,6 +88,16 @@ stress: $(VENV)/.dev
 
 faults: $(VENV)/.dev
 	@$(RUN) -m tests.faults
+
+# The measure: 5 nodes, 300 jobs, 3 faults each.
+SEEDS ?= 1000
+FIRST ?= 0
+LIMIT ?= 1800
+CORES := $(shell nproc 2>/dev/null || echo 2)
+MEASURE := --scenario meshmq.testing:Trial
+
+simulate: $(VENV)/.run
+	@$(RUN) -m meshmq.testing $(MEASURE) --seed $(FIRST) --count $(SEEDS) --processes $(CORES) --limit $(LIMIT)
 
 check: $(VENV)/.dev
 	@$(RUN) -m ruff format --check --quiet . || { echo "format: run $(RUN) -m ruff format ." >&2; exit 1; }

@@ -8,15 +8,23 @@ begin without one, tasks that it starts inherit it, as context variables do.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 
-#: A moment on this process's monotonic clock; none where nobody waits, or waits for ever.
+#: By which moments are told; of a simulated node another than this process's.
+_clock: ContextVar[Callable[[], float]] = ContextVar("meshmq_clock", default=time.monotonic)
+#: A moment on that clock; none where nobody waits, or waits for ever.
 _until: ContextVar[float | None] = ContextVar("meshmq_deadline", default=None)
+
+
+def tell_by(clock: Callable[[], float]) -> None:
+    """Have moments in this context be those of another clock."""
+    _clock.set(clock)
 
 
 def inherit(left: float | None) -> Token[float | None]:
     """Have what is asked in this context from now on be over in ``left`` seconds (``None``: whenever it says)."""
-    return _until.set(None if left is None else time.monotonic() + left)
+    return _until.set(None if left is None else _clock.get()() + left)
 
 
 def disinherit(token: Token[float | None]) -> None:
@@ -27,7 +35,7 @@ def disinherit(token: Token[float | None]) -> None:
 def left() -> float | None:
     """Return how many seconds are left, 0 where none is; ``None`` without an end."""
     until = _until.get()
-    return None if until is None else max(0.0, until - time.monotonic())
+    return None if until is None else max(0.0, until - _clock.get()())
 
 
 def within(timeout: float | None) -> float | None:

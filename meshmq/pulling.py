@@ -24,6 +24,9 @@ from meshmq.waiting import Wish
 class Jobs:
     """The jobs of one queue; a ``Supply``."""
 
+    #: Who takes them: the seam for simulations, which watch what becomes of each.
+    consumers: type[Consumer] = Consumer
+
     def __init__(
         self,
         codec: Codec,
@@ -74,7 +77,7 @@ class Jobs:
         """Return a new consumer."""
         engine, participant = self._opened()
         codec, outlet = self._codec, self._outlet
-        return Consumer(engine, participant, codec, self.queue, outlet, receipt=self._receipt, owner=owner)
+        return self.consumers(engine, participant, codec, self.queue, outlet, receipt=self._receipt, owner=owner)
 
     def waiting(self) -> int:
         """Return how many jobs are here that no consumer was given."""

@@ -85,3 +85,12 @@ JOINERS: Final = {
         "a part of an inbox or outbox, made of others",
     ),
 }
+
+#: What runs in virtual time, where a sleep costs nothing and hides no race.
+VIRTUAL: Final = {
+    "meshmq/testing/trial.py",
+    "tests/testing/test_disk.py",
+    "tests/testing/test_programs.py",
+    "tests/testing/test_queueing.py",
+    "tests/testing/test_witness.py",
+}

@@ -112,6 +112,8 @@ def _fits(data: object, leaves: frozenset[type] = _LEAVES) -> bool:
     """Tell whether ``data`` is plain and not too deep, one level at a time."""
     if type(data) is dict and leaves.issuperset(map(type, data.values())):
         return leaves.issuperset(map(type, data))  # the most common shape, without more ado
+    if type(data) in leaves or (type(data) is list and leaves.issuperset(map(type, data))):
+        return True
     nodes: list[Any] = [data]
     for _ in range(DEPTH + 1):
         kinds = {*map(type, nodes)}

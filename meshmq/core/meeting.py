@@ -240,15 +240,15 @@ class Meeting:
 
     def peer_alive(self, node_id: bytes) -> bool:
         """Whether the session with a peer answers."""
-        session = self.sessions.get(node_id)
-        return session is not None and session.answering
+        return (session := self.sessions.get(node_id)) is not None and session.answering
 
     def peer_present(self, node_id: bytes) -> bool:
         """Whether the process of a peer is there."""
         return node_id in self.roster and self.roster[node_id].present
 
     def roster_changed(self) -> None:
-        """Wake who waits for peers or events."""
+        """Wake who waits for peers or events; who is gone may have been the worker of a key."""
+        self._seeking = True
         self.woken.append((("roster",), 1_000_000))
 
     def say(self, level: int, logger: str, sentence: str) -> None:

@@ -114,6 +114,8 @@ class Rumours:
 
     def due(self, now: float) -> list[Rumour]:
         """Return the rumours to dial now."""
+        if not self._by_address:
+            return []
         room = int(self._at_once) - len(self._by_connection)
         ready = [rumour for rumour in self._unique() if rumour.connection is None and rumour.next_at <= now]
         ready.sort(key=lambda rumour: (rumour.failures > 0, rumour.next_at))

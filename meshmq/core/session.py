@@ -54,16 +54,16 @@ class Session(Line):
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
+        if self.connection is not None:  # of all that a tick asks this is asked most
+            cover_at, asks_at = self._stream.cover_at, self._pulse.deadline(self._stream.uncovered_since)
+            return asks_at if cover_at is None or asks_at < cover_at else cover_at
         moments: list[float | None] = []
-        if self.connection is not None:
-            moments = [self._stream.cover_at, self._pulse.deadline(self._stream.uncovered_since)]
-        else:
-            if self.live:
-                moments.append(self._broken_since + self._patience)
-            if self.dialling is not None:
-                moments.append(self._dialled_at + DIAL_LIMIT)
-            elif self.live or self.wanted:
-                moments.append(self._redial.at)
+        if self.live:
+            moments.append(self._broken_since + self._patience)
+        if self.dialling is not None:
+            moments.append(self._dialled_at + DIAL_LIMIT)
+        elif self.live or self.wanted:
+            moments.append(self._redial.at)
         return min((moment for moment in moments if moment is not None), default=None)
 
     @property

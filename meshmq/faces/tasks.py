@@ -30,6 +30,8 @@ TURN_AFTER: Final = 128
 class TaskNode(BaseNode):
     """A node that an event loop drives and tasks wait for."""
 
+    #: By which calls wait.
+    _clock: Callable[[], float] = staticmethod(time.monotonic)
     _turn = 0
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -82,7 +84,7 @@ class TaskNode(BaseNode):
 
     async def _wait(self, wish: Wish[ResultT], timeout: float | None) -> ResultT:
         engine, _ = self._opened()
-        clock = time.monotonic
+        clock = self._clock
         patience = Patience(wish, timeout, self.settings.first_word, clock())
         since = engine.now()
         took = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from meshmq.testing.replay import main
+from meshmq.testing.command_line import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -44,14 +44,14 @@ class Air:
     # What a node asks of its links.
 
     def publish(self, node: SimulatedNode, frames: Sequence[bytes]) -> None:
-        what = digest(frames)
+        what = digest(frames) if self.sim.trace.kept else ""
         self.sim.note(f"{node.name} publishes {what}")
         for subscriber in node.audience:
             if subscriber.link == "control" and subscriber.epoch is not None and subscriber.strings.match(frames[0]):
                 self._carry_down(subscriber, subscriber.epoch, frames, f"hears {what}")
 
     def spread(self, node: SimulatedNode, frames: Sequence[bytes]) -> None:
-        what = digest(frames)
+        what = digest(frames) if self.sim.trace.kept else ""
         self.sim.note(f"{node.name} spreads {what}")
         for subscriber in node.audience:
             epoch = subscriber.epoch
@@ -79,6 +79,10 @@ class Air:
             if not pipe.loses(place):
                 pipe.arrived = place + 1
                 self.sim.enter(node, f"c{number} {what}", hand, number)
+                if subscriber.doubled_until > self.sim.now:
+                    self.sim.counts["doubled"] += 1
+                    node.doubled = True
+                    self.sim.after(self.delay(), lambda: self.sim.enter(node, f"c{number} {what} again", hand, number))
 
         pipe.last = max(pipe.last, self.sim.now + self.delay())
         self.sim.at(pipe.last, arrive)

@@ -38,7 +38,18 @@ class Pipe:
 class Direct:
     """A direct connection."""
 
-    __slots__ = ("answering", "back", "backlog", "dialler", "listener", "number", "serial", "there", "unsendable")
+    __slots__ = (
+        "answering",
+        "back",
+        "backlog",
+        "dialler",
+        "doubled_until",
+        "listener",
+        "number",
+        "serial",
+        "there",
+        "unsendable",
+    )
 
     def __init__(self, serial: int, dialler: SimulatedNode, number: Connection) -> None:
         self.serial = serial
@@ -49,6 +60,8 @@ class Direct:
         self.there = Pipe()
         self.back = Pipe()
         self.backlog: list[tuple[Sequence[bytes], str]] = []
+        #: Until when everything on it arrives twice.
+        self.doubled_until = -1.0
         #: Numbers of the ends that learn of the end when they send next, as a ROUTER does.
         self.unsendable: set[Connection] = set()
 
@@ -75,7 +88,7 @@ class Epoch:
 class Subscriber:
     """The dialling end of a control or topics connection, through all its reconnects."""
 
-    __slots__ = ("address", "dialler", "epoch", "link", "number", "publisher", "strings")
+    __slots__ = ("address", "dialler", "doubled_until", "epoch", "link", "number", "publisher", "strings")
 
     def __init__(self, link: LinkName, dialler: SimulatedNode, number: Connection, strings: Sequence[bytes]) -> None:
         self.link = link
@@ -83,6 +96,7 @@ class Subscriber:
         self.number = number
         self.strings = Subscriptions(strings)
         self.address = ""
+        self.doubled_until = -1.0
         self.publisher: SimulatedNode | None = None
         self.epoch: Epoch | None = None
 

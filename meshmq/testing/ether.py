@@ -105,7 +105,7 @@ class Ether(Air):
         if not isinstance(wire, Direct) or number in wire.unsendable:
             node.connections.pop(number, None)
             return False
-        what = digest(frames)
+        what = digest(frames) if self.sim.trace.kept else ""
         self.sim.note(f"{node.name} c{number} sends {what}")
         self.sim.counts["sent"] += 1
         if wire.listener is None:
@@ -126,6 +126,14 @@ class Ether(Air):
             pipe.arrived = place + 1
             self.sim.counts["arrived"] += 1
             self.sim.enter(other, f"c{number} receives {what}", lambda d, now: d.receive(number, frames, now), number)
+            if wire.doubled_until > self.sim.now:
+                self.sim.after(self.delay(), again)
+
+        def again() -> None:
+            what_again = f"c{number} receives again {what}"
+            self.sim.counts["doubled"] += 1
+            other.doubled = True
+            self.sim.enter(other, what_again, lambda d, now: d.receive(number, frames, now), number)
 
         pipe.last = max(pipe.last, self.sim.now + self.delay())
         self.sim.at(pipe.last, arrive)

@@ -76,6 +76,37 @@ class Faults:
     stall_most: float = 8.0
     """The longest stall."""
 
+    doubles: float = 0.0
+    """Connections on which for up to ``double_most`` everything arrives twice, the second time late. None unless asked
+    for: a connection never does that, a broken or hostile box in between might."""
+
+    double_most: float = 3.0
+    """The longest time for which a connection does that."""
+
+    jumps: float = 0.05
+    """Clocks that jump forward, by up to ``jump_most``; monotonic clocks never go back."""
+
+    jump_most: float = 10.0
+    """The longest jump."""
+
+    drift: float = 0.02
+    """Share by which a node's clock is slower or faster than the others, at most."""
+
+    strikes: int = 0
+    """If not 0: exactly so many faults, of any kind, drawn evenly, and the rates above do not count."""
+
+    @classmethod
+    def few(cls, strikes: int, *, until: float = 6.0) -> Self:
+        """Return a network on which exactly so many faults strike before ``until``: for many short runs."""
+        return cls(
+            until=until,
+            strikes=strikes,
+            lateness=0.02,
+            partition_most=until,
+            stall_most=until,
+            down_most=until / 4,
+        )
+
     @classmethod
     def none(cls, *, until: float = 0.0) -> Self:
         """Return a network without faults until ``until``: delays, and nothing else."""
@@ -91,4 +122,6 @@ class Faults:
             partitions=0,
             crashes=0,
             stalls=0,
+            jumps=0,
+            drift=0,
         )

@@ -26,7 +26,7 @@ class Mesh(Scenario):
     settings: ClassVar[Settings] = Settings()
     kind: ClassVar[type[Participant]] = Participant
 
-    def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
+    def make(self, sim: Simulation, node: SimulatedNode) -> Participant:
         return self.kind(
             node_id=node.random.randbytes(16),
             name=f"n{node.index}",

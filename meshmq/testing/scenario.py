@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from meshmq.links.base import Decider
+from meshmq.testing.faults import Faults
 
 if TYPE_CHECKING:
     from meshmq.testing.simulated_node import SimulatedNode
@@ -22,6 +23,9 @@ class Scenario:
     fields. Whatever it raises, and whatever a decider raises, fails the run with its seed.
     """
 
+    #: What befalls it where nothing else is said.
+    faults: ClassVar[Faults] = Faults()
+
     def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
         """Return a new participant for ``node``, which is a new incarnation at its place.
 
@@ -35,6 +39,9 @@ class Scenario:
 
     def joined(self, sim: Simulation, node: SimulatedNode) -> None:
         """Take note that an incarnation is up, the first ones (before ``start``) and every later one."""
+
+    def died(self, sim: Simulation, node: SimulatedNode) -> None:
+        """Take note that an incarnation has crashed: what it kept in a journal is all that is left of it."""
 
     def on_event(self, sim: Simulation, node: SimulatedNode, woken: Sequence[tuple[Hashable, int]]) -> None:
         """Look at a node after it was handed something; ``woken`` names the waiters that may now succeed."""
@@ -50,6 +57,10 @@ class Scenario:
     def finished(self, sim: Simulation) -> bool:
         """Say whether everything asked for has happened."""
         raise NotImplementedError
+
+    def missing(self, sim: Simulation) -> str:
+        """Say what is not finished, for who reads that a run never was."""
+        return ""
 
     def check(self, sim: Simulation) -> None:
         """Raise ``AssertionError`` where the outcome is not what was promised."""

@@ -11,12 +11,13 @@ from typing import Literal
 from meshmq.links.base import Connection, Decider
 from meshmq.names import counted
 from meshmq.testing.connections import Direct, Subscriber
+from meshmq.testing.local_clock import LocalClock
 
 
 class SimulatedNode:
     """One incarnation of the node at one place (``index``)."""
 
-    def __init__(self, index: int, incarnation: int, port: int, offset: float, moment: float, seed: str) -> None:
+    def __init__(self, index: int, incarnation: int, port: int, clock: LocalClock, moment: float, seed: str) -> None:
         self.index = index
         self.incarnation = incarnation
         self.port = port
@@ -25,12 +26,17 @@ class SimulatedNode:
         self.topics = f"sim://{index}.{port}/topics"
         self.direct = f"sim://{index}.{port}/direct"
         self.random = random.Random(f"{seed}/{self.name}")
-        self.offset = offset
+        #: Moments of different machines cannot be compared.
+        self.clock = clock
         #: What its clock showed when it was last stepped.
-        self.moment = moment
+        self.moment = clock.at(moment)
         self.state: Literal["up", "stalled", "dead"] = "up"
         self.power_cut = False
         self.stalls = 0
+        #: Whether anything ever came twice; then a peer that is honest may seem not to be.
+        self.doubled = False
+        #: When it last went on, or its clock jumped: what is late then is so through no fault of its own.
+        self.disturbed_at = -1e9
         self.decider: Decider
         self.connections: dict[Connection, Direct | Subscriber] = {}
         self.used: set[Connection] = set()

@@ -2,8 +2,8 @@
 
 A ``Simulation`` holds a heap of ``(moment, number, action)``. Every node is a ``Decider``, and is
 handed what an engine would hand it, by the ``Ether`` that lies between nodes and breaks the way
-the contract of a connection allows. Each node's clock has an offset of its own, since moments of
-different machines cannot be compared.
+the contract of a connection allows. Each node's clock is its own: it shows another moment, and runs
+a little faster or slower than the others.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ import heapq
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from itertools import count
 from typing import Final, cast
 
 from meshmq.links.base import Connection, Decider, LinkName
 from meshmq.testing.ether import Ether
 from meshmq.testing.faults import Faults
+from meshmq.testing.local_clock import LocalClock
 from meshmq.testing.scenario import Scenario
 from meshmq.testing.simulated_node import SimulatedNode
 from meshmq.testing.storm import Storm
+from meshmq.testing.trace import Trace
 
-TRACE_LINES: Final = 50
+#: Of what a run counts this is no fault.
+TRAFFIC: Final = ("sent", "arrived", "lost", "doubled")
 #: So many ticks in a row that leave the deadline in the past are a node that spins.
 SPINS: Final = 1000
 
@@ -31,7 +33,13 @@ Handing = Callable[[Decider, float], object]
 
 
 class Simulation:
-    """One run: ``nodes`` participants of a scenario under the faults of one seed."""
+    """One run: ``nodes`` participants of a scenario under the faults of one seed.
+
+    ``simulate`` makes one, runs it through its healing, and checks it. Inside, a scenario gets at it: ``now`` is
+    virtual time, ``nodes`` has the newest incarnation at every place, ``random`` is for the scenario's own draws;
+    ``after`` and ``at`` plan something, ``call`` makes a user's call on a node, ``invariant`` has something checked
+    after events, ``crash``, ``restart``, ``stall``, ``resume``, ``jump`` and the methods of ``storm`` strike by hand.
+    """
 
     def __init__(
         self,
@@ -41,23 +49,21 @@ class Simulation:
         nodes: int = 5,
         faults: Faults | None = None,
         listener: Callable[[str], object] | None = None,
+        traced: bool = True,
     ) -> None:
         self.seed = seed
         self.scenario = scenario
-        self.faults = faults if faults is not None else Faults()
+        self.faults = faults if faults is not None else scenario.faults
         self.now = 0.0
         self.healed = False
         #: What the scenario draws from; apart from the faults, so that one does not move the other.
         self.random = random.Random(f"{seed}/scenario")
         self.lies = random.Random(f"{seed}/lies")
         self.counts: Counter[str] = Counter()
-        self.trace: deque[str] = deque(maxlen=TRACE_LINES)
-        #: Called with every line of the trace as it is written.
-        self.listener = listener
+        self.trace = Trace(listener, kept=traced)
         self.events = 0
         self.ether = Ether(self)
         self.storm = Storm(self)
-        self._hash = blake2b(digest_size=16)
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._ties = count()
         self._invariants: list[tuple[int, Callable[[Simulation], None]]] = []
@@ -73,7 +79,7 @@ class Simulation:
     @property
     def trace_hash(self) -> str:
         """A digest of the whole trace: equal for equal runs."""
-        return self._hash.hexdigest()
+        return self.trace.hash
 
     def at(self, moment: float, action: Callable[[], None]) -> None:
         """Do ``action`` at ``moment``; actions of one moment keep their order."""
@@ -89,11 +95,8 @@ class Simulation:
 
     def note(self, line: str) -> None:
         """Write a line into the trace, which decides the run's hash."""
-        line = f"{self.now:11.6f} {line}"
-        self.trace.append(line)
-        self._hash.update(line.encode())
-        if self.listener is not None:
-            self.listener(line)
+        if self.trace.kept:
+            self.trace.write(f"{self.now:11.6f} {line}")
 
     def fault(self, kind: str, what: str) -> None:
         """Count a fault and write it into the trace."""
@@ -137,7 +140,7 @@ class Simulation:
             if last:
                 del node.connections[connection]
             self.note(f"{node.name} {what}")
-            self._hand(node, handing, node.offset + self.now)
+            self._hand(node, handing, node.clock.at(self.now))
 
     def stall(self, node: SimulatedNode) -> bool:
         """Stop a node: it is handed nothing and does nothing until ``resume``; ``False`` if it did not run."""
@@ -154,12 +157,22 @@ class Simulation:
             return
         self.note(f"{node.name} goes on")
         node.state = "up"
+        node.disturbed_at = self.now
         pending, node.pending = node.pending, deque()
         if self.lies.random() < 0.5:
             self._ring(node)
         for action in pending:
             self.at(self.now, action)
         self._arm(node)
+
+    def jump(self, node: SimulatedNode, seconds: float) -> None:
+        """Let a node's clock jump forward, as after a machine's sleep that nothing else shows."""
+        if node.state == "up":
+            self.fault("clock jump", f"{node.name} by {seconds:.3f} s")
+            node.clock.jump(seconds)
+            node.disturbed_at = self.now
+            node.alarm = None
+            self._arm(node)
 
     def crash(self, node: SimulatedNode, *, power_cut: bool = False) -> None:
         """Kill a node. After a power cut its peers are not told, and dials to it are not answered."""
@@ -169,30 +182,43 @@ class Simulation:
         node.state = "dead"
         node.power_cut = power_cut
         self.ether.die(node)
+        self.scenario.died(self, node)
+
+    def leave(self, node: SimulatedNode) -> None:
+        """Let a node's process end after it has said goodbye."""
+        if node.state == "up":
+            self.note(f"{node.name} is closed")
+            node.state = "dead"
+            self.ether.die(node)
+        elif node.state == "stalled":
+            node.pending.append(lambda: self.leave(node))
 
     def restart(self, node: SimulatedNode, *, same_address: bool) -> SimulatedNode:
         """Start a new incarnation at the place of a dead node, and return it."""
+        assert node.state == "dead", f"{node.name} is {node.state}, and another is to start in its place"
         port = node.port if same_address else node.port + 1
         fresh = self.nodes[node.index] = self._node(node.index, node.incarnation + 1, port)
         self._open(fresh)
         return fresh
 
     def _node(self, index: int, incarnation: int, port: int) -> SimulatedNode:
-        offset = self.lies.uniform(0, 1e5)
-        return SimulatedNode(index, incarnation, port, offset, self.now + offset, f"{self.seed}")
+        # Of its own, so that the faults of a seed are the same whether clocks drift or not.
+        rate = 1 + random.Random(f"{self.seed}/clock {index}").uniform(-1, 1) * self.faults.drift
+        clock = LocalClock(self.now, self.now + self.lies.uniform(0, 1e5), rate)
+        return SimulatedNode(index, incarnation, port, clock, self.now, f"{self.seed}")
 
     def _open(self, node: SimulatedNode) -> None:
         self.note(f"{node.name} starts")
         node.decider = self.scenario.make(self, node)
         self.ether.listen(node)
-        self._flush(node)
+        self.flush(node)
         self._arm(node)
         self.scenario.joined(self, node)
 
     def _hand(self, node: SimulatedNode, handing: Handing, now: float) -> None:
         node.moment = max(node.moment, now)
         handing(node.decider, node.moment)
-        self._flush(node)
+        self.flush(node)
         self._arm(node)
         self.events += 1
         woken, node.woken = node.woken, []
@@ -201,7 +227,8 @@ class Simulation:
             if self.events % every == 0:
                 check(self)
 
-    def _flush(self, node: SimulatedNode) -> None:
+    def flush(self, node: SimulatedNode) -> None:
+        """Carry out what a node's participant asks for."""
         decider = node.decider
         while decider.outputs:
             outputs = decider.outputs[:]
@@ -247,7 +274,7 @@ class Simulation:
         if deadline is None:
             node.alarm = None
             return
-        moment = max(self.now, deadline - node.offset)
+        moment = max(self.now, node.clock.when(deadline))
         if node.alarm is None or moment < node.alarm:
             node.alarm = moment
             self.at(
@@ -260,12 +287,12 @@ class Simulation:
         deadline = node.decider.deadline
         if node.state != "up" or deadline is None:
             return
-        if deadline - node.offset > self.now + 1e-9:
+        if node.clock.when(deadline) > self.now + 1e-9:
             self._arm(node)
             return
         self.note(f"{node.name} ticks")
-        # Adding the offset rounds: the node must not see a moment just before its own deadline.
-        self._hand(node, lambda decider, now: decider.tick(now), max(node.offset + self.now, deadline))
+        # The clock rounds: the node must not see a moment just before its own deadline.
+        self._hand(node, lambda decider, now: decider.tick(now), max(node.clock.at(self.now), deadline))
         deadline = node.decider.deadline
         node.spins = node.spins + 1 if deadline is not None and deadline <= node.moment else 0
         if node.spins > SPINS:

@@ -27,14 +27,20 @@ class Storm:
     def brew(self) -> None:
         """Plan the faults of this run."""
         faults = self.sim.faults
-        for rate, strike in (
+        rates = (
             (faults.resets, self._reset_one),
             (faults.half_opens, self._half_open_one),
             (faults.control_breaks, self._break_one),
             (faults.partitions, self._part_two),
             (faults.crashes, self._crash_one),
             (faults.stalls, self._stall_one),
-        ):
+            (faults.doubles, self._double_one),
+            (faults.jumps, self._jump_one),
+        )
+        for _ in range(faults.strikes):
+            # Not in the first moments, when there is nothing yet to break, and with time left to show.
+            self.sim.at(self.lies.uniform(0.05, 0.75) * faults.until, self.lies.choice(rates)[1])
+        for rate, strike in () if faults.strikes else rates:
             if rate > 0:
                 self._plan(rate, strike)
         self.sim.at(faults.until, self.heal_all)
@@ -118,10 +124,18 @@ class Storm:
         self.sim.after(self.lies.uniform(*SILENCE), fall_silent)
         self.sim.after(seconds, lambda: self.sim.resume(node))
 
+    def double(self, wire: Direct | Subscriber, seconds: float) -> None:
+        """Let everything that a connection carries arrive twice for a while, as through a broken middle box."""
+        self.sim.fault("doubling", f"{wire.dialler.name} c{wire.number} for {seconds:.3f} s")
+        wire.doubled_until = self.sim.now + seconds
+
     def heal_all(self) -> None:
         """End all faults: from now on only delays are left, and what was lost stays lost."""
         self.sim.note("healing: no more faults")
         self.sim.ether.blocked.clear()
+        for node in self.sim.nodes:
+            for wire in node.connections.values():
+                wire.doubled_until = self.sim.now
         self.sim.healed = True
 
     def _plan(self, rate: float, strike: Callable[[], None]) -> None:
@@ -180,6 +194,16 @@ class Storm:
         if node is not None:
             moment = min(self.sim.now + self.lies.uniform(0.05, faults.stall_most), faults.until)
             self.stall(node, moment - self.sim.now)
+
+    def _double_one(self) -> None:
+        wires = [wire for node in self.sim.nodes for wire in node.connections.values() if wire.dialler is node]
+        if wires:
+            self.double(self.lies.choice(wires), self.lies.uniform(0.1, self.sim.faults.double_most))
+
+    def _jump_one(self) -> None:
+        nodes = [node for node in self.sim.nodes if node.state == "up"]
+        if nodes:
+            self.sim.jump(self.lies.choice(nodes), self.lies.uniform(0.1, self.sim.faults.jump_most))
 
     def _victim(self, may: Callable[[Simulation, SimulatedNode], bool]) -> SimulatedNode | None:
         nodes = [node for node in self.sim.nodes if node.state == "up" and may(self.sim, node)]

@@ -23,7 +23,7 @@ from meshmq.errors import WouldBlock
 from meshmq.links.base import Decider
 from meshmq.settings import Settings
 from meshmq.testing import Mesh, SimulatedNode, Simulation
-from tests.core.books import audit, runs
+from meshmq.testing.books import audit, runs
 from tests.core.workers import Worker
 
 #: Who pulls what; everybody pushes to any queue.
@@ -95,7 +95,7 @@ class Bustle(Mesh):
     backlog: dict[str, deque[tuple[str, str]]] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
 
-    def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
+    def make(self, sim: Simulation, node: SimulatedNode) -> Participant:
         participant = super().make(sim, node)
         assert isinstance(participant, WatchedParticipant)
         participant.bustle = self

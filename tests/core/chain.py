@@ -14,10 +14,10 @@ from zlib import crc32
 
 from meshmq.core.hands import Hand
 from meshmq.settings import Settings
+from meshmq.testing.books import audit
 from meshmq.testing.jobs import PUSHERS, QUEUE, Job, Jobs, Worker, participant
 from meshmq.testing.simulated_node import SimulatedNode
 from meshmq.testing.simulation import Simulation
-from tests.core.books import audit
 
 RESULTS: Final = "results"
 STAGES: Final = range(2, 5)

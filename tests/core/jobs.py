@@ -12,10 +12,10 @@ from meshmq.core.outbox import Outbox
 from meshmq.core.wants import PLAIN, Wants
 from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
+from meshmq.testing.books import audit_inbox, audit_outbox
 from meshmq.wire.batches import Batch, Headers, Terms, pack_batch, unpack_batch
 from meshmq.wire.frames import Acks, Kind, unpack_acks, unpack_grant
 from meshmq.wire.verdicts import Settle, Verdict, unpack_settle
-from tests.core.books import audit_inbox, audit_outbox
 
 ORIGIN = b"O" * 16
 MANY = 1 << 30

@@ -33,6 +33,13 @@ def test_the_same_seed_is_the_same_run_in_every_process() -> None:
     same_everywhere(SCENARIO, 10, scale(test=2, stress=5))
 
 
+@pytest.mark.timeout(900)
+def test_what_comes_twice_and_clocks_that_jump_do_no_harm() -> None:
+    odd = ["--fault", "doubles=2", "--fault", "jumps=0.5", "--fault", "drift=0.05"]
+    count = scale(test=2, stress=100)
+    hold(SCENARIO, (9_000, count, odd), (10_000, count, [*odd, "--set", "thrift=1"]))
+
+
 @pytest.mark.stress
 @pytest.mark.timeout(900)
 def test_who_was_parted_meets_again_without_discovery() -> None:

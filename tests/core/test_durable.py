@@ -14,8 +14,8 @@ from meshmq.core.wants import Entry, Wants
 from meshmq.errors import JournalError, NotUnique
 from meshmq.fate import Fate
 from meshmq.settings import Settings
+from meshmq.testing.books import audit_outbox
 from meshmq.wire.verdicts import Verdict
-from tests.core.books import audit_outbox
 from tests.core.jobs import ORIGIN, Pusher
 
 DURABLE = Fate(durable=True)

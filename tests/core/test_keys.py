@@ -6,9 +6,9 @@ from collections import Counter
 
 from meshmq.core.keys import owner_of
 from meshmq.core.wants import Wants
+from meshmq.testing.books import audit_outbox
 from meshmq.wire.batches import unpack_batch
 from meshmq.wire.verdicts import Settle, Verdict
-from tests.core.books import audit_outbox
 from tests.core.jobs import Pusher
 
 PEERS = {name: name.encode() * 16 for name in "abcd"}

@@ -6,9 +6,9 @@ import pytest
 
 from meshmq.core.hands import Hand
 from meshmq.errors import WouldBlock
+from meshmq.testing.books import audit_inbox
 from meshmq.wire.batches import Terms
 from meshmq.wire.verdicts import Verdict
-from tests.core.books import audit_inbox
 from tests.core.jobs import Puller
 
 

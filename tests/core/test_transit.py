@@ -10,10 +10,10 @@ from meshmq.core.relay.share import RECALL_AFTER
 from meshmq.core.relay.transit import Transit
 from meshmq.errors import ProtocolError
 from meshmq.settings import Settings
+from meshmq.testing.books import audit_transit
 from meshmq.wire.batches import Batch, pack_batch, unpack_batch
 from meshmq.wire.frames import Kind, unpack_acks, unpack_grant
 from meshmq.wire.verdicts import Settle, Verdict, unpack_settle
-from tests.core.books import audit_transit
 from tests.core.jobs import MANY, ORIGIN
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from meshmq.core.tray import BATCH_WAIT, TRAY_BYTES, TRAY_JOBS
 from meshmq.settings import Settings
+from meshmq.testing.books import audit_outbox
 from meshmq.wire.frames import Kind, pack_acks, pack_bye, pack_grant
-from tests.core.books import audit_outbox
 from tests.core.jobs import Pusher
 from tests.core.stranger import Stranger, pushing
 

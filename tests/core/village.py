@@ -12,7 +12,7 @@ from meshmq.errors import WouldBlock
 from meshmq.links.base import Decider
 from meshmq.settings import Settings
 from meshmq.testing import Faults, Scenario, SimulatedNode, Simulation
-from tests.core.books import audit
+from meshmq.testing.books import audit
 
 Result = TypeVar("Result")
 

@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from meshmq.testing import Faults, SimulationFailed, simulate
-from meshmq.testing.replay import main
+from meshmq.testing.command_line import main
 from tests.scale import scale
 from tests.testing.streams import Stream, UnorderedStream
 from tests.testing.watchers import Presence
@@ -21,11 +22,13 @@ SEEDS = range(scale(test=40, stress=2_000))
 FEW = range(20)
 
 
-def failures(make: type[Stream] | type[Presence], faults: Faults | None = None, **options: object) -> list[int]:
+def failures(
+    make: type[Stream] | type[Presence], faults: Faults | None = None, nodes: int = 5, **options: object
+) -> list[int]:
     failed = []
     for seed in FEW:
         try:
-            simulate(seed, scenario=make(**options), faults=faults)  # type: ignore[arg-type]  # fields by name
+            simulate(seed, scenario=make(**options), faults=faults, nodes=nodes)  # type: ignore[arg-type]  # fields by name
         except SimulationFailed as failure:
             failed.append(failure.seed)
     return failed
@@ -53,10 +56,10 @@ def test_trusting_that_what_was_sent_arrived_fails_under_lies_and_only_there() -
 
 
 def test_trusting_that_ends_are_told_fails_where_they_are_not() -> None:
-    resets = {"until": 20.0, "crashes": 0.0, "half_opens": 0.0, "partitions": 0.0, "stalls": 0.0}
+    resets = Faults(until=20, crashes=0, half_opens=0, partitions=0, stalls=0)
     assert failures(Stream, Faults.none(until=20), kind="no patience") == []
-    assert failures(Stream, Faults(**resets, untold=0.0), kind="no patience") != failures(
-        Stream, Faults(**resets, untold=0.5), kind="no patience"
+    assert failures(Stream, replace(resets, untold=0.0), kind="no patience") != failures(
+        Stream, replace(resets, untold=0.5), kind="no patience"
     )
     assert len(failures(Stream, kind="no patience")) > 5
 
@@ -95,7 +98,7 @@ def test_a_run_that_depends_on_the_order_of_a_set_shows_in_its_hash() -> None:
 
 
 def test_a_failing_seed_says_how_to_see_it_again(capsys: pytest.CaptureFixture[str]) -> None:
-    seed = failures(Stream, kind="trusting")[0]
+    seed = failures(Stream, Faults(resets=2.0), 4, kind="trusting", jobs=30)[0]
     with pytest.raises(SimulationFailed) as caught:
         simulate(seed, scenario=Stream(kind="trusting", jobs=30), nodes=4, faults=Faults(resets=2.0))
     sentence = str(caught.value)
@@ -126,3 +129,39 @@ def test_several_seeds_run_from_the_command_line(capsys: pytest.CaptureFixture[s
     out, err = capsys.readouterr()
     assert [line.split(":")[0] for line in out.splitlines()] == ["seed 1 holds", "seed 2 holds"]
     assert "healing: no more faults" in err
+
+
+PROGRAM = """
+from meshmq.testing import Faults, Programs, simulate
+
+class Orders(Programs):
+    async def main(self, node, index):
+        await node.push("orders", index)  # which nobody pulls
+
+if __name__ == "__main__":
+    simulate(7, scenario=Orders(), nodes=2, faults=Faults.few(1))
+"""
+
+
+def test_a_scenario_of_a_program_is_run_again_by_the_name_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "orders.py").write_text(PROGRAM)
+    failed = subprocess.run(
+        [sys.executable, "orders.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    replay = failed.stderr.rstrip().splitlines()[-1].partition("replay it with: python ")[2]
+    assert "--scenario orders:Orders" in replay
+    again = subprocess.run(
+        [sys.executable, *replay.split()], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert again.returncode == 1
+    assert "seed 7 fails: AssertionError: not finished" in again.stderr
+    assert again.stderr.splitlines()[-1] == failed.stderr.rstrip().splitlines()[-1]
+
+
+def test_a_scenario_that_stands_in_a_function_has_no_command() -> None:
+    class Broken(Presence):
+        def finished(self, sim: object) -> bool:
+            raise ZeroDivisionError
+
+    with pytest.raises(SimulationFailed, match=r"for a command Broken must stand at the top of a module"):
+        simulate(3, scenario=Broken())

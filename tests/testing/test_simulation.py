@@ -154,7 +154,7 @@ def test_a_partition_loses_one_way_or_both_and_does_not_answer_dials() -> None:
 
 def test_a_deadline_is_a_moment_of_the_nodes_own_clock() -> None:
     lab = Lab()
-    assert lab.a.offset != lab.b.offset
+    assert lab.a.clock.at(0) != lab.b.clock.at(0)
     due = lab.a.moment + 3.0
     lab.sim.call(lab.a, "an alarm", lambda decider, now: setattr(decider, "due", due))
     lab.pass_time(2.9)

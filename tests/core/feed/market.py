@@ -20,7 +20,7 @@ from meshmq.core.participant import Participant
 from meshmq.history import History
 from meshmq.links.base import Decider
 from meshmq.testing import Mesh, SimulatedNode, Simulation
-from tests.core.books import audit
+from meshmq.testing.books import audit
 
 TOPICS: Final = ("a", "a.b", "a.c", "b")
 #: Who subscribes to what, with which options: from the second place on everybody does.
@@ -60,7 +60,7 @@ class Market(Mesh):
     tight: int = 0
     listeners: list[Listener] = field(default_factory=list)
 
-    def make(self, sim: Simulation, node: SimulatedNode) -> Decider:
+    def make(self, sim: Simulation, node: SimulatedNode) -> Participant:
         participant = super().make(sim, node)
         assert isinstance(participant, Participant)
         participant.looked = True
