@@ -29,7 +29,7 @@ def test_nothing_is_lost_and_every_promise_holds(capsys: pytest.CaptureFixture[s
 
 def test_keys_of_a_worker_that_is_gone_find_another() -> None:
     simulate(38, scenario=Trial(mixed=False, keys=20))  # it was lost after another had come, and its keys waited for it
-    for seed in range(scale(test=5, stress=300)):
+    for seed in range(scale(test=2, stress=300)):
         simulate(seed, scenario=Trial(mixed=False, keys=20, journals=seed % 3 == 0))
 
 
