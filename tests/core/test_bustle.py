@@ -26,17 +26,18 @@ SCENARIO = "tests.core.bustle:Bustle"
 
 @pytest.mark.timeout(scale(test=240, stress=1_800))
 def test_no_job_is_lost_and_all_books_balance() -> None:
-    hold_halves(SCENARIO, scale(test=16, stress=500))
+    hold_halves(SCENARIO, scale(test=8, stress=500))
 
 
 def test_the_same_seed_is_the_same_run_in_every_process() -> None:
     same_everywhere(SCENARIO, 10, scale(test=2, stress=5))
 
 
+@pytest.mark.stress
 @pytest.mark.timeout(900)
 def test_what_comes_twice_and_clocks_that_jump_do_no_harm() -> None:
     odd = ["--fault", "doubles=2", "--fault", "jumps=0.5", "--fault", "drift=0.05"]
-    count = scale(test=2, stress=100)
+    count = 100
     hold(SCENARIO, (9_000, count, odd), (10_000, count, [*odd, "--set", "thrift=1"]))
 
 
@@ -48,7 +49,7 @@ def test_who_was_parted_meets_again_without_discovery() -> None:
 
 
 def test_jobs_of_one_pusher_come_to_one_worker_in_order() -> None:
-    for seed in range(scale(test=4, stress=100)):
+    for seed in range(scale(test=2, stress=100)):
         bustle = Bustle(trouble=0, leaves=0, large=0.2, seconds=2)
         simulate(seed, scenario=bustle, faults=Faults.none(until=13))
         for worker in bustle.workers.values():

@@ -23,7 +23,7 @@ ONE, TWO = ["--nodes", "6"], ["--nodes", "7"]
 
 @pytest.mark.timeout(scale(test=240, stress=1_800))
 def test_with_devices_no_job_is_lost_and_all_books_balance() -> None:
-    count = scale(test=3, stress=100)
+    count = scale(test=2, stress=100)
     hold(SCENARIO, (0, count, ONE), (count, count, TWO))
 
 

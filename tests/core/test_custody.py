@@ -28,7 +28,7 @@ NODES = ["--nodes", "7"]
 
 @pytest.mark.timeout(900)
 def test_no_job_is_confirmed_before_all_that_is_made_of_it() -> None:
-    count = scale(test=2, stress=40)
+    count = scale(test=1, stress=40)
     hold(SCENARIO, (0, count, NODES), (20_000, count, [*NODES, "--set", "batch=4"]))
 
 

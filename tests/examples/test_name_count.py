@@ -86,6 +86,7 @@ def test_difference_is_a_failure(spawn: Spawn, tmp_path: Path) -> None:
     assert "names: 1 differ, as y: 0, not 1" in job.stderr
 
 
+@pytest.mark.stress
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize(
     ("number", "options"),

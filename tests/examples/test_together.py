@@ -38,6 +38,7 @@ def numpy() -> None:
     pytest.importorskip("numpy", reason="pictures are numpy arrays")
 
 
+@pytest.mark.stress
 @pytest.mark.parametrize("numbers", SIGNALS, ids=lambda numbers: "-".join(number.name for number in numbers))
 def test_nobody_outlives_an_example(start: Start, runtime_directory: Path, numbers: list[signal.Signals]) -> None:
     running = {name: start(command(name), cwd=ROOT) for name in AT_WORK}

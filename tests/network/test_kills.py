@@ -44,6 +44,7 @@ def test_killed_workers_lose_no_job_and_every_repeat_is_flagged(spawn: Spawn, me
     print(f"{kills} kills, {record.repeats} executions and {stats['redelivered']} deliveries more than once")
 
 
+@pytest.mark.stress
 def test_failing_handlers_among_killed_workers_get_their_jobs_again(spawn: Spawn, mesh_name: str) -> None:
     random = Random(2)
     team = Workforce(spawn, mesh_name, "jobs", WORKERS, "--seconds", WORK, "--fail", 3)

@@ -135,7 +135,7 @@ def test_with_a_quorum_the_smaller_part_has_no_leader_and_never_are_there_two() 
         contest.leader("abc")
 
 
-@pytest.mark.parametrize("quorum", [None, 2])
+@pytest.mark.parametrize("quorum", [None, pytest.param(2, marks=pytest.mark.stress)])
 def test_two_who_do_not_see_each_other_do_not_both_lead_one_who_sees_both(quorum: int | None) -> None:
     with ExitStack() as stack:
         contest = Contest(stack, quorum=quorum)

@@ -14,7 +14,7 @@ from tests.replays import same_everywhere
 from tests.scale import scale
 
 #: The same machines hold for thousands of seeds in tests/core/test_bustle.py.
-SEEDS = range(scale(test=4, stress=50))
+SEEDS = range(scale(test=2, stress=50))
 CALM = Faults.none(until=20)
 
 
@@ -47,11 +47,11 @@ def test_nobody_who_died_without_a_word_stays_in_a_roster() -> None:
 
 def test_a_session_that_one_side_has_ended_does_not_keep_jobs_for_ever() -> None:
     untold = Faults(stalls=0.6, resets=2, untold=0.6, half_opens=0.5, crashes=0, partitions=0, control_breaks=0)
-    assert broken(range(scale(test=8, stress=15)), untold, presence=False) == []
+    assert broken(range(scale(test=3, stress=15)), untold, presence=False) == []
 
 
 def test_who_was_parted_meets_again_without_discovery() -> None:
-    assert broken(range(8), replace(CALM, partitions=0.1), refresh=0) == []
+    assert broken(range(scale(test=3, stress=8)), replace(CALM, partitions=0.1), refresh=0) == []
 
 
 class Hiding(Participant):
