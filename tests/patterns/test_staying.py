@@ -21,6 +21,8 @@ from tests.network.conftest import Spawn, spawn, start
 __all__ = ["spawn", "start"]
 
 TAKEOVER = 0.4
+#: Of servers in processes. Where others take the machine meanwhile, a beat, an eighth of it, has to outlast them.
+QUICK, SURE = 0.8, 2.4
 SERVER = """
 import asyncio, sys, meshmq
 from meshmq.patterns.primary_backup import PrimaryBackup
@@ -33,7 +35,7 @@ def note(state, word):
 
 async def main():
     async with meshmq.AsyncNode(sys.argv[1], mesh=sys.argv[2]) as node:
-        server = PrimaryBackup(node, "note", note, primary=sys.argv[1] == "primary", takeover=0.8)
+        server = PrimaryBackup(node, "note", note, primary=sys.argv[1] == "primary", takeover=float(sys.argv[3]))
         node.reply("in_step")(lambda _: server._at == server._theirs)
         await server.run()
 
@@ -252,7 +254,7 @@ def test_either_of_the_two_may_be_asked() -> None:
 def test_nothing_answered_is_lost_or_done_twice_when_one_after_the_other_is_killed(
     spawn: Spawn, mesh_name: str
 ) -> None:
-    servers = {name: spawn(SERVER, name, mesh_name) for name in ("primary", "backup")}
+    servers = {name: spawn(SERVER, name, mesh_name, SURE) for name in ("primary", "backup")}
     with meshmq.Node("client", mesh=mesh_name) as node, ThreadPoolExecutor(3) as pool:
         numbers, over = itertools.count(), threading.Event()
 
@@ -274,7 +276,7 @@ def test_nothing_answered_is_lost_or_done_twice_when_one_after_the_other_is_kill
                 while not in_step():
                     assert not any(one.done() for one in telling)
                 servers[victim].kill()
-                servers[victim] = spawn(SERVER, victim, mesh_name)
+                servers[victim] = spawn(SERVER, victim, mesh_name, SURE)
         finally:
             over.set()
         answered = [number for one in telling for number in one.result(2 * LIMIT)]
@@ -285,9 +287,9 @@ def test_nothing_answered_is_lost_or_done_twice_when_one_after_the_other_is_kill
 
 def test_one_that_was_stopped_asks_the_other_one_when_it_wakes(spawn: Spawn, mesh_name: str) -> None:
     with meshmq.Node("client", mesh=mesh_name) as node, ThreadPoolExecutor(1) as pool:
-        spawn(SERVER, "backup", mesh_name)
+        spawn(SERVER, "backup", mesh_name, QUICK)
         node.wait_for(reply="note.backup", timeout=LIMIT)
-        primary = spawn(SERVER, "primary", mesh_name)
+        primary = spawn(SERVER, "primary", mesh_name, QUICK)
         assert node.request("note", "one", timeout=LIMIT) == ["one"]
         primary.stop()
         late = pool.submit(node.request, "note", "late", to="primary", timeout=LIMIT)
