@@ -1,8 +1,8 @@
 """The command line: ``meshmq COMMAND``, one module per command.
 
 Data goes to stdout, words to stderr. Exit codes: 0 fine; 1 what MeshMQ could not do, in one sentence;
-2 what was typed or read cannot be used; 130 Ctrl-C; 143 SIGTERM. ``meshmq run`` and ``meshmq route`` are meant to be
-ended by a signal: 0 when they have drained.
+2 what was typed or read cannot be used; 130 Ctrl-C; 143 SIGTERM. ``meshmq run``, ``route`` and ``mailbox`` are meant to
+be ended by a signal: 0 when they have drained.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from meshmq.cli import (
     drain,
     journal,
     keys,
+    mailbox,
     offers,
     peers,
     publish,
@@ -54,6 +55,7 @@ COMMANDS: Final = (
     route,
     up,
     device,
+    mailbox,
     dead,
     drain,
     journal,

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from meshmq.cli.terminal import words
@@ -40,7 +41,11 @@ def is_alone(arguments: argparse.Namespace) -> bool:
 
 @contextmanager
 def joined(
-    arguments: argparse.Namespace, settings: Settings | None = None, *, takes_port: bool = False
+    arguments: argparse.Namespace,
+    settings: Settings | None = None,
+    *,
+    takes_port: bool = False,
+    journal: Path | None = None,
 ) -> Iterator[Node]:
     """Open a node as the options say; leave it well, or in haste where an exception is on its way.
 
@@ -55,6 +60,7 @@ def joined(
         secret=secret_of(arguments),
         insecure=arguments.insecure,
         peers=arguments.peers,
+        journal=journal,
         settings=settings,
     )
     if not takes_port:

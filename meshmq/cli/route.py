@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from meshmq.cli.joining import joined
-from meshmq.cli.options import UsageError, add_shared
+from meshmq.cli.modules import add_import, import_modules
+from meshmq.cli.options import add_shared
 from meshmq.cli.terminal import line, table, words
 from meshmq.core.feed.groups import GROUP
 from meshmq.errors import ClosedError, MeshError, Undelivered
@@ -71,14 +70,7 @@ def add_arguments(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="the rules, as TOML")
     parser.add_argument("--check", action="store_true", help="print the rules, or what is wrong with them, and end")
-    parser.add_argument(
-        "--import",
-        action="append",
-        default=[],
-        dest="modules",
-        metavar="MODULE",
-        help="import what registers the classes in the data; may be given again",
-    )
+    add_import(parser)
     add_shared(parser, place="after")
     parser.set_defaults(run=run)
 
@@ -103,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         how = "every rule" if rules.every else "the first rule"
         words(f"exchange {rules.exchange} takes {', '.join(taken)}; {how} that takes a message sends it on")
         return 0
-    _import(arguments.modules)
+    import_modules(arguments.modules)
     with joined(arguments, _PATIENT, takes_port=True) as node:
         router, over = Router(node, rules), threading.Event()
         watch = threading.Thread(target=_watch, args=(router, over), name="watch of the router", daemon=True)
@@ -139,14 +131,3 @@ def _row(rule: Rule) -> tuple[str, str, str, str]:
         asks.append(" or ".join(f"{key}: {text}" for key, text in rule.headers_any))
     asks += [condition.text for condition in rule.where]
     return rule.name, ", ".join(map(str, rule.sources)) or "anything", ", ".join(asks), ", ".join(map(str, rule.to))
-
-
-def _import(modules: list[str]) -> None:
-    here = str(Path.cwd())
-    if modules and here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)
-    for module in modules:
-        try:
-            importlib.import_module(module)
-        except Exception as error:
-            raise UsageError(f"--import {module}: it cannot be imported ({type(error).__name__}: {error})") from error

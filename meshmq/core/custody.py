@@ -99,6 +99,10 @@ class Outputs:
                 joined.append(one)
                 one.open += 1
 
+    def awaited(self, own: int) -> bool:
+        """Whether a job is not safe yet, as far as its inputs are concerned."""
+        return own in self._inputs
+
     def id_of(self, run: Run) -> tuple[bytes, int] | None:
         """Return origin and number of the first job of a run, ``None`` where they are the outbox's own."""
         return self._ids.get(run.first)

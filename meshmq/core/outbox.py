@@ -86,7 +86,8 @@ class Outbox(Durable):
             identity = output_id(inputs, self.queue)
             attempts = max(one.attempt for one in inputs) - 1
             if (known := self._outputs.find(*identity)) is not None:
-                self._outputs.join(known, inputs)
+                if wants.entry is None or self._outputs.awaited(known):  # else it is on disk: they wait no more
+                    self._outputs.join(known, inputs)
                 if wants.entry is not None:
                     self.join(known, wants.entry)
                 return known

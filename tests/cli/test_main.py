@@ -46,8 +46,8 @@ def test_example_of_a_help_text_can_be_typed(example: str) -> None:
 
 
 COMMANDS = (
-    "device", "drain", "journal", "keys", "peers", "publish", "pull", "push", "queues", "recipe", "reply", "request",
-    "route", "run", "services", "stats", "subscribe", "tap", "topics",
+    "device", "drain", "journal", "keys", "mailbox", "peers", "publish", "pull", "push", "queues", "recipe", "reply",
+    "request", "route", "run", "services", "stats", "subscribe", "tap", "topics",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -162,3 +163,28 @@ async def test_a_receipt_of_a_durable_job_tells_its_end(stage: Stage, file: Path
     receipt = await node.push("orders", 1, durable=True, receipt=True)
     await taken(await worker.pull("orders"), 1)
     assert await receipt.wait(10) == "done"
+
+
+async def keep(message: meshmq.Message) -> None:
+    """Push what was made of a message, on either face; it is on disk then."""
+    if isinstance(message, meshmq.AsyncMessage):
+        await message.push("kept", message.data, durable=True)
+    else:
+        await asyncio.to_thread(message.push, "kept", message.data, durable=True)
+
+
+async def test_what_a_stage_made_before_it_ended_is_on_disk_and_confirmed_when_made_again(
+    stage: Stage, file: Path
+) -> None:
+    pusher = await stage.node("pusher")
+    await pusher.push("letters", "hello")
+    first = await shop(stage, file)
+    message = await (await first.pull("letters")).receive(10)
+    await keep(message)
+    await first.close(0)  # the output is on disk, and nobody has confirmed the input
+    second = await shop(stage, file)
+    message = await (await second.pull("letters")).receive(10)
+    await keep(message)
+    message.ack()
+    await pusher.flush(10)  # nobody has pulled what was made of it
+    assert (await second.queue("kept")).depth == 1
