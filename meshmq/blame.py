@@ -26,4 +26,4 @@ def text_of(error: BaseException) -> str:
 
 def reason_of(error: BaseException) -> str:
     """Return what is told of a failed job's exception: kind and text, cut at the end; never raises."""
-    return f"{kind_of(error)}: {text_of(error)}"[:REASON_LENGTH]
+    return f"{kind_of(error)}: {text_of(error)}"[:REASON_LENGTH].encode("utf-8", "replace").decode()

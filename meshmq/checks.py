@@ -69,6 +69,17 @@ def check_delay(delay: object) -> None:
         raise ConfigError(f"nack(delay={delay!r}): it is a number of seconds from 0")
 
 
+def check_reason(reason: object) -> str:
+    """Return why a job is given back, as it can be sent.
+
+    Raises:
+        ConfigError: it is no text.
+    """
+    if not isinstance(reason, str):
+        raise ConfigError(f"nack(reason={reason!r}): it is a text")
+    return reason.encode("utf-8", "replace").decode()
+
+
 def check_timeout(timeout: object) -> float | None:
     """Return ``timeout`` if it is a number of seconds from 0, or ``None``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-from meshmq.checks import check_delay
+from meshmq.checks import check_delay, check_reason
 from meshmq.core.exchange import QUEUE_SHIFT
 from meshmq.core.feed.groups import GROUP, SEQ_HEADER, TOPIC_HEADER
 from meshmq.core.hands import Hand
@@ -90,6 +90,7 @@ class HandDelivery:
     def say(self, index: int, *, acked: bool, delay: float | None = None, reason: str = "") -> None:
         """Take an ack or nack; a second one is ignored."""
         check_delay(delay)
+        reason = check_reason(reason)
         hand = self.hand
         if index in hand.said or (index < hand.floor and index not in hand.kept):
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
@@ -151,7 +150,7 @@ def check_moment(value: object) -> float:
     """
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.timestamp()
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**60:
         raise ConfigError(f"at={value!r}: it is a moment, in seconds since 1970, or a datetime with its zone")
     return float(value)
 

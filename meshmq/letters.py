@@ -185,9 +185,10 @@ def answer(node: Holds, asked: object) -> dict[str, Any]:
     here = letters._by_id()
     mine = [one for one in ids if one in here]
     if do == "list":
-        return {"letters": [_told(letters.show(one)) for one in here if not ids or one in ids]}
+        chosen = set(ids)
+        return {"letters": [_told(one) for one in letters.list() if not ids or one.id in chosen]}
     if do == "show":
-        return {"letters": [_told(letters.show(one)) | {"data": _data(letters.show(one))} for one in mine]}
+        return {"letters": [_told(one) | {"data": _data(one)} for one in map(letters.show, mine)]}
     if do in ("retry", "drop") and (mine or not ids):
         return {"done": letters.retry(*mine) if do == "retry" else letters.drop(*mine)}
     if do in ("retry", "drop"):

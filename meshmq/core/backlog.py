@@ -113,7 +113,10 @@ class Backlog:
 
     def suspect(self, runs: Iterable[Run], *, first: bool = False) -> None:
         """Put back what is to go out alone, behind others of its kind or ``first``."""
-        back = self._take_back(runs)
+        suspects = list(runs)
+        for run in suspects:
+            run.alone = True
+        back = self._take_back(suspects)
         self.waiting += count_jobs(back)
         (self.alone.extendleft if first else self.alone.extend)(back)
 

@@ -13,6 +13,7 @@ next time would be taken for the one before, and what is new in it lost.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -123,11 +124,15 @@ class Outputs:
         numbers = self._numbers.get(origin)
         if not numbers:
             return
-        for first, last in merged(ranges):
-            few = range(first, last + 1) if last - first < len(numbers) else sorted(numbers)
-            for number in few:
-                if first <= number <= last and (own := numbers.get(number)) is not None:
-                    yield own, own
+        spans = merged(ranges)
+        if sum(last - first + 1 for first, last in spans) <= len(numbers):
+            found = [number for first, last in spans for number in range(first, last + 1) if number in numbers]
+        else:
+            lasts = [last for _, last in spans]
+            places = ((number, bisect_left(lasts, number)) for number in sorted(numbers))
+            found = [number for number, place in places if place < len(spans) and spans[place][0] <= number]
+        for number in found:
+            yield numbers[number], numbers[number]
 
     def drop(self, run: Run) -> list[Input]:
         """Forget jobs that are settled; returns the inputs in custody that waited for them alone."""

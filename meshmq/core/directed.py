@@ -15,14 +15,15 @@ class Directed:
 
     def __init__(self) -> None:
         self._runs: dict[str, deque[Run]] = {}
+        self._counts: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return sum(count_jobs(runs) for runs in self._runs.values())
+        return sum(self._counts.values())
 
     @property
     def targets(self) -> list[str]:
         """Return for whom jobs wait."""
-        return [to for to, runs in self._runs.items() if runs]
+        return list(self._runs)
 
     @property
     def runs(self) -> list[Run]:
@@ -33,7 +34,8 @@ class Directed:
         self, number: int, bodies: list[bytes], to: str, now: float, attempts: int = 0, fate: Fate = ORDINARY
     ) -> None:
         """Take fresh jobs."""
-        lengthen(self._runs.setdefault(to, deque()), number, bodies, now, to, attempts, fate)
+        lengthen(self._of(to), number, bodies, now, to, attempts, fate)
+        self._count(to, len(bodies))
 
     def put_back(self, back: Iterable[Run]) -> list[Run]:
         """Put those that are for one node where their numbers belong; returns the others."""
@@ -45,28 +47,36 @@ class Directed:
             else:
                 directed.setdefault(run.to, []).append(run)
         for to, runs in directed.items():
-            put_back(self._runs.setdefault(to, deque()), runs)
+            waiting, count = self._of(to), count_jobs(runs)
+            if len(runs) == 1 and waiting and waiting[-1].last < runs[0].first:
+                waiting.append(runs[0])  # as a rule, and quickly however much waits
+            else:
+                put_back(waiting, runs)
+            self._count(to, count)
         return others
 
     def waiting(self, to: str) -> int:
         """Return how many jobs wait for one node."""
-        return count_jobs(self._runs.get(to, ()))
+        return self._counts.get(to, 0)
+
+    def next(self, to: str) -> Run:
+        """Return the first run that waits for one node, which has some."""
+        return self._runs[to][0]
 
     def take(self, to: str, most: int) -> Run:
         """Take the next jobs for one node, as many as stand together, at most ``most``."""
-        runs = self._runs[to]
-        run = runs.popleft()
+        run = self._runs[to].popleft()
         if most < len(run.bodies):
-            runs.appendleft(run.cut(most, len(run.bodies)))
+            self._runs[to].appendleft(run.cut(most, len(run.bodies)))
             run = run.cut(0, most)
-        elif not runs:
-            del self._runs[to]
+        self._count(to, -len(run.bodies))
         return run
 
     def give_back(self, run: Run) -> None:
         """Put what was taken, and is too much for one batch, in front again."""
         assert run.to is not None
-        self._runs.setdefault(run.to, deque()).appendleft(run)
+        self._of(run.to).appendleft(run)
+        self._count(run.to, len(run.bodies))
 
     def release(self) -> list[Run]:
         """Take out what was recalled from those who had it, for anybody to do."""
@@ -74,9 +84,23 @@ class Directed:
         for run in released:
             assert run.to is not None
             self._runs[run.to].remove(run)
+            self._count(run.to, -len(run.bodies))
             run.release()
         return released
 
     def sift(self, spans: Ranges) -> list[Run]:
         """Take the numbers of all ``spans``, which are sorted and apart, out of what waits."""
-        return [taken for runs in self._runs.values() for taken in sift(runs, spans)]
+        found: list[Run] = []
+        for to in list(self._runs):
+            taken = sift(self._runs[to], spans)
+            self._count(to, -count_jobs(taken))
+            found += taken
+        return found
+
+    def _of(self, to: str) -> deque[Run]:
+        return self._runs.setdefault(to, deque())
+
+    def _count(self, to: str, change: int) -> None:
+        self._counts[to] = self._counts.get(to, 0) + change
+        if not self._counts[to]:
+            del self._counts[to], self._runs[to]

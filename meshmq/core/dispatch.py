@@ -54,12 +54,22 @@ class Dispatch:
         backlog.waiting -= len(run.bodies)
         return frames
 
+    def may_go(self, route: Route, to: str) -> bool:
+        """Whether a job for one node may go there now; one suspected of the loss of a worker goes to an empty one."""
+        directed = self.backlog.directed
+        if not directed.waiting(to) or route.free <= 0 or route.alone:
+            return False
+        return not (directed.next(to).alone and route.in_flight)
+
     def next_directed(self, route: Route, to: str, now: float) -> list[bytes]:
         """Take the next jobs that the node of a route alone is to do; returns the frames of a batch."""
         self._turn += 1
         route.used = self._turn
         directed = self.backlog.directed
-        run = directed.take(to, max(1, route.free))
+        alone = directed.next(to).alone
+        run = directed.take(to, 1 if alone else max(1, route.free))
+        if alone:
+            route.lone = run.first
         most = self._fitting(run, len(run.bodies))
         if most < len(run.bodies):
             directed.give_back(run.cut(most, len(run.bodies)))

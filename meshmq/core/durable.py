@@ -6,6 +6,7 @@ after is written behind, and nobody waits for that. A job that comes back may ha
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from meshmq.core.endings import Endings
@@ -13,6 +14,7 @@ from meshmq.core.ledger import Ledger
 from meshmq.core.records import Claim, Failed, Keep, Letter, StoredJob
 from meshmq.core.runs import Run, count_jobs
 from meshmq.core.wants import Entry, Wants
+from meshmq.fate import UNIQUE_WINDOW
 from meshmq.settings import Settings
 
 
@@ -58,10 +60,8 @@ class Durable(Endings):
         assert wants.entry is not None
         self.backlog.unsafe[run.first] = run
         self._entries[run.first] = [wants.entry]
-        if wants.unique is not None:
-            self._ledger.enter(Claim(self.queue, wants.unique, run.since + wants.window))
-        keep = Keep(self._stored(run, due=due, key=wants.key), wants.staged)
-        self._ledger.enter(keep, partial(self._written, run, wants, due))
+        job = replace(self._stored(run, due=due, key=wants.key), unique=wants.unique)
+        self._ledger.enter(Keep(job, wants.staged), partial(self._written, run, wants, due))
 
     def join(self, number: int, entry: Entry) -> None:
         """Wait until a job that is here is on disk."""
@@ -77,6 +77,8 @@ class Durable(Endings):
         if self.backlog.unsafe.pop(run.first, None) is None:
             return  # whoever pushed it has given up, and it was struck out of the journal
         if error is None:
+            if wants.unique is not None and self._ledger is not None:  # of a job that is not kept nothing is to stay
+                self._ledger.enter(Claim(self.queue, wants.unique, run.since + wants.window))
             self.free += self._outputs.release(run.first)
             self._let_go(run, wants.key, due)
         else:
@@ -111,11 +113,12 @@ class Durable(Endings):
         else:
             self.backlog.append(run)
 
-    def _note_failure(self, run: Run, due: float) -> None:
+    def _note_failure(self, run: Run, due: float | None) -> None:
         """Have the journal know how often a job has failed."""
         if self._ledger is not None and run.fate.durable:
-            ((origin, number, _),) = self._ids(run)
-            self._ledger.enter(Failed(origin, number, run.failures, due))
+            for origin, first, last in self._ids(run):
+                for number in range(first, last + 1):
+                    self._ledger.enter(Failed(origin, number, run.failures, due))
 
     # -- coming back -------------------------------------------------------------------------------
 
@@ -126,16 +129,21 @@ class Durable(Endings):
             KeyError: there is none of that number.
         """
         letter = self.dead.take(number)
-        if self._ledger is not None and letter.job.fate.durable:
-            self._ledger.enter(Keep(letter.job))
+        job = replace(letter.job, pushed=now, failures=0, due=None)
+        if self._outputs.find(job.origin, job.number) is not None:
+            return  # what it was made of was done again, and has made it again: it is on its way
+        if self._ledger is not None and job.fate.durable:
+            self._ledger.enter(Keep(job))
         else:
             self._strike_letter(letter)
         self.retried += 1
-        self._let_go(self._revive(number, letter.job, now), letter.job.key, None)
+        self._let_go(self._revive(number, job, now), job.key, None)
 
     def restore(self, job: StoredJob, now: float) -> None:
         """Take a job back from the journal, with its old id."""
         self.restored += 1
+        if job.unique is not None and not self.claims.left(job.unique, now):
+            self.claims.take(job.unique, now + UNIQUE_WINDOW, now)
         due = job.due if job.due is not None and job.due > now else None
         self._let_go(self._revive(self._take_number(), job, job.pushed, job.failures), job.key, due)
 

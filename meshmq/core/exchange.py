@@ -201,12 +201,12 @@ class Exchange(Sending):
     def recover(self, recovered: Recovered, store: Store, now: float) -> None:
         """Keep a journal from now on, and go on with what it holds; before anything is pushed."""
         self.ledger = Ledger(store, self._recorded)
+        for (queue, unique), until in recovered.claims.items():
+            self._outbox(queue).claims.take(unique, until, now)
         for job in recovered.jobs:
             self._outbox(job.queue).restore(job, now)
         for letter in recovered.letters:
             self._outbox(letter.job.queue).restore_letter(letter)
-        for (queue, unique), until in recovered.claims.items():
-            self._outbox(queue).claims.take(unique, until, now)
         self._recover_topics(recovered, self.ledger)
         self._busy_outboxes.update((queue, None) for queue in self.outboxes)
         self.work(now)

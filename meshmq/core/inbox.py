@@ -224,7 +224,7 @@ class Inbox(Settling):
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments = (self._askers.deadline, self._collect_at, self._leases.deadline)
+        moments = (self._askers.deadline, self._collect_at, self._leases.deadline, self._fetched.deadline)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: float) -> int:
@@ -234,6 +234,8 @@ class Inbox(Settling):
             self._collect(now)
         for hand in self._leases.over(now):
             self._take_away(hand)
+        for piece in self._fetched.expired(now):
+            self._send_back(piece.batch, piece.source, piece.start, piece.end, Verdict.EXPIRED)
         for consumer in self._askers.due(now):
             if any(hand.consumer == consumer for hand in self._hands):
                 self._askers.rest(consumer, now + IDLE_AFTER)  # it may finish, and still ask for nothing
@@ -247,6 +249,7 @@ class Inbox(Settling):
             hand.said[hand.start] = Verdict.OVERDUE
             self.lapsed += 1
             self._give_back(hand, [(hand.start, hand.start + 1)], Verdict.OVERDUE)
+            self._no_more(hand.consumer)  # it hangs: what was fetched for it goes to others, until it asks again
 
     def _collect_by(self, moment: float) -> None:
         self._collect_at = moment if self._collect_at is None else min(moment, self._collect_at)

@@ -71,8 +71,6 @@ class Outbox(Durable):
             WouldBlock: the outbox is full.
             NotUnique: its pusher gave that id before.
         """
-        if wants.unique is not None and (left := self.claims.left(wants.unique, now)):
-            raise NotUnique(wants.unique, self.queue, left)
         size = len(body)
         if buffers:
             size += sum(map(len, buffers))
@@ -93,6 +91,8 @@ class Outbox(Durable):
                 return known
             self._outputs.add(self._next, *identity)
             self._outputs.join(self._next, inputs)
+        if wants.unique is not None and (left := self.claims.left(wants.unique, now)) and not attempts:
+            raise NotUnique(wants.unique, self.queue, left)  # what is made again is no repeat of somebody else's
         number = self._take_number()
         if buffers or headers:
             self._cargo.load(number, buffers, headers)
@@ -241,6 +241,7 @@ class Outbox(Durable):
         """Put back what was with a worker that is lost; those that were begun there have failed once more."""
         for run in blamed:
             run.failures += 1
+            self._note_failure(run, None)
         self.backlog.suspect([run for run in back if not self._has_failed(run, "its worker was lost", now)])
 
     def placed(self, peer: bytes, worker: bytes, origin: bytes, ranges: Ranges) -> None:

@@ -46,7 +46,7 @@ class Run:
     def cut(self, start: int, end: int) -> Run:
         """Return a part of the run, by index."""
         part = Run(self.first + start, self.bodies[start:end], self.since, self.attempts, self.failures, self.fate)
-        part.to, part.at = self.to, self.at
+        part.to, part.at, part.alone = self.to, self.at, self.alone
         return part
 
     def recall(self) -> None:

@@ -58,12 +58,17 @@ class Sending(Meeting):
             if route.aside and route.told_backlog > 0:
                 self._tell_backlog(outbox, route, 0)
         for to in outbox.backlog.directed.targets if devices else ():
-            bearer = self._bearer(to)
-            if bearer is not None and any(peer.id == bearer for peer in pullers) and self._reach(bearer, now):
-                route = outbox.open(bearer)
-                route.aside = bearer not in through
-                if route.told_backlog < 0:
-                    self._tell_backlog(outbox, route, outbox.backlog.directed.waiting(to))
+            self._find_way(outbox, to, now)
+
+    def _find_way(self, outbox: Outbox, to: str, now: float) -> None:
+        """Open a direct way to the one node that is to do some jobs, where devices stand before it."""
+        bearer, roster = self._bearer(to), self.presence.roster
+        if bearer is None or bearer in outbox.routes:
+            return
+        if any(peer.id == bearer for peer in roster.pullers(outbox.queue)) and self._reach(bearer, now):
+            route = outbox.open(bearer)
+            route.aside = bool(roster.devices(outbox.queue))
+            self._tell_backlog(outbox, route, outbox.backlog.directed.waiting(to))
 
     def _is_served(self, queue: str) -> bool:
         """Whether somebody would take jobs of a queue."""
@@ -108,13 +113,14 @@ class Sending(Meeting):
 
     def _pump_directed(self, outbox: Outbox, to: str, now: float) -> None:
         """Send jobs to the one node that is to do them, if it is here and has room."""
+        self._find_way(outbox, to, now)
         peer, directed = self._bearer(to), outbox.backlog.directed
         route = outbox.routes.get(peer) if peer is not None else None
         if peer is None or route is None:
             return
 
         def source() -> tuple[Kind, Sequence[bytes]] | None:
-            if not directed.waiting(to) or route.free <= 0 or route.alone or not self._has_room(outbox.queue, peer):
+            if not outbox.may_go(route, to) or not self._has_room(outbox.queue, peer):
                 return None
             return Kind.JOBS, outbox.next_directed(route, to, now)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from random import Random
 
@@ -29,7 +28,7 @@ class Trade(Exchange):
 
     def __init__(self, card: Card, settings: Settings, random: Random, now: float) -> None:
         super().__init__(card, settings, random, now)
-        self._staged: deque[Staged] = deque()
+        self._staged: list[Staged] = []
 
     def push(
         self,
@@ -76,23 +75,31 @@ class Trade(Exchange):
         self.work(now)
 
     def _work_off_staged(self, now: float) -> None:
-        while self._staged:
-            row = self._staged[0]
+        rows, self._staged = self._staged, []
+        if rows and self.presence.card.state != "up":
+            return  # they stay in the file, for the next incarnation
+        full: set[str] = set()
+        for row in rows:
+            if row.queue in full:
+                self._staged.append(row)
+                continue
             delay = 0.0 if row.due is None else max(0.0, row.due - now)
             wants = Wants(row.fate, delay, row.key, row.unique, UNIQUE_WINDOW, None, Entry(), row.row)
             try:
                 self.push(row.queue, row.body, row.buffers, row.headers, now, row.to, (), wants)
-            except WouldBlock:
-                return
+            except (WouldBlock, AmbiguousPeer):  # for now
+                full.add(row.queue)
+                self._staged.append(row)
             except MeshError as error:
                 assert self.ledger is not None
                 self.ledger.enter(SetAside(row.row, str(error)))
                 self.say(logging.WARNING, "meshmq.journal", f"a staged job of {row.queue!r} is set aside: {error}")
-            self._staged.popleft()
 
     def withdraw(self, queue: str, number: int, wants: Wants, now: float) -> bool:
         """Take a durable job back that is not on disk yet; whether that was possible."""
-        withdrawn = self.outboxes[queue].withdraw(number, wants)
+        outbox = self.outboxes[queue]
+        withdrawn = outbox.withdraw(number, wants)
+        self._freed(outbox, withdrawn, now)
         self.work(now)
         return withdrawn
 

@@ -152,7 +152,8 @@ class PushingNode(CallingNode):
         try:
             wait(self, self._record_wish(job), left_of(until))
         except BaseException as error:
-            if self._withdraw_job(job, number) or not isinstance(error, TimedOut):
+            withdrawn = self._withdraw_job(job, number)
+            if withdrawn or not (isinstance(error, TimedOut) and job.wants.entry.safe):
                 raise
 
     def _push_durably(self, jobs: Iterable[Job], timeout: float | None) -> int:

@@ -58,6 +58,7 @@ class TaskNode(BaseNode):
         except BaseException:
             if left := self._shut(LINGER):
                 tell_left(self, left)
+            self._close_journal(0.0)
             raise
         left = self._shut(LINGER)
         await _apart(self._close_journal)

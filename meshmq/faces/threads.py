@@ -113,9 +113,10 @@ def _end(node: BaseNode) -> Undelivered | None:
         if left := node._shut(LINGER):
             tell_left(node, left)
         raise
-    left = node._shut(LINGER)
-    node._close_journal()
-    return left
+    else:
+        return node._shut(LINGER)
+    finally:
+        node._close_journal()
 
 
 def tell_left(node: BaseNode, left: Exception) -> None:

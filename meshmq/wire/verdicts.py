@@ -47,7 +47,8 @@ def pack_settle(
 ) -> bytes:
     """Return the body of a SETTLE."""
     pause = None if delay is None else min(max(0.0, delay), DELAY_LIMIT)
-    why = [reason[:REASON_LIMIT]] if reason else []
+    # Half a surrogate pair is no text.
+    why = [reason[:REASON_LIMIT].encode("utf-8", "replace").decode()] if reason else []
     return pack_plain([queue, int(verdict), origin, flat(ranges), pause, *why])
 
 
