@@ -225,3 +225,40 @@ def test_a_staged_row_is_written_apart() -> None:
         [9],
         [None],
     ]
+
+
+def test_a_claim_is_written_when_its_job_is_and_a_job_that_comes_back_brings_it() -> None:
+    pusher = Recording()
+    wants = Wants(DURABLE, unique="order-17", window=60.0, entry=Entry())
+    number = pusher.box.add(b"job", (), None, pusher.now, wants=wants)
+    assert pusher.box.withdraw(number, wants)
+    assert not any(isinstance(change, Claim) for change in pusher.written())
+    pusher.box.restore(stored(7, unique="order-18"), pusher.now)
+    with pytest.raises(NotUnique):
+        pusher.durably(unique="order-18")
+
+
+def test_a_dead_letter_is_written_anew_when_it_is_tried_again() -> None:
+    pusher = Recording()
+    pusher.durably(fate=Fate(durable=True, max_attempts=1, ttl=60.0))
+    pusher.written()
+    pusher.send_all()
+    pusher.back("a", Verdict.REFUSED, (1, 1))
+    pusher.written()
+    pusher.now = 1_000.0
+    pusher.box.retry(1, pusher.now)
+    (kept,) = pusher.written()
+    assert isinstance(kept, Keep)
+    assert (kept.job.pushed, kept.job.failures) == (1_000.0, 0)
+
+
+def test_the_loss_of_its_worker_is_written_against_a_job() -> None:
+    pusher = Recording()
+    pusher.durably(fate=Fate(durable=True, max_attempts=3))
+    pusher.written()
+    pusher.send_all()
+    pusher.ack("a", begun=1)
+    pusher.lose("a")
+    (failed,) = pusher.written()
+    assert isinstance(failed, Failed)
+    assert (failed.number, failed.failures) == (1, 1)

@@ -47,6 +47,18 @@ def test_what_has_expired_is_given_back_and_not_begun() -> None:
     assert puller.box.expired == 3
 
 
+def test_what_waits_behind_a_handler_that_hangs_expires_by_itself() -> None:
+    puller = asked()
+    puller.receive("p", 1)
+    puller.box.take("me", puller.now)
+    puller.receive("p", 2, 3, terms=Terms(ttl=2.0))
+    puller.now = 2.0
+    puller.box.tick(puller.now)
+    audit_inbox(puller.box)
+    assert puller.given_back() == [(Verdict.EXPIRED, (2, 4))]
+    assert puller.box.waiting == 0
+
+
 def test_what_is_begun_in_time_may_take_longer() -> None:
     puller = asked()
     puller.receive("p", 1, terms=Terms(ttl=2.0))

@@ -48,6 +48,25 @@ async def test_a_poisonous_job_is_a_dead_letter_with_its_reason_and_may_be_tried
     assert (pushed["pushed"], pushed["acked"], pushed["died"], pushed["dead"]) == (21, 21, 1, 0)
 
 
+async def test_any_text_of_an_exception_is_a_reason_and_nothing_else_is_one(stage: Stage) -> None:
+    pusher, worker = await stage.pair()
+    queue = await pusher.queue("jobs", max_attempts=1)
+
+    def work(data: object) -> None:
+        raise FileNotFoundError("caf\udce9.txt")
+
+    assert (await worker.pull("jobs")).inner(handler := work) is handler
+    await queue.push(1)
+    await queue.flush(10)
+    assert queue.dead.list()[0].reason == "failed 1 time; the last: FileNotFoundError: caf?.txt"
+    await pusher.push("others", 2)
+    message = await (await worker.pull("others")).receive(10)
+    with pytest.raises(meshmq.ConfigError, match="it is a text"):
+        message.nack(reason=42)
+    message.ack()
+    await pusher.flush(10)
+
+
 async def test_dead_letters_are_dropped_one_by_one_or_all(stage: Stage) -> None:
     pusher, worker = await stage.pair()
     queue = await pusher.queue("jobs", max_attempts=1)
