@@ -27,13 +27,13 @@ DURABLE = Fate(durable=True)
     ],
 )
 def test_a_way_is_found_when_the_job_is_let_go(to: str | None, wants: Wants) -> None:
-    village, told = Village(3), list[Told]()
+    village, waited = Village(3), list[Told]()
 
-    def store(changes: Sequence[Change], told_of: Told | None) -> None:
-        told.extend([told_of] if told_of is not None else [])
+    def store(changes: Sequence[Change], told: Told | None) -> None:
+        waited.extend([told] if told is not None else [])
 
     def tell_all(node: Participant, now: float) -> None:
-        for one in told:
+        for one in waited:
             one(None, now)
 
     village.do(0, lambda node, now: node.recover(Recovered(), store, now))
