@@ -8,6 +8,11 @@ from typing import Final
 REASON_LENGTH: Final = 500
 
 
+def speakable(text: str) -> str:
+    """Return a text that can be encoded: half a surrogate pair, as of a file's name, is written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def kind_of(error: BaseException) -> str:
     """Return the name of an exception's class; never raises."""
     try:
@@ -19,11 +24,11 @@ def kind_of(error: BaseException) -> str:
 def text_of(error: BaseException) -> str:
     """Return what an exception says; never raises."""
     try:
-        return str(error)
+        return speakable(str(error))
     except BaseException as failure:
         return f"(its text cannot be made: {kind_of(failure)})"
 
 
 def reason_of(error: BaseException) -> str:
     """Return what is told of a failed job's exception: kind and text, cut at the end; never raises."""
-    return f"{kind_of(error)}: {text_of(error)}"[:REASON_LENGTH].encode("utf-8", "replace").decode()
+    return f"{kind_of(error)}: {text_of(error)}"[:REASON_LENGTH]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final, Literal
 
+from meshmq.blame import speakable
 from meshmq.errors import ConfigError
 from meshmq.settings import COUNT_LIMIT
 
@@ -77,7 +78,7 @@ def check_reason(reason: object) -> str:
     """
     if not isinstance(reason, str):
         raise ConfigError(f"nack(reason={reason!r}): it is a text")
-    return reason.encode("utf-8", "replace").decode()
+    return speakable(reason)
 
 
 def check_timeout(timeout: object) -> float | None:

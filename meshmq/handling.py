@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from meshmq.blame import kind_of, text_of
+from meshmq.blame import kind_of, speakable, text_of
 from meshmq.errors import ConfigError
 from meshmq.names import counted
 from meshmq.supply import ItemT, Supply, Taker
@@ -212,7 +212,7 @@ def stack_of(error: BaseException) -> str:
         told = traceback.TracebackException.from_exception(error, limit=-50)
         while told.stack and told.stack[0].filename.startswith(_HERE):
             del told.stack[0]
-        stack = "".join(told.format()).rstrip()
+        stack = speakable("".join(told.format()).rstrip())
     except BaseException as failure:
         stack = f"{kind_of(error)}: {text_of(error)} (its stack cannot be told: {kind_of(failure)})"
     if len(stack) > STACK_LENGTH:

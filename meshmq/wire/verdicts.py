@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from meshmq.blame import speakable
 from meshmq.codecs.msgpack import pack_plain
 from meshmq.errors import ProtocolError
 from meshmq.wire.fields import Ranges, flat, read_fields, read_name, read_ranges, showable
@@ -47,8 +48,7 @@ def pack_settle(
 ) -> bytes:
     """Return the body of a SETTLE."""
     pause = None if delay is None else min(max(0.0, delay), DELAY_LIMIT)
-    # Half a surrogate pair is no text.
-    why = [reason[:REASON_LIMIT].encode("utf-8", "replace").decode()] if reason else []
+    why = [speakable(reason[:REASON_LIMIT])] if reason else []
     return pack_plain([queue, int(verdict), origin, flat(ranges), pause, *why])
 
 

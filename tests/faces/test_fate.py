@@ -58,7 +58,7 @@ async def test_any_text_of_an_exception_is_a_reason_and_nothing_else_is_one(stag
     assert (await worker.pull("jobs")).inner(handler := work) is handler
     await queue.push(1)
     await queue.flush(10)
-    assert queue.dead.list()[0].reason == "failed 1 time; the last: FileNotFoundError: caf?.txt"
+    assert queue.dead.list()[0].reason == r"failed 1 time; the last: FileNotFoundError: caf\udce9.txt"
     await pusher.push("others", 2)
     message = await (await worker.pull("others")).receive(10)
     with pytest.raises(meshmq.ConfigError, match="it is a text"):
