@@ -22,9 +22,9 @@ More than comes out in the long run cannot go in: the share says who waits, and 
 *Run*::
 
     $ meshmq recipe run priority_lanes
-    one queue with priority=9: of 20 done 0 are ordinary; 10 wait
+    one queue with priority=9: of 20 done 0 are ordinary; 15 wait
     two lanes with share=0.2: of 20 done 4 are ordinary
-    when the urgent ones are done the others have it all: 10 done
+    when the urgent ones are done the others have it all: 15 done
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class PriorityLanes:
         """
         urgent, ordinary = lanes = [self._node.pull(queue, prefetch=prefetch) for queue in self._queues]
         looks = {lane: asyncio.ensure_future(lane.ready()) for lane in lanes}
-        due, hot = 0.0, False
+        due, hot = 0.0, True
         try:
             while True:
                 await asyncio.wait(looks.values(), return_when=asyncio.FIRST_COMPLETED)
@@ -85,7 +85,7 @@ class PriorityLanes:
 
 
 def demo() -> None:
-    """Have ten ordinary jobs wait behind urgent ones, and count."""
+    """Have ordinary jobs wait behind urgent ones, and count."""
     asyncio.run(_demo(f"lanes-{secrets.token_hex(4)}"))
 
 
@@ -93,10 +93,10 @@ async def _demo(mesh: str) -> None:
     async with meshmq.AsyncNode("shop", mesh=mesh) as shop, meshmq.AsyncNode("mailer", mesh=mesh) as mailer:
         lanes = PriorityLanes(shop, "mails")
         for kind, priority in (("ordinary", 0), ("urgent", 9)):
-            for _ in range(10 if kind == "ordinary" else 40):
+            for _ in range(15 if kind == "ordinary" else 40):
                 await shop.push("strict", kind, priority=priority)
                 await lanes.push(kind, urgent=kind == "urgent")
-        strict, shared = mailer.pull("strict", prefetch=1), PriorityLanes(mailer, "mails").pull()
+        strict, shared = mailer.pull("strict", prefetch=1), PriorityLanes(mailer, "mails").pull(pause=1.0)
         done = [await strict.receive(20) for _ in range(20)]
         level = shop.stats()["queues"]["strict"]["push"]["priorities"][0]
         print(
@@ -104,9 +104,9 @@ async def _demo(mesh: str) -> None:
         )
         done = [await anext(shared) for _ in range(20)]
         print(f"two lanes with share=0.2: of 20 done {_ordinary(done)} are ordinary", flush=True)
-        done += [await anext(shared) for _ in range(30)]
+        done += [await anext(shared) for _ in range(35)]
         print(f"when the urgent ones are done the others have it all: {_ordinary(done)} done", flush=True)
-        for last in (done[-1], *[await strict.receive(20) for _ in range(30)]):
+        for last in (done[-1], *[await strict.receive(20) for _ in range(35)]):
             last.ack()
 
 

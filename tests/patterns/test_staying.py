@@ -21,8 +21,7 @@ from tests.network.conftest import Spawn, spawn, start
 __all__ = ["spawn", "start"]
 
 TAKEOVER = 0.4
-#: Of servers in processes. Where others take the machine meanwhile, a beat, an eighth of it, has to outlast them.
-QUICK, SURE = 0.8, 2.4
+QUICK, SURE = 0.8, 2.4  # of processes: a beat, an eighth of it, has to outlast what others take of the machine
 SERVER = """
 import asyncio, sys, meshmq
 from meshmq.patterns.primary_backup import PrimaryBackup
@@ -251,9 +250,7 @@ def test_either_of_the_two_may_be_asked() -> None:
 
 @pytest.mark.stress
 @pytest.mark.timeout(300)
-def test_nothing_answered_is_lost_or_done_twice_when_one_after_the_other_is_killed(
-    spawn: Spawn, mesh_name: str
-) -> None:
+def test_nothing_answered_is_lost_or_done_twice_while_one_after_the_other_dies(spawn: Spawn, mesh_name: str) -> None:
     servers = {name: spawn(SERVER, name, mesh_name, SURE) for name in ("primary", "backup")}
     with meshmq.Node("client", mesh=mesh_name) as node, ThreadPoolExecutor(3) as pool:
         numbers, over = itertools.count(), threading.Event()
