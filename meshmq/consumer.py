@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from meshmq.blame import reason_of
+from meshmq.blame import text_of
 from meshmq.codecs.base import Codec
 from meshmq.core.hands import Hand
 from meshmq.core.participant import Participant
@@ -220,5 +220,5 @@ class Consumer:
         with self.engine.gate:
             if hand.holds(hand.batch.origin, hand.batch.first + index) and not self.engine.closed:
                 hand.said[index] = Verdict.UNREADABLE
-                self._say(hand, index, Verdict.UNREADABLE, None, reason_of(error))
+                self._say(hand, index, Verdict.UNREADABLE, None, f"a worker cannot decode it: {text_of(error)}")
                 self.engine.flush()

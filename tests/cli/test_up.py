@@ -49,6 +49,7 @@ def module(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(MODULE)
 
 
+@pytest.mark.stress
 def test_workers_that_join_take_a_share_and_leave_when_they_are_told(meshmq: Meshmq, mesh_name: str) -> None:
     joined = meshmq("up", "shop:pipeline", "--only", "price", "--workers", "2", "--arguments", "300")
     with Node(mesh=mesh_name) as node:

@@ -28,6 +28,7 @@ def test_it_prints_what_its_readme_says(start: Start) -> None:
     assert "Traceback" not in example.stderr
 
 
+@pytest.mark.stress
 @pytest.mark.parametrize("victim", ["orders", pytest.param("mailer-1", marks=pytest.mark.stress)])
 def test_promises_hold_whoever_is_killed(start: Start, victim: str) -> None:
     example = start([*command("microservices"), victim], cwd=ROOT)

@@ -37,6 +37,7 @@ def test_totals_are_right_though_a_counter_was_killed(spawn: Spawn, tmp_path: Pa
     assert "killed count-2 with SIGKILL" in lines
 
 
+@pytest.mark.stress
 def test_totals_are_right_though_a_device_in_between_was_killed_too(spawn: Spawn, tmp_path: Path) -> None:
     job = spawn(JOB, "--device", copies(tmp_path, files := 6))
     status = job.wait(60)
@@ -74,6 +75,7 @@ def test_directory_without_python_files_is_a_wrong_use(spawn: Spawn, tmp_path: P
     assert "no Python files" in job.stderr
 
 
+@pytest.mark.stress
 def test_difference_is_a_failure(spawn: Spawn, tmp_path: Path) -> None:
     # A file that shrinks while it is counted is another file for the plain program, which comes later.
     os.mkfifo(pipe := tmp_path / "pipe.py")

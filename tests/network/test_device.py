@@ -89,6 +89,7 @@ def test_workers_and_the_device_are_killed_and_no_job_is_lost(spawn: Spawn, mesh
     print(f"{kills} kills, {record.repeats} executions and {stats['redelivered']} deliveries more than once")
 
 
+@pytest.mark.stress
 def test_a_job_that_kills_its_worker_behind_a_device_harms_no_neighbour(spawn: Spawn, mesh_name: str) -> None:
     hub(spawn, mesh_name)
     with meshmq.Node("boss", mesh=mesh_name) as node:

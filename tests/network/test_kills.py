@@ -62,6 +62,7 @@ def test_failing_handlers_among_killed_workers_get_their_jobs_again(spawn: Spawn
     assert (stats["acked"], stats["depth"]) == (JOBS, 0)
 
 
+@pytest.mark.stress
 def test_job_that_kills_its_worker_harms_no_neighbour(spawn: Spawn, mesh_name: str) -> None:
     with meshmq.Node("boss", mesh=mesh_name) as node:
         poison_one(spawn, mesh_name, node, JOBS, WORKERS)

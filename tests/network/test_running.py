@@ -142,6 +142,7 @@ def test_drain_from_within_lets_run_return(spawn: Spawn, mesh_name: str, face: s
         assert child.wait() == 0
 
 
+@pytest.mark.stress
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("face", [pytest.param("blocking", marks=pytest.mark.stress), "aio"])
 def test_handler_that_blocks_or_holds_the_interpreter_harms_only_its_own_calls(

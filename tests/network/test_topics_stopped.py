@@ -27,7 +27,7 @@ WAIT: Final = 90.0
         pytest.param("drop_oldest", 0, id="drop_oldest, no history"),
         pytest.param("drop_oldest", 2 * COUNT, id="drop_oldest, history", marks=pytest.mark.stress),
         pytest.param("drop_newest", 0, id="drop_newest, no history", marks=pytest.mark.stress),
-        pytest.param("drop_newest", 2 * COUNT, id="drop_newest, history"),
+        pytest.param("drop_newest", 2 * COUNT, id="drop_newest, history", marks=pytest.mark.stress),
         pytest.param("disconnect", 0, id="disconnect, no history", marks=pytest.mark.stress),
         pytest.param("disconnect", 2 * COUNT, id="disconnect, history"),
     ],

@@ -21,6 +21,7 @@ NEVER_WAITS: Final = 5.0
 WAIT: Final = 400.0 if STRESS else 50.0
 
 
+@pytest.mark.stress
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "stopped", [pytest.param(False, id="reading nothing"), pytest.param(True, id="stopped", marks=pytest.mark.stress)]

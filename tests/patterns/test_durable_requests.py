@@ -62,6 +62,7 @@ def told(place: Path) -> list[list[int]]:
     return [[int(word) for word in line.split()] for line in lines if line.endswith("\n")]
 
 
+@pytest.mark.stress
 def test_every_request_has_its_answer_once_though_all_are_killed(mesh_name: str, tmp_path: Path) -> None:
     random, pause, kills, count = Random(3), threading.Event(), scale(2, 20), 60
     server, caller = started(serve, mesh_name, str(tmp_path)), started(call, mesh_name, str(tmp_path), count)

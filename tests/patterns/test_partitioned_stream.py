@@ -51,6 +51,7 @@ def killed(process: SpawnProcess) -> None:
     process.join(20)
 
 
+@pytest.mark.stress
 @pytest.mark.timeout(scale(60, 300))
 def test_each_key_is_in_order_though_the_publisher_and_readers_are_killed(mesh_name: str, tmp_path: Path) -> None:
     random, pause, kills = Random(11), threading.Event(), scale(1, 15)

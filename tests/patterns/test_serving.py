@@ -108,6 +108,7 @@ def test_old_workers_stay_where_the_new_one_does_not_come(mesh_name: str) -> Non
         assert ended(old) == [0]
 
 
+@pytest.mark.stress
 def test_a_rollout_stops_at_an_old_worker_that_ends_badly(mesh_name: str) -> None:
     bad, good = started(leave_badly, "bad", mesh_name, "bad"), started(serve, "good", mesh_name, "good")
     new: list[SpawnProcess] = []

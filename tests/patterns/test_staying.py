@@ -21,7 +21,7 @@ from tests.network.conftest import Spawn, spawn, start
 __all__ = ["spawn", "start"]
 
 TAKEOVER = 0.4
-QUICK, SURE = 0.8, 2.4  # of processes: a beat, an eighth of it, has to outlast what others take of the machine
+SURE = 2.4  # of processes: a beat, an eighth of it, has to outlast what others take of the machine
 SERVER = """
 import asyncio, sys, meshmq
 from meshmq.patterns.primary_backup import PrimaryBackup
@@ -32,13 +32,13 @@ def note(state, word):
         words.append(word)
     return words
 
-async def main():
+async def main(takeover=0.8):
     async with meshmq.AsyncNode(sys.argv[1], mesh=sys.argv[2]) as node:
-        server = PrimaryBackup(node, "note", note, primary=sys.argv[1] == "primary", takeover=float(sys.argv[3]))
+        server = PrimaryBackup(node, "note", note, primary=sys.argv[1] == "primary", takeover=takeover)
         node.reply("in_step")(lambda _: server._at == server._theirs)
         await server.run()
 
-asyncio.run(main())
+asyncio.run(main(*map(float, sys.argv[3:])))
 """
 
 
@@ -284,9 +284,9 @@ def test_nothing_answered_is_lost_or_done_twice_while_one_after_the_other_dies(s
 
 def test_one_that_was_stopped_asks_the_other_one_when_it_wakes(spawn: Spawn, mesh_name: str) -> None:
     with meshmq.Node("client", mesh=mesh_name) as node, ThreadPoolExecutor(1) as pool:
-        spawn(SERVER, "backup", mesh_name, QUICK)
+        spawn(SERVER, "backup", mesh_name)
         node.wait_for(reply="note.backup", timeout=LIMIT)
-        primary = spawn(SERVER, "primary", mesh_name, QUICK)
+        primary = spawn(SERVER, "primary", mesh_name)
         assert node.request("note", "one", timeout=LIMIT) == ["one"]
         primary.stop()
         late = pool.submit(node.request, "note", "late", to="primary", timeout=LIMIT)

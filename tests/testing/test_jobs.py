@@ -82,5 +82,6 @@ def test_the_witness_notices_a_participant_that_is_broken(kind: type[Participant
     assert any(sentence in line for line in broken(range(4), Faults(), Broken, presence=False))
 
 
+@pytest.mark.stress
 def test_the_participant_decides_the_same_in_every_process() -> None:
     same_everywhere("meshmq.testing:Jobs", 4, 2, "--set", "presence=False")

@@ -66,6 +66,7 @@ def test_where_nothing_is_lost_on_the_way_nothing_is_told_as_missed(*, kept: boo
             assert not (enough and listener.subscription.lost), f"seed {seed}: {listener.subscription!r}"
 
 
+@pytest.mark.stress
 def test_the_same_seed_is_the_same_run_in_every_process() -> None:
     same_everywhere(SCENARIO, 3, scale(test=1, stress=4), *UNTIL)
 
