@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from tests.scale import scale
+
 ValueT = TypeVar("ValueT")
-LIMIT: Final = 20.0
+LIMIT: Final = scale(test=20, stress=60)
 
 
 def eventually(look: Callable[[], ValueT]) -> ValueT:
