@@ -173,6 +173,14 @@ def test_more_answers_than_anybody_takes_are_a_crowd() -> None:
     assert stream.crowded
 
 
+def test_a_message_in_chunks_tells_for_how_long_it_came() -> None:
+    stream, pieces = Stream(), sent(Stream(), Source(3 * CHUNK_BYTES))
+    taken = [stream.assemble(memoryview(parts[0]), LIMIT, 5.0 + at) for at, (_, parts) in enumerate(pieces)]
+    assert taken[:-1] == [None] * (len(pieces) - 1)
+    assert taken[-1] is not None
+    assert taken[-1][2] == len(pieces) - 1
+
+
 def test_a_transfer_beyond_the_limit_is_refused_at_its_first_chunk() -> None:
     stream = Stream()
     stream.assemble(memoryview(pack_chunk(1, 0, LIMIT + TRANSFER_EXTRA) + b"x"), LIMIT, 0.0)

@@ -95,4 +95,5 @@ def test_latest_over_a_slow_line_is_young_and_a_small_job_passes_it(spawn: Spawn
     assert sum(int(gap) for *_, gap in shown) == missed
     assert [age for age, lost in zip(ages, held_up, strict=True) if age > 2 * TRANSFER + lost] == []
     assert max(late) < JOB_WITHIN
-    assert statistics.median(untold) < TRANSFER / 2  # the rest was in buffers on the way
+    # In buffers on the way; were the chunks' time not counted, it would be a whole transfer and more.
+    assert statistics.median(untold) < TRANSFER

@@ -62,8 +62,12 @@ def test_a_message_counts_as_read_when_the_next_is_asked_for(mesh_name: str) -> 
 def test_a_replay_tells_what_is_older_than_the_history(mesh_name: str) -> None:
     with meshmq.Node("writer", mesh=mesh_name) as writer, meshmq.Node("reader", mesh=mesh_name) as reader:
         Replay.keep(writer, "log", 10)
+        witness = Replay(reader, "log", idle=20)
         for number in range(1, 101):
             writer.publish("log", number)
+        # What has not left the writer yet comes to a new subscription, too.
+        assert any(message.data == 100 for message in witness)
+        witness.close()
         replay = Replay(reader, "log", 30, idle=0.5)
         assert [message.data for message in replay] == list(range(91, 101))
         assert (replay.position, replay.missing) == (100, 60)
