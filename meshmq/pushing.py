@@ -65,6 +65,21 @@ class BaseReceipt:
 class Pusher(Holder):
     """A node that encodes what it is given, and gives it to its participant."""
 
+    def _job_of(
+        self,
+        queue: str,
+        data: object,
+        headers: Headers | None,
+        to: str | None,
+        options: JobOptions,
+        ticket: BaseReceipt | None,
+    ) -> Job | None:
+        """Return the job that a push with options is of; ``None`` where it is a part of a user's own transaction."""
+        if options.get("within") is not None:
+            self._push_within(queue, data, headers, to, options, receipt=ticket is not None)
+            return None
+        return self._job(queue, data, headers, to, (), self._wants(options, to, ticket))
+
     def _job(
         self,
         queue: object,

@@ -10,7 +10,19 @@ from typing import Any, Final
 from meshmq.cli.options import UsageError
 from meshmq.cli.plain import to_plain
 from meshmq.codecs.msgpack import MsgpackCodec
-from meshmq.core.records import Bury, Change, Claim, Forget, Keep, Letter, Staged, StoredJob, StoredMessage, Tell
+from meshmq.core.records import (
+    Bury,
+    Change,
+    Claim,
+    Forget,
+    Keep,
+    Letter,
+    PushedJob,
+    Staged,
+    StoredJob,
+    StoredMessage,
+    Tell,
+)
 from meshmq.errors import MeshError
 from meshmq.fate import ORDINARY, Fate
 from meshmq.journal.viewing import Contents
@@ -42,7 +54,7 @@ def lines(contents: Contents) -> Iterator[dict[str, object]]:
         yield {"head": {"topic": topic, "epoch": epoch, "seq": seq}}
 
 
-def job_line(job: StoredJob | Staged) -> dict[str, object]:
+def job_line(job: PushedJob) -> dict[str, object]:
     """Return a job as an object of JSON; what is as it is with every job is left out."""
     found: dict[str, object] = {"queue": job.queue}
     if isinstance(job, StoredJob):
@@ -64,7 +76,7 @@ def letter_line(letter: Letter) -> dict[str, object]:
     return {**job_line(letter.job), "died": letter.died, "reason": letter.reason}
 
 
-def data(kept: StoredJob | Staged | StoredMessage) -> object:
+def data(kept: PushedJob | StoredMessage) -> object:
     """Return what was pushed or published, as JSON can say it."""
     try:
         return to_plain(MsgpackCodec().decode(kept.body, kept.buffers))
@@ -107,7 +119,7 @@ def read_changes(found: Iterable[tuple[int, object]]) -> Iterator[Change | Stage
             raise UsageError(f"line {number} is not what `meshmq journal export` writes: {error}") from None
 
 
-def _body(kept: StoredJob | Staged | StoredMessage) -> dict[str, object]:
+def _body(kept: PushedJob | StoredMessage) -> dict[str, object]:
     found: dict[str, object] = {"data": data(kept), "body": base64.b64encode(kept.body).decode()}
     if kept.buffers:
         found["buffers"] = [base64.b64encode(buffer).decode() for buffer in kept.buffers]

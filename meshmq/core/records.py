@@ -14,13 +14,11 @@ from meshmq.fate import ORDINARY, Fate
 from meshmq.wire.batches import Headers
 
 
-@dataclass(frozen=True, slots=True)
-class StoredJob:
-    """A job as it was pushed, and how often it has failed since."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushedJob:
+    """A job as it was pushed."""
 
     queue: str
-    origin: bytes
-    number: int
     body: bytes
     pushed: float
     buffers: tuple[bytes, ...] = ()
@@ -34,24 +32,22 @@ class StoredJob:
     unique: str | None = None
     #: Nobody is to begin it earlier.
     due: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredJob(PushedJob):
+    """A job with its id, and how often it has failed since."""
+
+    origin: bytes
+    number: int
     failures: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged(PushedJob):
     """A job that a user's own transaction has left in the journal's file; it has no id yet."""
 
     row: int
-    queue: str
-    body: bytes
-    pushed: float
-    buffers: tuple[bytes, ...] = ()
-    headers: Headers | None = None
-    fate: Fate = ORDINARY
-    to: str | None = None
-    key: str | None = None
-    unique: str | None = None
-    due: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

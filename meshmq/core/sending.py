@@ -57,18 +57,19 @@ class Sending(Meeting):
             route.aside = bool(devices) and route.peer not in through
             if route.aside and route.told_backlog > 0:
                 self._tell_backlog(outbox, route, 0)
-        for to in outbox.backlog.directed.targets if devices else ():
-            self._find_way(outbox, to, now)
 
-    def _find_way(self, outbox: Outbox, to: str, now: float) -> None:
-        """Open a direct way to the one node that is to do some jobs, where devices stand before it."""
+    def _way_to(self, outbox: Outbox, to: str, now: float) -> Route | None:
+        """Return the direct way to the one node that is to do some jobs; where only devices stand, one is opened."""
         bearer, roster = self._bearer(to), self.presence.roster
-        if bearer is None or bearer in outbox.routes:
-            return
-        if any(peer.id == bearer for peer in roster.pullers(outbox.queue)) and self._reach(bearer, now):
-            route = outbox.open(bearer)
-            route.aside = bool(roster.devices(outbox.queue))
-            self._tell_backlog(outbox, route, outbox.backlog.directed.waiting(to))
+        if bearer is not None and bearer in outbox.routes:
+            return outbox.routes[bearer]
+        puller = any(peer.id == bearer for peer in roster.pullers(outbox.queue))
+        if bearer is None or not puller or not self._reach(bearer, now):
+            return None
+        route = outbox.open(bearer)
+        route.aside = bool(roster.devices(outbox.queue))
+        self._tell_backlog(outbox, route, outbox.backlog.directed.waiting(to))
+        return route
 
     def _is_served(self, queue: str) -> bool:
         """Whether somebody would take jobs of a queue."""
@@ -113,11 +114,10 @@ class Sending(Meeting):
 
     def _pump_directed(self, outbox: Outbox, to: str, now: float) -> None:
         """Send jobs to the one node that is to do them, if it is here and has room."""
-        self._find_way(outbox, to, now)
-        peer, directed = self._bearer(to), outbox.backlog.directed
-        route = outbox.routes.get(peer) if peer is not None else None
-        if peer is None or route is None:
+        route, directed = self._way_to(outbox, to, now), outbox.backlog.directed
+        if route is None:
             return
+        peer = route.peer
 
         def source() -> tuple[Kind, Sequence[bytes]] | None:
             if not outbox.may_go(route, to) or not self._has_room(outbox.queue, peer):

@@ -53,8 +53,6 @@ class Trade(Exchange):
         """
         if to is not None:
             self.named(to)
-        if to is not None or wants.key is not None:
-            self._sought.discard(queue)  # to one node there is a direct way, where devices stand, too
         outbox = self.outboxes.get(queue)
         if outbox is None:
             self._refuse(queue)
@@ -110,7 +108,6 @@ class Trade(Exchange):
             KeyError: there is none of that number.
         """
         self.outboxes[queue].retry(number, now)
-        self._sought.discard(queue)
         self._busy_outboxes[queue] = None
         self.work(now)
 

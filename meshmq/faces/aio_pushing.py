@@ -83,7 +83,7 @@ class AsyncPushingNode(AsyncCallingNode):
         Waits only while the queue's outbox is full; ``timeout=0`` never waits. ``data`` is copied
         before the call returns. ``to`` names the only node that is to do it (or gives its id in hex); it waits
         here until that one pulls the queue. With ``receipt=True`` it returns a receipt that tells how the job ends.
-         Cancelled, it has pushed nothing. ``options`` are as for ``Node.push``.
+        Cancelled, it has pushed nothing. ``options`` are as for ``Node.push``.
 
         Raises:
             EncodeError: ``data`` would not come back equal; nothing was pushed.
@@ -110,15 +110,12 @@ class AsyncPushingNode(AsyncCallingNode):
                 if not tray.room:
                     self._look_for(tray, body)
                 return None
-            job, ticket = Job(queue, body, buffers), None
-        else:
-            if options.get("within") is not None:
-                self._push_within(queue, data, headers, to, options, receipt=receipt)
-                return None
-            ticket = AsyncReceipt(self, queue) if receipt else None
-            wants = self._wants(options, to, ticket)
-            job = self._job(queue, data, headers, to, (), wants)
-        await self._push(job, timeout)
+            await self._push(Job(queue, body, buffers), timeout)
+            return None
+        ticket = AsyncReceipt(self, queue) if receipt else None
+        job = self._job_of(queue, data, headers, to, options, ticket)
+        if job is not None:
+            await self._push(job, timeout)
         return ticket
 
     async def _push_made(

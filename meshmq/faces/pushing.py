@@ -110,15 +110,12 @@ class PushingNode(CallingNode):
                 if not tray.room:
                     self._look_for(tray, body)
                 return None
-            job, ticket = Job(queue, body, buffers), None
-        else:
-            if options.get("within") is not None:
-                self._push_within(queue, data, headers, to, options, receipt=receipt)
-                return None
-            ticket = Receipt(self, queue) if receipt else None
-            wants = self._wants(options, to, ticket)
-            job = self._job(queue, data, headers, to, (), wants)
-        self._push(job, timeout)
+            self._push(Job(queue, body, buffers), timeout)
+            return None
+        ticket = Receipt(self, queue) if receipt else None
+        job = self._job_of(queue, data, headers, to, options, ticket)
+        if job is not None:
+            self._push(job, timeout)
         return ticket
 
     def _push_made(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from meshmq import wishes
 from meshmq.checks import Ack, check_timeout
+from meshmq.faces.base_queue import BaseQueue
 from meshmq.faces.pushing import Receipt
 from meshmq.faces.receiving import Receiver
-from meshmq.fate import JobOptions, QueueOptions
-from meshmq.letters import DeadLetters
+from meshmq.fate import JobOptions
 from meshmq.message import Message
 from meshmq.wire.batches import Headers
 
@@ -18,20 +18,14 @@ if TYPE_CHECKING:
     from meshmq.faces.blocking import Node
 
 
-class Queue:
+class Queue(BaseQueue):
     """A node's handle of one queue; the verbs on ``Node`` are its shorthand.
 
     Its options hold for every job that is pushed by it, unless the push says otherwise, and its lease for who pulls
     by it.
     """
 
-    def __init__(self, node: Node, queue: str, options: QueueOptions) -> None:
-        node._wants(options)
-        self._node, self.name = node, queue
-        self._options: JobOptions = {**options}  # type: ignore[typeddict-item]  # a queue says less than a job
-
-    def __repr__(self) -> str:
-        return f"<Queue {self.name!r} of {self._node!r}>"
+    _node: Node
 
     @overload
     def push(
@@ -92,8 +86,7 @@ class Queue:
         check_timeout(timeout)
         wanted: JobOptions = {**self._options, **options}
         if wanted.get("durable"):
-            jobs = (self._node._job(self.name, value, wants=self._node._wants(wanted)) for value in values)
-            return self._node._push_durably(jobs, timeout)
+            return self._node._push_durably(self._jobs(values, wanted), timeout)
         count = 0
         for value in values:
             self._node.push(self.name, value, timeout=timeout, **wanted)
@@ -114,7 +107,7 @@ class Queue:
         Raises:
             ClosedError: the node is closed.
         """
-        held = lease if lease is not None else self._options.get("lease")
+        held = self._lease(lease)
         return self._node.pull(self.name, prefetch=prefetch, ack=ack, idle=idle, concurrency=concurrency, lease=held)
 
     def flush(self, timeout: float | None = None) -> None:
@@ -125,13 +118,3 @@ class Queue:
             ClosedError: the node is closed.
         """
         self._node._wait(wishes.flushed(self._node._participating(), self.name), check_timeout(timeout))
-
-    @property
-    def depth(self) -> int:
-        """How many jobs pushed here are not confirmed."""
-        return self._node._depth(self.name)
-
-    @property
-    def dead(self) -> DeadLetters:
-        """The jobs pushed here that failed too often: to look at, to try again, to drop."""
-        return DeadLetters(self._node, self.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -65,7 +66,8 @@ class Recording(Pusher):
 
 
 def stored(number: int, **fields: object) -> StoredJob:
-    return StoredJob("jobs", b"B" * 16, number, b"old", -5.0, fate=DURABLE, **fields)  # type: ignore[arg-type]  # a test's
+    job = StoredJob(queue="jobs", origin=b"B" * 16, number=number, body=b"old", pushed=-5.0, fate=DURABLE)
+    return replace(job, **fields)  # type: ignore[arg-type]  # a test's
 
 
 def test_it_goes_out_once_it_is_on_disk_and_not_before() -> None:

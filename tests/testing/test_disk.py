@@ -49,7 +49,8 @@ class Desk:
             self.told.append((number, str(error or "")))
 
         pushed = self.sim.nodes[0].clock.at(self.sim.now)
-        self.clerk.store([Keep(StoredJob("jobs", ORIGIN, number, b"body", pushed))], told)
+        job = StoredJob(queue="jobs", origin=ORIGIN, number=number, body=b"body", pushed=pushed)
+        self.clerk.store([Keep(job)], told)
 
     def pass_time(self, seconds: float = COMMIT_MOST) -> None:
         self.sim.run(until=self.sim.now + seconds)
