@@ -27,8 +27,9 @@ class Durable(Endings):
         #: Who waits until jobs are on disk, by number; and whether some that did are to be told.
         self._entries: dict[int, list[Entry]] = {}
         self.recorded = False
-        #: How many were never pushed, as their pushers see it; and how many came back from the journal.
-        self.withdrawn = self.restored = 0
+        #: How many were never pushed, as their pushers see it, and of how many of them nobody was told yet; and how
+        #: many came back from the journal.
+        self.withdrawn = self.undone = self.restored = 0
 
     @property
     def durable(self) -> int:
@@ -98,6 +99,7 @@ class Durable(Endings):
         if wants.unique is not None:
             self.claims.free(wants.unique)
         self.withdrawn += 1
+        self.undone += 1
         self.awaited.pop(run.first, None)
         self.depth -= 1
         self.size -= self._cargo.weight(run)

@@ -159,6 +159,7 @@ class Exchange(Sending):
         return self.inboxes.get(queue) or self.shut.get(queue)
 
     def _freed(self, outbox: Outbox, count: int, now: float) -> None:
+        count, outbox.undone = count + outbox.undone, 0
         if count:
             self.progress_at = now
             # Who waits for room is woken when there is some to speak of: else each ack wakes a pusher that

@@ -99,7 +99,7 @@ class Trade(Exchange):
         """Take a durable job back that is not on disk yet; whether that was possible."""
         outbox = self.outboxes[queue]
         withdrawn = outbox.withdraw(number, wants)
-        self._freed(outbox, withdrawn, now)
+        self._freed(outbox, 0, now)
         self.work(now)
         return withdrawn
 
