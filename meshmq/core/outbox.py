@@ -252,12 +252,13 @@ class Outbox(Durable):
 
     def wake(self, now: float) -> bool:
         """Move what has waited long enough back in front; whether there was any."""
-        return self.backlog.wake(now)
+        return self.backlog.wake(now) or self.owners.due(now)
 
     @property
     def deadline(self) -> float | None:
         """When ``wake`` has something to do."""
-        return self.backlog.deadline
+        moments = (self.backlog.deadline, self.owners.deadline)
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def open(self, peer: bytes, *, onward: bool = False) -> Route:
         """Return the route to a worker, or ``onward`` to a device, made anew where there is none."""

@@ -48,7 +48,7 @@ class Sending(Meeting):
             self._offer(outbox, outbox.open(self.node_id))
         devices, pullers = roster.devices(queue), roster.pullers(queue)
         own = [self.node_id] if queue in self.inboxes else []
-        outbox.backlog.keys.seek([*own, *(peer.id for peer in pullers)])
+        outbox.owners.meet([*own, *(peer.id for peer in pullers)])
         for peer in devices or pullers:
             if self._reach(peer.id, now):
                 self._offer(outbox, outbox.open(peer.id, onward=bool(devices)))
@@ -95,6 +95,7 @@ class Sending(Meeting):
         self.put(route.peer, Kind.OFFER, pack_offer(outbox.queue, backlog))
 
     def _pump(self, outbox: Outbox, now: float) -> None:
+        outbox.place_keys(now)
         room = partial(self._has_room, outbox.queue)
         while (route := outbox.best(room)) is not None:
             if route.peer == self.node_id:
