@@ -71,6 +71,11 @@ class Durables:
         self.ledger.enter(Tell(message), partial(self._written, message))
         return head + 1
 
+    def hand_over(self) -> None:
+        """Have the journal write what was entered: nobody hears it before."""
+        if self.ledger is not None:
+            self.ledger.hand_over()
+
     def _written(self, message: StoredMessage, error: Exception | None, now: float) -> None:
         self.pending -= 1
         if error is not None:  # its number stays free: who hears the next is told of the gap
