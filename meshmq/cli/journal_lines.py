@@ -49,6 +49,8 @@ def job_line(job: StoredJob | Staged) -> dict[str, object]:
         found |= {"origin": job.origin.hex(), "number": job.number}
         if job.failures:
             found["failures"] = job.failures
+        if job.taken:
+            found["taken"] = True
     found |= {"pushed": job.pushed, **_body(job)}
     for name in ("to", "key", "unique", "due"):
         if (value := getattr(job, name)) is not None:
@@ -149,7 +151,10 @@ def _job(said: Mapping[str, Any]) -> StoredJob:
     origin = bytes.fromhex(said["origin"])
     if len(origin) != ID_BYTES:
         raise ValueError("its origin is none")
-    return StoredJob(origin=origin, number=int(said["number"]), failures=int(said.get("failures", 0)), **_shared(said))
+    return StoredJob(
+        origin=origin, number=int(said["number"]), failures=int(said.get("failures", 0)),
+        taken=bool(said.get("taken", False)), **_shared(said),
+    )  # fmt: skip
 
 
 def _staged(said: Mapping[str, Any]) -> Staged:

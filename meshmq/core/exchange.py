@@ -209,7 +209,9 @@ class Exchange(Sending):
         for letter in recovered.letters:
             self._outbox(letter.job.queue).restore_letter(letter)
         self._recover_topics(recovered, self.ledger)
-        self._busy_outboxes.update((queue, None) for queue in self.outboxes)
+        for outbox in self.outboxes.values():
+            self._busy_outboxes[outbox.queue] = None
+            self._freed(outbox, 0, now)
         self.work(now)
 
     def _recover_topics(self, recovered: Recovered, ledger: Ledger) -> None:

@@ -192,11 +192,11 @@ class Outbox(Durable):
         route, ranges = self.routes.get(peer), self._own(said.origin, said.ranges)
         if route is None or not ranges:
             return
-        if verdict is Verdict.HELD:
-            route.hold(merged(ranges))
-            return
         lone = route.lone
-        back = route.land(merged(ranges))
+        if verdict is Verdict.HELD:
+            self.note_back(route.hold(merged(ranges)), lone)
+            return
+        back = self.note_back(route.land(merged(ranges)), lone)
         self._moved = True
         for run in back:
             run.release()

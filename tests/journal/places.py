@@ -31,7 +31,7 @@ def full_job(number: int) -> StoredJob:
     """Return a job that has all a job can have."""
     return StoredJob(
         "orders.new", ORIGIN, number, b"\x01body", 1000.25, (b"one", b"", b"3" * 70_000), {"a": "b", "ü": "ß"}, FATE,
-        "shop", "customer 7", "order 1", 2000.125, 2,
+        "shop", "customer 7", "order 1", 2000.125, 2, True,
     )  # fmt: skip
 
 
