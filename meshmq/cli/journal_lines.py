@@ -14,7 +14,7 @@ from meshmq.core.records import Bury, Change, Claim, Forget, Keep, Letter, Stage
 from meshmq.errors import MeshError
 from meshmq.fate import ORDINARY, Fate
 from meshmq.journal.viewing import Contents
-from meshmq.names import check_name
+from meshmq.names import check_name, check_queue
 from meshmq.wire.batches import ID_BYTES, check_headers
 
 FORMAT: Final = 1
@@ -138,7 +138,7 @@ def _shared(said: Mapping[str, Any]) -> dict[str, Any]:
     texts = {name: None if said.get(name) is None else str(said[name]) for name in ("to", "key", "unique")}
     due = said.get("due")
     return {
-        "queue": check_name("queue", said["queue"]),
+        "queue": check_queue(said["queue"]),
         "pushed": float(said["pushed"]),
         "fate": Fate(**fate),
         "due": None if due is None else float(due),

@@ -12,7 +12,7 @@ from meshmq.codecs.msgpack import pack_plain, unpack_plain
 from meshmq.core.records import Letter, Staged, StoredJob, StoredMessage
 from meshmq.errors import ConfigError, DecodeError
 from meshmq.fate import ORDINARY, Fate
-from meshmq.names import check_name
+from meshmq.names import check_name, check_queue
 from meshmq.wire.batches import ID_BYTES, Headers, check_headers
 
 #: What SQL takes for a value.
@@ -143,7 +143,7 @@ def _read_shared(row: Sequence[Any]) -> tuple[Any, ...]:
 @lru_cache(1024)
 def _name(kind: str, name: object) -> str:
     try:
-        return check_name(kind, name)
+        return check_queue(name) if kind == "queue" else check_name(kind, name)
     except ConfigError as error:
         raise DecodeError(str(error)) from error
 
