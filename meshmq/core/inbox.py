@@ -36,8 +36,6 @@ class Inbox(Settling):
         self.pace = Pace(settings, prefetch)
         self._fetched = Fetched()
         self._leases = Leases()
-        #: The longest lease that the consumers here take, ``None`` where the pusher alone decides.
-        self.lease: float | None = None
         #: How many leases ran out that nobody was told of yet.
         self.lapsed = 0
         self._askers = Askers()
@@ -99,8 +97,10 @@ class Inbox(Settling):
 
     # -- consumers ---------------------------------------------------------------------------------
 
-    def take(self, consumer: Hashable, now: float, *, limit: int | None = None) -> Hand:
+    def take(self, consumer: Hashable, now: float, *, limit: int | None = None, lease: float | None = None) -> Hand:
         """Give jobs to a consumer; all of them are begun when ``limit`` is given, else one at a time.
+
+        Of its own ``lease`` and the pusher's the shorter one holds.
 
         Raises:
             WouldBlock: nothing is here; the consumer is noted as asking.
@@ -112,7 +112,7 @@ class Inbox(Settling):
         if piece is None:
             raise WouldBlock
         batch, source, arrived, start, end = piece
-        lease = min((span for span in (batch.terms.lease, self.lease) if span is not None), default=None)
+        lease = min((span for span in (batch.terms.lease, lease) if span is not None), default=None)
         most = limit if limit is not None else self.pace.handful(len(self._askers))
         if self._askers.leave(self):  # who only looked is no consumer more: it looks again if it still waits
             self.sources.touch()

@@ -113,9 +113,8 @@ def test_a_lease_is_renewed_from_the_moment_of_extending() -> None:
 )
 def test_the_shorter_lease_of_pusher_and_puller_holds(theirs: float | None, ours: float | None, span: float) -> None:
     puller = asked()
-    puller.box.lease = ours
     puller.receive("p", 1, terms=Terms(lease=theirs))
-    puller.box.take("me", puller.now)
+    puller.box.take("me", puller.now, lease=ours)
     puller.now = span - 0.01
     puller.box.tick(puller.now)
     assert puller.given_back() == []
