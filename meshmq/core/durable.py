@@ -189,7 +189,10 @@ class Durable(Endings):
             return
         self.restored += 1
         if job.unique is not None and not self.claims.left(job.unique, now):
-            self.claims.take(job.unique, now + UNIQUE_WINDOW, now)
+            until = now + UNIQUE_WINDOW
+            self.claims.take(job.unique, until, now)
+            if self._ledger is not None:  # the kill came before the journal had it, and it outlives the job
+                self._ledger.enter(Claim(self.queue, job.unique, until))
         due = job.due if job.due is not None and job.due > now else None
         run = self._revive(self._take_number(), job, job.pushed, job.failures)
         run.alone = job.taken

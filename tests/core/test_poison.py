@@ -2,84 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from meshmq.core.hands import Hand
-from meshmq.core.ledger import Told
-from meshmq.core.records import Change, Keep, Taken
-from meshmq.core.wants import Entry, Wants
+from meshmq.core.records import Keep, Taken
 from meshmq.errors import JournalError
 from meshmq.fate import Fate
-from meshmq.journal.memory import MemoryStore
-from tests.core.village import Village, body
+from tests.core.life import Life, empty
+from tests.core.village import body
 
 COUNTED = Fate(durable=True, max_attempts=2)
 
 
-class Life(Village):
-    """One incarnation of a node that pushes and pulls, with a disk that writes when the test says so."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        super().__init__(1)
-        self._store = store
-        self._given: list[tuple[Sequence[Change], Told | None]] = []
-        recovered = store.recover()
-        self.do(
-            0, lambda node, now: node.recover(recovered, lambda changes, told: self._given.append((changes, told)), now)
-        )
-        self.open(0, 10)
-
-    def push_durably(self, *bodies: bytes, fate: Fate = COUNTED, key: str | None = None) -> None:
-        for one in bodies:
-            wants = Wants(fate, key=key, entry=Entry())
-            self.do(0, lambda node, now, one=one, w=wants: node.push("jobs", one, (), None, now, wants=w))  # type: ignore[misc]  # mypy cannot infer a default
-
-    def disk(self, error: JournalError | None = None, *, once: bool = False) -> list[Change]:
-        """Write what was given, or refuse it, and what is given then, unless only ``once``; returns it all."""
-        written: list[Change] = []
-        while self._given:
-            given, self._given = self._given, []
-            for changes, told in given:
-                written += changes
-                if error is None:
-                    self._store.commit(changes)
-                if told is not None:
-                    self.do(0, lambda node, now, told=told: told(error, now))  # type: ignore[misc]  # mypy cannot infer a default
-            if once:
-                break
-        return written
-
-    def get(self) -> Hand | None:
-        """Take a job, if one is here once the disk has written all."""
-        self.do(0, lambda node, now: node.look("jobs", now))
-        self.disk()
-        return self.take(0)
-
-    def gets(self) -> bytes:
-        """Take a job; returns its body."""
-        hand = self.get()
-        assert hand is not None
-        return body(hand)
-
-    def finish_all(self) -> list[bytes]:
-        """Do all there is."""
-        done: list[bytes] = []
-        while (hand := self.get()) is not None:
-            done.append(body(hand))
-            self.finish(0, hand)
-        self.disk()
-        return done
-
-    @property
-    def letters(self) -> list[tuple[bytes, str]]:
-        box = self[0].outboxes.get("jobs")
-        return [(letter.job.body, letter.reason) for letter in box.dead.letters.values()] if box else []
-
-
 def test_nobody_gets_such_a_job_before_the_journal_knows_it() -> None:
-    life = Life(MemoryStore())
+    life = Life(empty())
     life.take(0)
-    life.push_durably(b"one")
+    life.push_durably(b"one", fate=COUNTED)
     life.disk(once=True)
     assert life.take(0) is None
     assert [type(change) for change in life.disk(once=True)] == [Taken]
@@ -87,9 +22,9 @@ def test_nobody_gets_such_a_job_before_the_journal_knows_it() -> None:
 
 
 def test_a_job_that_kills_its_node_is_a_dead_letter_in_the_end_and_the_others_are_done() -> None:
-    store = MemoryStore()
+    store = empty()
     life = Life(store)
-    life.push_durably(b"poison", b"two", b"three")
+    life.push_durably(b"poison", b"two", b"three", fate=COUNTED)
     assert life.gets() == b"poison"
     for _ in range(2):  # which of the three it was is seen when each goes alone
         life = Life(store)
@@ -106,9 +41,9 @@ def test_a_job_that_kills_its_node_is_a_dead_letter_in_the_end_and_the_others_ar
 
 
 def test_so_it_is_with_a_key() -> None:
-    store = MemoryStore()
+    store = empty()
     life = Life(store)
-    life.push_durably(b"poison", b"two", key="k")
+    life.push_durably(b"poison", b"two", key="k", fate=COUNTED)
     for _ in range(3):
         assert life.gets() == b"poison"
         life = Life(store)
@@ -117,9 +52,9 @@ def test_so_it_is_with_a_key() -> None:
 
 
 def test_what_goes_back_is_not_suspected() -> None:
-    store = MemoryStore()
+    store = empty()
     life = Life(store)
-    life.push_durably(b"one", b"two")
+    life.push_durably(b"one", b"two", fate=COUNTED)
     assert life.gets() == b"one"
     assert [job.taken for job in store.recover().jobs] == [True, True]
     life.leave(0)
@@ -136,9 +71,9 @@ def test_what_goes_back_is_not_suspected() -> None:
 
 
 def test_a_disk_that_is_full_holds_nothing_up() -> None:
-    life = Life(MemoryStore())
+    life = Life(empty())
     life.take(0)
-    life.push_durably(b"one")
+    life.push_durably(b"one", fate=COUNTED)
     life.disk(once=True)
     life.disk(JournalError("the disk is full", "full"), once=True)
     hand = life.take(0)
@@ -147,9 +82,9 @@ def test_a_disk_that_is_full_holds_nothing_up() -> None:
 
 
 def test_where_failures_do_not_count_nothing_is_written() -> None:
-    life = Life(MemoryStore())
+    life = Life(empty())
     life.take(0)
-    life.push_durably(b"one", fate=Fate(durable=True))
+    life.push_durably(b"one")
     assert [type(change) for change in life.disk()] == [Keep]
     assert life.take(0) is not None
     assert life.disk() == []
