@@ -12,6 +12,7 @@ from meshmq.faces.aio_receiving import AsyncReceiver
 from meshmq.fate import JobOptions, QueueOptions
 from meshmq.letters import DeadLetters
 from meshmq.message import AsyncMessage
+from meshmq.pushing import tell_pushed
 from meshmq.wire.batches import Headers
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class AsyncQueue:
 
         Raises:
             EncodeError, TimedOut, NoPeersError, ConfigError, ClosedError: as ``AsyncNode.push``; what was pushed before
-                stays pushed.
+                stays pushed, and the error's ``pushed`` says how many that are: the first ones.
         """
         check_timeout(timeout)
         wanted: JobOptions = {**self._options, **options}
@@ -96,9 +97,13 @@ class AsyncQueue:
             jobs = (self._node._job(self.name, value, wants=self._node._wants(wanted)) for value in values)
             return await self._node._push_durably(jobs, timeout)
         count = 0
-        for value in values:
-            await self._node.push(self.name, value, timeout=timeout, **wanted)
-            count += 1
+        try:
+            for value in values:
+                await self._node.push(self.name, value, timeout=timeout, **wanted)
+                count += 1
+        except BaseException as error:
+            tell_pushed(error, count)
+            raise
         return count
 
     def pull(
