@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -12,13 +12,13 @@ from meshmq.core.participant import Participant
 from meshmq.core.trade import MadeOf
 from meshmq.core.tray import ItemT, Tray
 from meshmq.core.wants import PLAIN, Awaited, Outcome, Wants, wants_of
-from meshmq.errors import ClosedError, ConfigError, EncodeError
+from meshmq.errors import ClosedError, ConfigError, EncodeError, MeshError
 from meshmq.fate import JobOptions
 from meshmq.holding import Holder
 from meshmq.journal.base import Connection
 from meshmq.journal.staging import stage
 from meshmq.links.engine import Engine
-from meshmq.names import check_name
+from meshmq.names import check_name, counted
 from meshmq.waiting import Wish
 from meshmq.wire.batches import Headers, check_headers
 
@@ -189,6 +189,16 @@ class Pusher(Holder):
             engine.flush()
         return withdrawn
 
+    def _withdraw_jobs(self, pushed: Iterable[tuple[Job, int]]) -> int:
+        """Take back durable jobs that are not on disk yet; returns how many are, the first ones.
+
+        The last goes first: else the disk could take, meanwhile, what comes after one that is gone.
+        """
+        given = list(pushed)
+        for job, number in reversed(given):
+            self._withdraw_job(job, number)
+        return sum(job.wants.entry is not None and job.wants.entry.safe for job, _ in given)
+
     def _refuse_push(self, engine: Engine) -> None:
         engine.check()
         raise ClosedError(f"node {self.name!r} is being closed: nothing more can be pushed")
@@ -201,6 +211,13 @@ def _is_file(connection: Connection, path: str) -> bool:
         return Path(next(str(row[2]) for row in rows if row[1] == "main")).samefile(path)
     except (AttributeError, OSError, StopIteration, IndexError):
         return False
+
+
+def tell_pushed(error: BaseException, count: int) -> None:
+    """Have an error that ends a ``push_many`` say how many jobs it has pushed."""
+    error.add_note(f"push_many: {counted(count, 'job')} had been pushed, the first ones")
+    if isinstance(error, MeshError):
+        error.pushed = count
 
 
 def until_of(timeout: float | None) -> float | None:

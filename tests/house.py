@@ -80,7 +80,18 @@ JOINERS: Final = {
     **dict.fromkeys(
         (
             *("credit", "hands", "receipts", "routes", "pauses", "cargo", "directed", "levels", "keys", "dead"),
-            *("custody", "keeping", "settling", "dispatch", "endings", "durable", "ledger", "fetched", "leases"),
+            *(
+                "custody",
+                "keeping",
+                "settling",
+                "dispatch",
+                "endings",
+                "durable",
+                "ledger",
+                "fetched",
+                "leases",
+                "owners",
+            ),
         ),
         "a part of an inbox or outbox, made of others",
     ),

@@ -26,7 +26,7 @@ from meshmq.core.records import (
 from meshmq.errors import MeshError
 from meshmq.fate import ORDINARY, Fate
 from meshmq.journal.viewing import Contents
-from meshmq.names import check_name
+from meshmq.names import check_name, check_queue
 from meshmq.wire.batches import ID_BYTES, check_headers
 
 FORMAT: Final = 1
@@ -61,6 +61,8 @@ def job_line(job: PushedJob) -> dict[str, object]:
         found |= {"origin": job.origin.hex(), "number": job.number}
         if job.failures:
             found["failures"] = job.failures
+        if job.taken:
+            found["taken"] = True
     found |= {"pushed": job.pushed, **_body(job)}
     for name in ("to", "key", "unique", "due"):
         if (value := getattr(job, name)) is not None:
@@ -148,7 +150,7 @@ def _shared(said: Mapping[str, Any]) -> dict[str, Any]:
     texts = {name: None if said.get(name) is None else str(said[name]) for name in ("to", "key", "unique")}
     due = said.get("due")
     return {
-        "queue": check_name("queue", said["queue"]),
+        "queue": check_queue(said["queue"]),
         "pushed": float(said["pushed"]),
         "fate": Fate(**fate),
         "due": None if due is None else float(due),
@@ -161,7 +163,10 @@ def _job(said: Mapping[str, Any]) -> StoredJob:
     origin = bytes.fromhex(said["origin"])
     if len(origin) != ID_BYTES:
         raise ValueError("its origin is none")
-    return StoredJob(origin=origin, number=int(said["number"]), failures=int(said.get("failures", 0)), **_shared(said))
+    return StoredJob(
+        origin=origin, number=int(said["number"]), failures=int(said.get("failures", 0)),
+        taken=bool(said.get("taken", False)), **_shared(said),
+    )  # fmt: skip
 
 
 def _staged(said: Mapping[str, Any]) -> Staged:

@@ -36,8 +36,6 @@ class Inbox(Settling):
         self.pace = Pace(settings, prefetch)
         self._fetched = Fetched()
         self._leases = Leases()
-        #: The longest lease that the consumers here take, ``None`` where the pusher alone decides.
-        self.lease: float | None = None
         #: How many leases ran out that nobody was told of yet.
         self.lapsed = 0
         self._askers = Askers()
@@ -99,8 +97,10 @@ class Inbox(Settling):
 
     # -- consumers ---------------------------------------------------------------------------------
 
-    def take(self, consumer: Hashable, now: float, *, limit: int | None = None) -> Hand:
+    def take(self, consumer: Hashable, now: float, *, limit: int | None = None, lease: float | None = None) -> Hand:
         """Give jobs to a consumer; all of them are begun when ``limit`` is given, else one at a time.
+
+        Of its own ``lease`` and the pusher's the shorter one holds.
 
         Raises:
             WouldBlock: nothing is here; the consumer is noted as asking.
@@ -112,7 +112,7 @@ class Inbox(Settling):
         if piece is None:
             raise WouldBlock
         batch, source, arrived, start, end = piece
-        lease = min((span for span in (batch.terms.lease, self.lease) if span is not None), default=None)
+        lease = min((span for span in (batch.terms.lease, lease) if span is not None), default=None)
         most = limit if limit is not None else self.pace.handful(len(self._askers))
         if self._askers.leave(self):  # who only looked is no consumer more: it looks again if it still waits
             self.sources.touch()
@@ -152,12 +152,13 @@ class Inbox(Settling):
         if hand not in self._hands:
             return
         del self._hands[hand]
-        self._leases.end(hand)
         unbegun = hand.recall()
         done = hand.floor = hand.end
         self.pace.observe(done - hand.start, now - hand.taken_at)
         self.stayed += (now - hand.arrived) * (done - hand.start)
         self._confirm(hand, done)
+        if self.keeping.held(hand) is None:
+            self._leases.end(hand)
         self._give_back(hand, unbegun, Verdict.RETURNED)
         self.sources.touch()
         if self._receipts.hold(now, more=self.waiting > 0):
@@ -167,12 +168,12 @@ class Inbox(Settling):
         """Take back everything from a consumer that left without a word."""
         for hand in [hand for hand in self._hands if hand.consumer == consumer]:
             del self._hands[hand]
-            self._leases.end(hand)
             unbegun = hand.recall()
             self._confirm(hand, hand.floor)
             self._give_back(hand, hand.unsaid(hand.floor, hand.end), Verdict.LEFT)
             self._give_back(hand, unbegun, Verdict.RETURNED)
             hand.told = hand.floor = hand.end
+        self._leases.leave(consumer)
         for one in self.keeping.of(consumer):
             self.release(one, Verdict.LEFT)
         self._no_more(consumer)
@@ -197,6 +198,7 @@ class Inbox(Settling):
         self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None = None, reason: str = ""
     ) -> None:
         """Tell the pusher of an explicit ack (``None``) or nack, which the consumer noted in ``said``."""
+        self._leases.end(hand)
         if self._say_of_kept(hand, index, verdict, delay, reason):
             return
         if verdict is None:
@@ -245,9 +247,13 @@ class Inbox(Settling):
 
     def _take_away(self, hand: Hand) -> None:
         """Give back a job whose lease ran out; its consumer may go on, but its word counts no more."""
-        if hand.start not in hand.said:
-            hand.said[hand.start] = Verdict.OVERDUE
-            self.lapsed += 1
+        if hand.start in hand.said:
+            return
+        hand.said[hand.start] = Verdict.OVERDUE
+        self.lapsed += 1
+        if (held := self.keeping.held(hand)) is not None:
+            self.release(held, Verdict.OVERDUE)
+        else:
             self._give_back(hand, [(hand.start, hand.start + 1)], Verdict.OVERDUE)
             self._no_more(hand.consumer)  # it hangs: what was fetched for it goes to others, until it asks again
 

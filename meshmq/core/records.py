@@ -41,6 +41,8 @@ class StoredJob(PushedJob):
     origin: bytes
     number: int
     failures: int = 0
+    #: Whether the node that pushed it had it in its own hands: where that has ended, the job may be what ended it.
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,16 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """Note that jobs ``first`` to ``last`` are in the hands of the node that pushed them, or are not any more."""
+
+    origin: bytes
+    first: int
+    last: int
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Bury:
     """Keep a dead letter; the job of that id, if it is there, is one no more."""
 
@@ -145,7 +157,7 @@ class Forget:
     below: int
 
 
-Change = Keep | Done | Failed | Bury | Claim | SetAside | Tell | Forget
+Change = Keep | Done | Failed | Taken | Bury | Claim | SetAside | Tell | Forget
 
 
 @dataclass(frozen=True, slots=True)

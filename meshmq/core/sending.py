@@ -48,7 +48,7 @@ class Sending(Meeting):
             self._offer(outbox, outbox.open(self.node_id))
         devices, pullers = roster.devices(queue), roster.pullers(queue)
         own = [self.node_id] if queue in self.inboxes else []
-        outbox.backlog.keys.seek([*own, *(peer.id for peer in pullers)])
+        outbox.owners.meet([*own, *(peer.id for peer in pullers)])
         for peer in devices or pullers:
             if self._reach(peer.id, now):
                 self._offer(outbox, outbox.open(peer.id, onward=bool(devices)))
@@ -96,10 +96,11 @@ class Sending(Meeting):
         self.put(route.peer, Kind.OFFER, pack_offer(outbox.queue, backlog))
 
     def _pump(self, outbox: Outbox, now: float) -> None:
+        outbox.place_keys(now)
         room = partial(self._has_room, outbox.queue)
         while (route := outbox.best(room)) is not None:
             if route.peer == self.node_id:
-                self._local.append((Kind.JOBS, outbox.next_batch(route, now)))
+                self._give_here(outbox, route, outbox.next_batch(route, now))
                 continue
             session = self.sessions[route.peer]
             session.pump(now, partial(self._next_jobs, outbox, route.peer, now), outbox.queue)
@@ -111,6 +112,16 @@ class Sending(Meeting):
                 self._offer(outbox, route)
         if outbox.deadline is not None:
             self._soon(outbox.deadline)
+
+    def _give_here(self, outbox: Outbox, route: Route, frames: Sequence[bytes]) -> None:
+        """Take jobs ourselves; some not before the journal knows it."""
+
+        def give(error: Exception | None = None, now: float = 0.0) -> None:  # also where the disk is full
+            self._local.append((Kind.JOBS, frames))
+
+        run = route.flights[-1]
+        if not outbox.note_taken(run, give, lone=run.first == route.lone):
+            give()
 
     def _pump_directed(self, outbox: Outbox, to: str, now: float) -> None:
         """Send jobs to the one node that is to do them, if it is here and has room."""
@@ -125,7 +136,8 @@ class Sending(Meeting):
             return Kind.JOBS, outbox.next_directed(route, to, now)
 
         if peer == self.node_id:
-            self._local.extend(iter(source, None))
+            while (found := source()) is not None:
+                self._give_here(outbox, route, found[1])
         else:
             self.sessions[peer].pump(now, source, outbox.queue)
             self._soon_of(self.sessions[peer])

@@ -12,6 +12,7 @@ from meshmq.faces.pushing import Receipt
 from meshmq.faces.receiving import Receiver
 from meshmq.fate import JobOptions
 from meshmq.message import Message
+from meshmq.pushing import tell_pushed
 from meshmq.wire.batches import Headers
 
 if TYPE_CHECKING:
@@ -81,16 +82,20 @@ class Queue(BaseQueue):
 
         Raises:
             EncodeError, TimedOut, NoPeersError, ConfigError, ClosedError: as ``Node.push``; what was pushed before
-                stays pushed.
+                stays pushed, and the error's ``pushed`` says how many that are: the first ones.
         """
         check_timeout(timeout)
         wanted: JobOptions = {**self._options, **options}
         if wanted.get("durable"):
             return self._node._push_durably(self._jobs(values, wanted), timeout)
         count = 0
-        for value in values:
-            self._node.push(self.name, value, timeout=timeout, **wanted)
-            count += 1
+        try:
+            for value in values:
+                self._node.push(self.name, value, timeout=timeout, **wanted)
+                count += 1
+        except BaseException as error:
+            tell_pushed(error, count)
+            raise
         return count
 
     def pull(

@@ -44,6 +44,7 @@ def full_job(number: int) -> StoredJob:
         unique="order 1",
         due=2000.125,
         failures=2,
+        taken=True,
     )
 
 
