@@ -142,10 +142,11 @@ class Durable(Endings):
     def restore(self, job: StoredJob, now: float) -> None:
         """Take a job back from the journal, with its old id."""
         self.restored += 1
+        pushed = min(job.pushed, now)  # somebody may have set the clock back since
         if job.unique is not None and not self.claims.left(job.unique, now):
-            self.claims.take(job.unique, now + UNIQUE_WINDOW, now)
+            self.claims.take(job.unique, pushed + UNIQUE_WINDOW, now)
         due = job.due if job.due is not None and job.due > now else None
-        self._let_go(self._revive(self._take_number(), job, job.pushed, job.failures), job.key, due)
+        self._let_go(self._revive(self._take_number(), job, pushed, job.failures), job.key, due)
 
     def restore_letter(self, letter: Letter) -> None:
         """Take a dead letter back from the journal."""
