@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -65,6 +65,9 @@ class BaseReceipt:
 class Pusher(Holder):
     """A node that encodes what it is given, and gives it to its participant."""
 
+    #: What the wall clock shows.
+    _wall: Callable[[], float] = staticmethod(time.time)
+
     def _job(
         self,
         queue: object,
@@ -93,7 +96,7 @@ class Pusher(Holder):
         """
         if not options and ticket is None:
             return PLAIN
-        wants = wants_of(options, wall=time.time(), to=to, awaited=ticket._awaited if ticket is not None else None)
+        wants = wants_of(options, wall=self._wall(), to=to, awaited=ticket._awaited if ticket is not None else None)
         if wants.fate.durable and self._journal is None:
             raise ConfigError(
                 "push(durable=True): this node has no journal: give it one, Node(NAME, journal=FILE), "

@@ -13,7 +13,8 @@ import pytest
 from meshmq import AsyncNode, JournalError
 from meshmq.core.records import Change, Claim, Done, Keep, Recovered, StoredJob
 from meshmq.testing import Faults, Programs, SimulatedNode, Simulation, simulate
-from meshmq.testing.disk import COMMIT_MOST, WALL, Disk
+from meshmq.testing.disk import COMMIT_MOST, Disk
+from meshmq.testing.local_clock import WALL
 from tests.scale import scale
 from tests.testing.lab import Blank
 
