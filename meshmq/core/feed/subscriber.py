@@ -38,7 +38,7 @@ class Subscriber:
         self.subscriptions: dict[int, Subscription] = {}
         self.taps: dict[bytes, Tap] = {}
         self.by_connection: dict[int, Tap] = {}
-        self.sorter = Sorter(ground)
+        self.sorter = Sorter(ground, self._tap_of)
         self.detours = Detours(ground)
         #: The taps of publishers that are gone, and since when.
         self._gone: dict[bytes, tuple[Tap, float]] = {}
@@ -129,6 +129,10 @@ class Subscriber:
             tap.gone = False
             tap.restart(self.subscriptions.values())
         return tap
+
+    def _tap_of(self, publisher: bytes) -> Tap | None:
+        """Return the tap at a publisher, also at one that is gone."""
+        return self.taps.get(publisher) or self._gone.get(publisher, (None, 0.0))[0]
 
     def drop(self, publisher: bytes, now: float) -> None:
         """Hear no more of a publisher that is gone; should it come back, its topics go on where they were."""
