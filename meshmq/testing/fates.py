@@ -13,6 +13,7 @@ from functools import partial
 from random import Random
 from typing import ClassVar, Final
 
+from meshmq.core.feed.subscriber import GONE_FOR
 from meshmq.core.participant import Participant
 from meshmq.errors import NotUnique
 from meshmq.faces.aio import AsyncNode
@@ -82,11 +83,16 @@ class Fates(Programs):
 
     def start(self, sim: Simulation) -> None:
         super().start(sim)
+        self.chronicle.gaps = self._may_have_given_up
         if sim.random.random() < 0.3:
             self.killer = sim.random.choice([number for number in range(self.jobs) if kind_of(number) == "poison"])
         if sim.random.random() < 0.5:
             place, seconds = sim.random.randrange(PUSHERS), sim.random.uniform(-self.set_most, self.set_most)
             sim.after(sim.random.uniform(0, self.seconds), partial(self._set_wall, place, seconds))
+
+    def _may_have_given_up(self) -> bool:
+        """Say whether a publisher may have been away for as long as readers wait for it."""
+        return self.sim.counts["clock jump"] > 0 or self.sim.now > 0.9 * GONE_FOR
 
     def _set_wall(self, place: int, seconds: float) -> None:
         self.sim.fault("wall clock", f"n{place} by {seconds:+.3f} s")
