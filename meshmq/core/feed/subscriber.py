@@ -14,6 +14,7 @@ from meshmq.core.feed.patterns import Patterns, weight
 from meshmq.core.feed.sorter import Sorter
 from meshmq.core.feed.subscription import Subscription
 from meshmq.core.feed.tap import Change, Tap
+from meshmq.core.moments import earliest
 from meshmq.core.part import Ground
 from meshmq.errors import ConfigError
 from meshmq.wire.news import News, unpack_news
@@ -274,7 +275,7 @@ class Subscriber:
         moments = [self.detours.deadline, *(tap.deadline() for tap in self.taps.values())]
         if self._gone:
             moments.append(self._gone_at)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(*moments)
 
     def look_again(self, now: float) -> None:
         """Believe heads whose news would have come by now, and go on where users have made room."""
