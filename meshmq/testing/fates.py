@@ -53,7 +53,7 @@ class Fates(Programs):
 
     faults: ClassVar[Faults] = Faults.few(3)
     forwards: ClassVar[Forwards] = Forwards(queues=(QUEUE,))
-    #: Whether the seed says if there is a device (one in eight), and journals (every other).
+    #: Whether the seed says if there is a device (one in four), and journals (every other).
     mixed: bool = True
     jobs: int = 90
     thrift: int = 16
@@ -77,7 +77,7 @@ class Fates(Programs):
 
     def make(self, sim: Simulation, node: SimulatedNode) -> Participant:
         if self.mixed:
-            self.devices, self.journals = int(sim.seed % 8 == 3), sim.seed % 2 == 0
+            self.devices, self.journals = int(sim.seed % 8 in (3, 6)), sim.seed % 2 == 0
         return super().make(sim, node)
 
     def start(self, sim: Simulation) -> None:
