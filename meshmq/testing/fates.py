@@ -39,8 +39,6 @@ LEASE: Final = 0.3
 MOST_ATTEMPTS: Final = 3
 #: A clock that is a little too fast comes so much before the time of a job.
 DRIFTED: Final = 0.05
-#: What is under way when its time is over is begun so much later at most, where nothing is broken.
-ON_ITS_WAY: Final = 0.1
 
 
 @dataclass
@@ -222,7 +220,7 @@ class Fates(Programs):
     def _latest(self) -> float:
         """Say how late a job may begin: what is under way waits for a worker that stands still, or is cut off."""
         if not set(self.sim.counts) - set(TRAFFIC):
-            return ON_ITS_WAY
+            return self.sim.faults.slow_most + 0.1
         return max(self.settings.silence, self.sim.faults.stall_most) + 1.0
 
     async def _overstay(self, message: Message, random: Random) -> None:
