@@ -112,6 +112,9 @@ class Fates(Programs):
     async def _push(self, node: AsyncNode, index: int, random: Random, tasks: asyncio.TaskGroup) -> None:
         if self.journals:
             self.chronicle.open(node)
+        for number in sorted(self.pushed):  # what was done in another life is not done again
+            if number % PUSHERS == index and kind_of(number) == "unique":
+                await self._push_again(node, number)
         for number in [number for number in range(index, self.jobs, PUSHERS) if number not in self.pushed]:
             try:
                 receipt = await node.push(QUEUE, number, receipt=True, **self._options(node, number, random))

@@ -8,15 +8,20 @@ from dataclasses import replace
 
 import pytest
 
+from meshmq.core.backlog import Backlog
 from meshmq.core.claims import Claims
 from meshmq.core.durable import Durable
+from meshmq.core.endings import Endings
+from meshmq.core.exchange import Exchange
 from meshmq.core.feed.durables import Durables
+from meshmq.core.fetched import Piece
 from meshmq.core.hands import Hand
 from meshmq.core.inbox import Inbox
 from meshmq.core.leases import Leases
-from meshmq.core.ledger import Ledger
-from meshmq.core.records import Bury, StoredJob
+from meshmq.core.ledger import Ledger, Store
+from meshmq.core.records import Bury, Recovered, StoredJob
 from meshmq.core.runs import Run
+from meshmq.core.wants import Outcome
 from meshmq.testing import Fates, Faults, SimulationFailed, simulate
 from meshmq.testing.fates import kind_of
 from meshmq.wire.verdicts import Verdict
@@ -106,6 +111,29 @@ def try_all(seeds: range) -> None:
         simulate(seed, scenario=Fates())
 
 
+def forget_claims_at_a_crash(patch: pytest.MonkeyPatch) -> None:
+    whole = Exchange.recover
+
+    def recover(self: Exchange, recovered: Recovered, store: Store, now: float) -> None:
+        whole(self, replace(recovered, claims={}), store, now)
+
+    patch.setattr(Exchange, "recover", recover)
+
+
+def let_nothing_expire(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Backlog, "expired", lambda self, now: [])
+    patch.setattr(Piece, "expired", lambda self, now: False)
+
+
+def lie_to_receipts(patch: pytest.MonkeyPatch) -> None:
+    whole = Endings._forget
+
+    def forget(self: Endings, run: Run, outcome: Outcome, reason: str = "") -> None:
+        whole(self, run, "done", reason)
+
+    patch.setattr(Endings, "_forget", forget)
+
+
 @pytest.mark.parametrize(
     ("mutate", "sentence"),
     [
@@ -119,6 +147,9 @@ def try_all(seeds: range) -> None:
         (hurry_after_a_restart, "before its time"),
         (begin_to_count_again, r"reads 1 of 'told.n.' after|and it was"),
         (forget_claims, "a second job with the id of"),
+        (forget_claims_at_a_crash, "a second job with the id of"),
+        (let_nothing_expire, "which was over before its time came"),
+        (lie_to_receipts, "the receipt of .*, says 'done'"),
     ],
 )
 def test_a_bug_is_found(
