@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from meshmq import wishes
+from meshmq import deadline, wishes
 from meshmq.core.participant import Participant
 from meshmq.core.trade import MadeOf
 from meshmq.core.tray import ItemT, Tray
@@ -193,12 +193,12 @@ def _is_file(connection: Connection, path: str) -> bool:
 
 def until_of(timeout: float | None) -> float | None:
     """Return the moment at which a timeout is over."""
-    return None if timeout is None else time.monotonic() + timeout
+    return None if timeout is None else deadline.now() + timeout
 
 
 def left_of(until: float | None) -> float | None:
     """Return how much of a timeout is left."""
-    return None if until is None else max(0.0, until - time.monotonic())
+    return None if until is None else max(0.0, until - deadline.now())
 
 
 def _push(participant: Participant, job: Job, now: float) -> int:
