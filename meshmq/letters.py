@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -92,6 +91,7 @@ class Holds(Protocol):
     """The node whose dead letters they are."""
 
     _codec: Codec
+    _wall: Callable[[], float]
 
     def _opened(self) -> tuple[Engine, Participant]: ...
 
@@ -148,7 +148,7 @@ class DeadLetters:
 
     def _view(self, letter: Letter) -> DeadLetter:
         engine, _ = self._node._opened()
-        return DeadLetter(letter, self._node._codec, time.time() - engine.now())
+        return DeadLetter(letter, self._node._codec, self._node._wall() - engine.now())
 
     def _act(self, ids: tuple[str, ...], *, retry: bool) -> int:
         engine, participant = self._node._opened()

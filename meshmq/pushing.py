@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from meshmq import wishes
+from meshmq import deadline, wishes
 from meshmq.core.participant import Participant
 from meshmq.core.trade import MadeOf
 from meshmq.core.tray import ItemT, Tray
@@ -65,6 +65,9 @@ class BaseReceipt:
 class Pusher(Holder):
     """A node that encodes what it is given, and gives it to its participant."""
 
+    #: What the wall clock shows.
+    _wall: Callable[[], float] = staticmethod(time.time)
+
     def _job_of(
         self,
         queue: str,
@@ -108,7 +111,7 @@ class Pusher(Holder):
         """
         if not options and ticket is None:
             return PLAIN
-        wants = wants_of(options, wall=time.time(), to=to, awaited=ticket._awaited if ticket is not None else None)
+        wants = wants_of(options, wall=self._wall(), to=to, awaited=ticket._awaited if ticket is not None else None)
         if wants.fate.durable and self._journal is None:
             raise ConfigError(
                 "push(durable=True): this node has no journal: give it one, Node(NAME, journal=FILE), "
@@ -222,12 +225,12 @@ def tell_pushed(error: BaseException, count: int) -> None:
 
 def until_of(timeout: float | None) -> float | None:
     """Return the moment at which a timeout is over."""
-    return None if timeout is None else time.monotonic() + timeout
+    return None if timeout is None else deadline.now() + timeout
 
 
 def left_of(until: float | None) -> float | None:
     """Return how much of a timeout is left."""
-    return None if until is None else max(0.0, until - time.monotonic())
+    return None if until is None else max(0.0, until - deadline.now())
 
 
 def _push(participant: Participant, job: Job, now: float) -> int:

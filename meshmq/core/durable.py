@@ -188,13 +188,14 @@ class Durable(Endings):
             self.restore_letter(letter)
             return
         self.restored += 1
+        pushed = min(job.pushed, now)  # somebody may have set the clock back since
         if job.unique is not None and not self.claims.left(job.unique, now):
-            until = now + UNIQUE_WINDOW
+            until = pushed + UNIQUE_WINDOW
             self.claims.take(job.unique, until, now)
             if self._ledger is not None:  # the kill came before the journal had it, and it outlives the job
                 self._ledger.enter(Claim(self.queue, job.unique, until))
         due = job.due if job.due is not None and job.due > now else None
-        run = self._revive(self._take_number(), job, job.pushed, job.failures)
+        run = self._revive(self._take_number(), job, pushed, job.failures)
         run.alone = job.taken
         self._let_go(run, job.key, due)
 

@@ -15,6 +15,7 @@ from meshmq.core.credit import Pace
 from meshmq.core.fetched import Fetched, Piece
 from meshmq.core.hands import Hand
 from meshmq.core.leases import Leases
+from meshmq.core.moments import earliest
 from meshmq.core.settling import Settling
 from meshmq.core.sources import Source
 from meshmq.errors import ProtocolError, WouldBlock
@@ -226,8 +227,11 @@ class Inbox(Settling):
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments = (self._askers.deadline, self._collect_at, self._leases.deadline, self._fetched.deadline)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(self._askers.deadline, self._collect_at, self._leases.deadline, self._fetched.deadline)
+
+    def due(self, now: float) -> bool:
+        """Whether it has."""
+        return (moment := self.deadline) is not None and now >= moment
 
     def tick(self, now: float) -> int:
         """Collect what consumers did since; returns how many jobs wait now that were in slow hands."""
@@ -284,11 +288,14 @@ class Inbox(Settling):
         back, frames = self._returns.take(), list[tuple[bytes, Kind, bytes]]()
         if self._receipts.held and self._askers:
             return back
+        due = self._receipts.due()
+        if not (due or self.sources.dirty):
+            return back
         window = self.pace.window(len(self._askers)) if self._askers else 0
         room = self._settings.custody - self.keeping.handled
         self._narrowed = room < window
         window = max(0, min(window, room))
-        for peer, limits in self.sources.news(due := self._receipts.due(), window, self._settings.prefetch_bytes):
+        for peer, limits in self.sources.news(due, window, self._settings.prefetch_bytes):
             if peer in due:
                 frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, *limits, due[peer]))
             else:

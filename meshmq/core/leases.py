@@ -21,7 +21,7 @@ class Leases:
     @property
     def deadline(self) -> float | None:
         """When the next one ends."""
-        return min((end for _, end in self._ends.values()), default=None)
+        return min(end for _, end in self._ends.values()) if self._ends else None
 
     def begin(self, hand: Hand, lease: float, now: float) -> None:
         """Lend a job."""

@@ -19,6 +19,7 @@ from meshmq.core.feed.loans import Loans
 from meshmq.core.feed.patterns import Patterns, matches
 from meshmq.core.feed.restless import Restless
 from meshmq.core.feed.series import Item, Series, Shelf
+from meshmq.core.moments import earliest
 from meshmq.core.part import Ground
 from meshmq.history import History
 from meshmq.wire.batches import Headers
@@ -281,8 +282,7 @@ class Publisher:
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
         leaves = self._left_at + BATCH_WAIT if self._batch is not None else None
-        moments = (leaves, self._restless.deadline, self.young_until)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(leaves, self._restless.deadline, self.young_until)
 
     @property
     def busy(self) -> bool:
