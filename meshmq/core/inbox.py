@@ -36,7 +36,7 @@ class Inbox(Settling):
         super().__init__(queue, settings)
         self.pace = Pace(settings, prefetch)
         self._fetched = Fetched()
-        self._leases = Leases()
+        self.leases = Leases()
         #: How many leases ran out that nobody was told of yet.
         self.lapsed = 0
         self._askers = Askers()
@@ -130,7 +130,7 @@ class Inbox(Settling):
         self._begin(hand)
         self._collect_by(now + COLLECT_AFTER)
         if lease is not None:
-            self._leases.begin(hand, lease, now)
+            self.leases.begin(hand, lease, now)
         return hand
 
     def _next_piece(self, now: float) -> Piece | None:
@@ -138,10 +138,6 @@ class Inbox(Settling):
         while (piece := self._fetched.take()) is not None and piece.expired(now):
             self._send_back(piece.batch, piece.source, piece.start, piece.end, Verdict.EXPIRED)
         return piece
-
-    def extend(self, hand: Hand, now: float) -> None:
-        """Renew the lease on a job in hand."""
-        self._leases.extend(hand, now)
 
     def look(self, now: float) -> None:
         """Ask for jobs without taking one; the asking ends by itself after a while."""
@@ -159,7 +155,7 @@ class Inbox(Settling):
         self.stayed += (now - hand.arrived) * (done - hand.start)
         self._confirm(hand, done)
         if self.keeping.held(hand) is None:
-            self._leases.end(hand)
+            self.leases.end(hand)
         self._give_back(hand, unbegun, Verdict.RETURNED)
         self.sources.touch()
         if self._receipts.hold(now, more=self.waiting > 0):
@@ -174,7 +170,7 @@ class Inbox(Settling):
             self._give_back(hand, hand.unsaid(hand.floor, hand.end), Verdict.LEFT)
             self._give_back(hand, unbegun, Verdict.RETURNED)
             hand.told = hand.floor = hand.end
-        self._leases.leave(consumer)
+        self.leases.leave(consumer)
         for one in self.keeping.of(consumer):
             self.release(one, Verdict.LEFT)
         self._no_more(consumer)
@@ -199,7 +195,7 @@ class Inbox(Settling):
         self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None = None, reason: str = ""
     ) -> None:
         """Tell the pusher of an explicit ack (``None``) or nack, which the consumer noted in ``said``."""
-        self._leases.end(hand)
+        self.leases.end(hand)
         if self._say_of_kept(hand, index, verdict, delay, reason):
             return
         if verdict is None:
@@ -227,7 +223,7 @@ class Inbox(Settling):
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        return earliest(self._askers.deadline, self._collect_at, self._leases.deadline, self._fetched.deadline)
+        return earliest(self._askers.deadline, self._collect_at, self.leases.deadline, self._fetched.deadline)
 
     def due(self, now: float) -> bool:
         """Whether it has."""
@@ -238,7 +234,7 @@ class Inbox(Settling):
         waiting = self.waiting
         if self._collect_at is not None and now >= self._collect_at:
             self._collect(now)
-        for hand in self._leases.over(now):
+        for hand in self.leases.over(now):
             self._take_away(hand)
         for piece in self._fetched.expired(now):
             self._send_back(piece.batch, piece.source, piece.start, piece.end, Verdict.EXPIRED)

@@ -205,7 +205,7 @@ class Trade(Exchange):
         """Renew the lease on a job in hand."""
         inbox = self.inboxes.get(hand.batch.queue)
         if inbox is not None:
-            inbox.extend(hand, now)
+            inbox.leases.extend(hand, now)
 
     def keep(self, hand: Hand, index: int) -> None:
         """Note that a consumer goes on, and confirms a job by word later."""

@@ -100,7 +100,7 @@ def test_a_lease_is_renewed_from_the_moment_of_extending() -> None:
     for moment in (4.0, 8.0, 12.0):
         puller.now = moment
         puller.box.tick(puller.now)
-        puller.box.extend(hand, puller.now)
+        puller.box.leases.extend(hand, puller.now)
     puller.now = 16.9
     puller.box.tick(puller.now)
     puller.box.finish(hand, puller.now)
@@ -179,7 +179,7 @@ def test_who_holds_a_job_extends_its_lease_too() -> None:
     puller = asked()
     hand = held(puller)
     puller.given_back()
-    puller.box.extend(hand, puller.now)
+    puller.box.leases.extend(hand, puller.now)
     puller.now = 7.9
     puller.box.tick(puller.now)
     hand.said[0] = None
