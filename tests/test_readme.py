@@ -97,6 +97,8 @@ def test_shell_says_hello(start: Start, mesh_name: str, tmp_path: Path) -> None:
     end(pull)
 
 
+# They are the examples, line by line (see below), and tests/examples/test_hello.py runs those.
+@pytest.mark.stress
 @pytest.mark.parametrize("face", ["blocking", "aio"])
 def test_python_says_hello(spawn: Spawn, mesh_name: str, tmp_path: Path, face: str) -> None:
     env = {"MESHMQ_MESH": mesh_name}
