@@ -7,6 +7,8 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +16,18 @@ from typing import Final, Self
 
 #: Seconds a program has to leave by itself.
 LEAVING: Final = 5.0
+#: Seconds in which something must have happened, and between two looks.
+PATIENCE: Final = 20.0
+LOOK: Final = 0.02
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    """Look again and again until something has happened, or the time is over: the report says what is missing."""
+    pause = threading.Event()
+    for _ in range(round(PATIENCE / LOOK)):
+        if happened():
+            return
+        pause.wait(LOOK)
 
 
 class Crew:

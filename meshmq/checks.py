@@ -77,7 +77,7 @@ def check_reason(reason: object) -> str:
         ConfigError: it is no text.
     """
     if not isinstance(reason, str):
-        raise ConfigError(f"nack(reason={reason!r}): it is a text")
+        raise ConfigError(f"reason={reason!r}: it is a text")
     return speakable(reason)
 
 

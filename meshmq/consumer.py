@@ -220,6 +220,6 @@ class Consumer:
         _logger.error("a job of %r from %s cannot be decoded and is refused: %s", self.queue, sender, error)
         with self.engine.gate:
             if hand.holds(hand.batch.origin, hand.batch.first + index) and not self.engine.closed:
-                hand.said[index] = Verdict.UNREADABLE
-                self._say(hand, index, Verdict.UNREADABLE, None, f"a worker cannot decode it: {text_of(error)}")
+                hand.said[index] = Verdict.REJECTED
+                self._say(hand, index, Verdict.REJECTED, None, f"a worker cannot decode it: {text_of(error)}")
                 self.engine.flush()

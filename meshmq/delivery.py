@@ -88,15 +88,17 @@ class HandDelivery:
             headers.pop(SEQ_HEADER, None)
         return headers
 
-    def say(self, index: int, *, acked: bool, delay: float | None = None, reason: str = "") -> None:
-        """Take an ack or nack; a second one is ignored."""
+    def say(
+        self, index: int, *, acked: bool, delay: float | None = None, reason: str = "", final: bool = False
+    ) -> None:
+        """Take an ack or nack, which may be ``final``; a second one is ignored."""
         check_delay(delay)
         reason = check_reason(reason)
         hand = self.hand
         if index in hand.said or (index < hand.floor and index not in hand.kept):
             return
         # Noted at once, so that asking for the next message cannot ack it first; told in the next step.
-        verdict = None if acked else Verdict.REFUSED
+        verdict = None if acked else Verdict.REJECTED if final else Verdict.REFUSED
         hand.said[index] = verdict
         self._consumer.tell(hand, index, verdict, delay, reason)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -135,7 +133,7 @@ class Crew(Generic[NodeT, ItemT]):
     @property
     def at_work(self) -> bool:
         """Whether somebody else than who asks still has a place here."""
-        me = _me()
+        me = self._me()
         return any(place.worker is not me for place in list(self.places))
 
     def start(self) -> None:
@@ -165,6 +163,10 @@ class Crew(Generic[NodeT, ItemT]):
         """Have somebody work in a place."""
         raise NotImplementedError
 
+    def _me(self) -> object:
+        """Return who asks, as the worker of a place would be."""
+        raise NotImplementedError
+
     def _leave(self, place: Place[ItemT]) -> None:
         """Give a place up."""
         place.taker.leave()
@@ -192,13 +194,6 @@ class Crew(Generic[NodeT, ItemT]):
         level = self.supply.raised(item, error)
         if _logger.isEnabledFor(level):
             _logger.log(level, "%s of %s failed\n%s", self.handler.name, self.supply.title, stack_of(error))
-
-
-def _me() -> object:
-    """Return the task or thread that asks."""
-    with suppress(RuntimeError):  # no loop runs in this thread
-        return asyncio.current_task()
-    return threading.current_thread()
 
 
 def failure_of(error: BaseException) -> tuple[str, str, str]:

@@ -18,7 +18,7 @@ from meshmq.names import GROUP, check_name, check_pattern, counted
 
 
 class DeadLetter:
-    """A job that failed too often, or that no worker could read. It is not tried again by itself."""
+    """A job that failed too often, or that a worker rejected or could not read. It is not tried again by itself."""
 
     def __init__(self, letter: Letter, codec: Codec, wall: float) -> None:
         self._letter, self._codec = letter, codec

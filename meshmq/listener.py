@@ -85,7 +85,9 @@ class LeafDelivery:
         """Return the headers of the message at ``index``."""
         return dict(self.leaf.span.news.headers.get(index, ()))
 
-    def say(self, index: int, *, acked: bool, delay: float | None = None, reason: str = "") -> None:
+    def say(
+        self, index: int, *, acked: bool, delay: float | None = None, reason: str = "", final: bool = False
+    ) -> None:
         """Take an ack or nack: nobody waits for it."""
 
     def extend(self) -> None:

@@ -40,8 +40,10 @@ class Delivery(Protocol):
     def headers(self, index: int) -> dict[str, str]:
         """Return the headers of the job at ``index``."""
 
-    def say(self, index: int, *, acked: bool, delay: float | None = None, reason: str = "") -> None:
-        """Take an ack or nack; a second one is ignored."""
+    def say(
+        self, index: int, *, acked: bool, delay: float | None = None, reason: str = "", final: bool = False
+    ) -> None:
+        """Take an ack or nack, which may be ``final``; a second one is ignored."""
 
     def extend(self) -> None:
         """Renew the lease, if there is one."""
@@ -136,6 +138,14 @@ class Message:
         ``reason`` stands in the dead letter, should it become one. Never waits; a second ack or nack is ignored.
         """
         self._delivery.say(self._index, acked=False, delay=delay, reason=reason)
+
+    def reject(self, *, reason: str = "") -> None:
+        """Give the job back as one that can never be done: it is a dead letter at once, with ``reason``.
+
+        Whatever ``max_attempts`` says; a nack is for what may go well another time. Never waits; a second word is
+        ignored.
+        """
+        self._delivery.say(self._index, acked=False, reason=reason, final=True)
 
     def push(
         self,

@@ -16,7 +16,6 @@ from meshmq.core.participant import Participant
 from meshmq.core.records import Bury, Change, Claim, Failed, Keep, Letter, Recovered, Staged, StoredJob, Tell
 from meshmq.errors import JournalError
 from meshmq.journal.base import Journal
-from meshmq.journal.opening import open_journal
 from meshmq.links.engine import Engine
 from meshmq.settings import Settings
 
@@ -27,6 +26,8 @@ class Recorder:
     """Gives the journal what the node has to keep, and the node what the journal holds or has done."""
 
     def __init__(self, path: str | os.PathLike[str], node: str, settings: Settings) -> None:
+        from meshmq.journal.opening import open_journal  # with SQLite, which a node without a journal does not need
+
         self.path = os.fspath(path)
         self._engine: Engine | None = None
         self._participant: Participant | None = None

@@ -276,7 +276,7 @@ def _pulling(inbox: Inbox, elapsed: float, now: float) -> dict[str, Any]:
         "returned": inbox.returned,
         "refused": inbox.refused,
         "overdue": inbox.overdue,
-        "dropped": {"expired": inbox.expired, "unreadable": inbox.unreadable},
+        "dropped": {"expired": inbox.expired, "rejected": inbox.rejected},
         "λ": inbox.received / elapsed,
         "μ": inbox.done / busy if busy else 0.0,
         "ρ": busy / elapsed,

@@ -15,7 +15,6 @@ from meshmq.discovery.addresses import GivenAddresses
 from meshmq.discovery.base import Announcement, Discovery, Found
 from meshmq.discovery.interfaces import Interfaces
 from meshmq.discovery.same_host import SameHost
-from meshmq.discovery.zeroconf import ZeroconfDiscovery
 from meshmq.drivers.keeper import keeper
 from meshmq.errors import ConfigError
 from meshmq.links.authenticator import authenticator
@@ -113,6 +112,8 @@ class Whereabouts:
         if self.given is not None:
             discoveries.append(self.given)
         if interfaces:
+            from meshmq.discovery.zeroconf import ZeroconfDiscovery  # with asyncio, which a node alone does not need
+
             discoveries.append(ZeroconfDiscovery(interfaces, stranger, self._follow))
         else:
             if self.port is not None and _once("port"):

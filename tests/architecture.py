@@ -73,6 +73,11 @@ def sources(*folders: str) -> list[Source]:
     return [Source(path.relative_to(ROOT).as_posix(), _read(path)) for path in paths]
 
 
+def forget() -> None:
+    """Let go of all trees."""
+    _parse.cache_clear()
+
+
 @functools.cache
 def modules() -> frozenset[str]:
     """Return the names of all modules and packages of ours."""

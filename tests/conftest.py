@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import shutil
@@ -27,6 +28,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell runs
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FAILED = pytest.StashKey[bool]()
+#: Where each test has its runtime directory. Paths are short, for that of a unix socket has at most 107 bytes; and in
+#: memory, if possible: on a disk making and removing one takes some milliseconds, for thousands of tests.
+SHORT = [place for place in ("/dev/shm", "/tmp") if os.access(place, os.W_OK | os.X_OK)][:1]
+
+
+def pytest_collection_finish() -> None:
+    """Have Python's collector pass over what is there now, and stays: it looked at all of it hundreds of times."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -64,8 +74,7 @@ def nothing_outlives_the_test(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def runtime_directory(nothing_outlives_the_test: None) -> Iterator[Path]:
     """Give the test surroundings of its own: loopback only, an empty runtime directory, no ``MESHMQ_*``."""
-    # Directly under /tmp: the path of a unix socket has at most 107 bytes.
-    directory = Path(tempfile.mkdtemp(prefix="mq-", dir="/tmp" if Path("/tmp").is_dir() else None))
+    directory = Path(tempfile.mkdtemp(prefix="mq-", dir=next(iter(SHORT), None)))
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("MESHMQ_") and name != "MESHMQ_STRESS"]:
             patch.delenv(name)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import ast
 import fnmatch
+import gc
 import re
 import sys
+from collections.abc import Iterator
 from typing import Final
 
 import pytest
 
 import meshmq
 from meshmq import errors
-from tests.architecture import ROOT, Source, sources
+from tests.architecture import ROOT, Source, forget, sources
 from tests.house import DOORS, IMPURE_MODULES, JOINERS, LAYERS, PURE, PURE_PARTS, VIRTUAL
 
 #: What the recipes, which show the public API, may import of us.
@@ -38,6 +40,15 @@ TOP_LEVEL: Final = {
 PACKAGE: Final = sources("meshmq", "patterns")
 TESTS: Final = sources("tests")
 ALL: Final = sources("meshmq", "patterns", "examples", "tests")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def uncollected() -> Iterator[None]:
+    """Leave the collector off: it would look at 700,000 nodes, none of them garbage, again and again."""
+    gc.disable()
+    yield
+    forget()
+    gc.enable()
 
 
 def no(wrong: list[str]) -> None:

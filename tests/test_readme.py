@@ -25,6 +25,8 @@ BLOCK: Final = re.compile(r"(?:^<!-- (?P<mark>[^\n]+) -->\n)?^```(?P<language>\w
 DRAWING: Final = "program A ── push("
 HELLO: Final = ("pull", "push", "subscribe", "publish", "reply", "request")
 
+EXAMPLES: Final = sorted((ROOT / "examples").glob("*/README.md"))
+
 #: Blocks that are not run here, each with its reason.
 NOT_RUN: Final = {
     "install": "test_packaging builds the wheel it would install",
@@ -95,6 +97,8 @@ def test_shell_says_hello(start: Start, mesh_name: str, tmp_path: Path) -> None:
     end(pull)
 
 
+# They are the examples, line by line (see below), and tests/examples/test_hello.py runs those.
+@pytest.mark.stress
 @pytest.mark.parametrize("face", ["blocking", "aio"])
 def test_python_says_hello(spawn: Spawn, mesh_name: str, tmp_path: Path, face: str) -> None:
     env = {"MESHMQ_MESH": mesh_name}
@@ -174,12 +178,11 @@ def test_lines_for_two_machines_work_on_one(start: Start, mesh_name: str, tmp_pa
     assert push.wait() == 0, push.stderr
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "examples/name_count/README.md", "examples/chat/README.md", "patterns/README.md"]
-)
+PAGES: Final = ["README.md", "patterns/README.md", *(f"examples/{one.parent.name}/README.md" for one in EXAMPLES)]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
-    if not (ROOT / page).exists():
-        pytest.skip(f"{page} is not there yet")
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text())
     assert [link for link in links if "://" in link] == [], "links stay inside the repository"
     assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []

@@ -11,21 +11,15 @@ from __future__ import annotations
 import sqlite3  # noqa: TID251  # the shop's own database
 import sys
 import tempfile
-import threading
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Final
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))  # examples.* are there
 
 import meshmq
-from examples.crew import Crew
+from examples.crew import PATIENCE, Crew, wait_until
 from examples.order_processing.orders import EXPIRED, ORDERS, is_taken_back
 from examples.order_processing.report import packed_in, report
-
-LIMIT: Final = 20.0
-LOOK: Final = 0.02
 
 
 def main(victim: str = "shop") -> int:
@@ -45,34 +39,25 @@ def main(victim: str = "shop") -> int:
 
         for name in ("worker-1", "worker-2", "shop"):
             start(name)
-        wait(lambda: packed() >= ORDERS // 3)
+        wait_until(lambda: packed() >= ORDERS // 3)
         print(f"{ORDERS // 3} orders are packed: {victim} is killed with SIGKILL and started anew", flush=True)
         crew.kill(victim)
         start(victim)
         committed = ORDERS - sum(map(is_taken_back, range(1, ORDERS + 1)))
-        wait(lambda: packed() >= committed - len(EXPIRED))
+        wait_until(lambda: packed() >= committed - len(EXPIRED))
         with meshmq.Node("desk") as desk:
-            asked = desk.service("orders.dead", timeout=LIMIT)
-            wait(lambda: len(asked.request(False)) == len(EXPIRED))
+            asked = desk.service("orders.dead", timeout=PATIENCE)
+            wait_until(lambda: len(asked.request(False)) == len(EXPIRED))
             (directory / "expired").unlink()
             dead = sorted(asked.request(True))
         for number, reason in dead:
             print(f"{number} {reason}")
         print("the cards are mended, and the dead letters tried again", flush=True)
-        wait(lambda: packed() >= committed)
+        wait_until(lambda: packed() >= committed)
         with closing(sqlite3.connect(directory / "shop.db")) as database:
             rows = database.execute("SELECT number FROM orders").fetchall()
         print(f"committed {len(rows)} of {ORDERS}: the others were taken back with their transactions")
         return report(packed_in(directory), {f"order-{number:02}" for (number,) in rows}, dead)
-
-
-def wait(happened: Callable[[], bool]) -> None:
-    """Look again and again until something has happened, or the time is over: the report says what is missing."""
-    pause = threading.Event()
-    for _ in range(round(LIMIT / LOOK)):
-        if happened():
-            return
-        pause.wait(LOOK)
 
 
 if __name__ == "__main__":

@@ -6,18 +6,21 @@ not change; a module that fails when it is imported may do better next time.
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from meshmq.cli.options import split_target
 from meshmq.cli.run import HOPELESS
 from meshmq.cli.terminal import start_logging, words
 from meshmq.errors import ConfigError, MeshError
-from meshmq.faces.aio import AsyncNode
 from meshmq.faces.blocking import Node
+from meshmq.node import BaseNode
 from meshmq.supervisor import end_with_supervisor
+
+if TYPE_CHECKING:
+    from meshmq.faces.aio import AsyncNode
 
 
 def load(target: str) -> Node | AsyncNode:
@@ -44,16 +47,16 @@ def load(target: str) -> Node | AsyncNode:
         node = getattr(loaded, attribute)
     except AttributeError:
         raise ConfigError(f"module {module!r} has no {attribute!r}; {_others(loaded)}") from None
-    if not isinstance(node, Node | AsyncNode):
+    if not isinstance(node, BaseNode):
         what = f"the class {node.__name__}" if isinstance(node, type) else f"of type {type(node).__name__}"
         raise ConfigError(f"{target} is no Node or AsyncNode but {what}; {_others(loaded)}")
     if node.closed:
         raise ConfigError(f"{target} was closed before it could run: let the module make it, and leave it unopened")
-    return node
+    return cast("Node | AsyncNode", node)
 
 
 def _others(module: object) -> str:
-    names = sorted(name for name, value in vars(module).items() if isinstance(value, Node | AsyncNode))
+    names = sorted(name for name, value in vars(module).items() if isinstance(value, BaseNode))
     return f"nodes there: {', '.join(names)}" if names else "it makes no node at its top level: node = meshmq.Node()"
 
 
@@ -73,7 +76,12 @@ def main(target: str, loud: int) -> int:
             f"{target} has no handlers: decorate functions with node.pull(...), node.subscribe(...) or node.reply(...)"
         )
     try:
-        asyncio.run(node.run()) if isinstance(node, AsyncNode) else node.run()
+        if isinstance(node, Node):
+            node.run()
+        else:
+            import asyncio  # only here: it takes long to import
+
+            asyncio.run(node.run())
     except MeshError as error:
         words(str(error))
         return 1

@@ -1,4 +1,4 @@
-"""Dead letters: jobs that failed too often, or that no worker can read. They are kept until somebody decides."""
+"""Dead letters: jobs that failed too often, or that a worker rejected. They are kept until somebody decides."""
 
 from __future__ import annotations
 

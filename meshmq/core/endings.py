@@ -31,7 +31,7 @@ class Endings(Dispatch):
         self.ended = 0
         self.buried: list[str] = []
         self.depth = self.size = 0
-        self.acked = self.expired = self.died = self.retried = self.unreadable = 0
+        self.acked = self.expired = self.died = self.retried = self.rejected = 0
         self.waited = 0.0
 
     def _done(self, runs: Iterable[Run], now: float) -> None:

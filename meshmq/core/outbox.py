@@ -201,10 +201,10 @@ class Outbox(Durable):
         for run in back:
             run.release()
             run.attempts += verdict not in (Verdict.RETURNED, Verdict.EXPIRED)
-        if verdict is Verdict.UNREADABLE:
-            self.unreadable += count_jobs(back)
+        if verdict is Verdict.REJECTED:
+            self.rejected += count_jobs(back)
             for run in back:
-                self._bury(run, said.reason or "no worker can decode it", now)
+                self._bury(run, said.reason or "it was rejected", now)
         elif verdict is Verdict.EXPIRED:
             self._expire(back)
         elif verdict in (Verdict.REFUSED, Verdict.OVERDUE):

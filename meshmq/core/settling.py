@@ -32,7 +32,7 @@ class Settling:
         self._narrowed = False
         #: Who else pushed a job that is in hand: stages that make the same jobs again.
         self._others: dict[tuple[bytes, int], list[Source]] = {}
-        self.done = self.refused = self.returned = self.unreadable = self.expired = self.overdue = self.repeats = 0
+        self.done = self.refused = self.returned = self.rejected = self.expired = self.overdue = self.repeats = 0
 
     def _new(self, batch: Batch, source: Source) -> list[tuple[int, int]]:
         """Tell repeats from jobs to do: what was done here is confirmed again, what is in hand waits."""
@@ -152,7 +152,7 @@ class Settling:
     ) -> None:
         count = last - first + 1
         self.refused += count if verdict is Verdict.REFUSED else 0
-        self.unreadable += count if verdict is Verdict.UNREADABLE else 0
+        self.rejected += count if verdict is Verdict.REJECTED else 0
         self.returned += count if verdict in (Verdict.RETURNED, Verdict.LEFT) else 0
         self.expired += count if verdict is Verdict.EXPIRED else 0
         self.overdue += count if verdict is Verdict.OVERDUE else 0

@@ -7,7 +7,6 @@ import hashlib
 import os
 import stat
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +35,8 @@ def runtime_directory() -> Path:
     elif (runtime := os.environ.get("XDG_RUNTIME_DIR")) and _belongs_to(runtime, user):
         directory = Path(runtime).absolute() / "meshmq"
     else:
+        import tempfile  # with shutil and what unpacks archives; most users have one of the others
+
         directory = Path(tempfile.gettempdir()).absolute() / f"meshmq-{user}"
     text = os.fsencode(directory)
     if len(text) + _BELOW_RUNTIME_BYTES > _SOCKET_PATH_BYTES:

@@ -29,6 +29,11 @@ class TaskCrew(Crew[TaskNode, ItemT]):
     def _man(self, place: Place[ItemT]) -> None:
         place.working = place.worker = asyncio.get_running_loop().create_task(self._work(place))
 
+    def _me(self) -> object:
+        with contextlib.suppress(RuntimeError):  # no loop runs in this thread
+            return asyncio.current_task()
+        return None
+
     async def _work(self, place: Place[ItemT]) -> None:
         try:
             while True:

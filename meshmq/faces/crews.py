@@ -27,6 +27,9 @@ class ThreadCrew(Crew[BaseNode, ItemT]):
         place.worker = threading.Thread(target=self._work, args=(place,), name=name, daemon=True)
         start_apart(place.worker)
 
+    def _me(self) -> object:
+        return threading.current_thread()
+
     def _work(self, place: Place[ItemT]) -> None:
         taker = place.taker
         try:

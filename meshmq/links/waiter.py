@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 from threading import TIMEOUT_MAX, get_ident
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from meshmq.links.interrupts import state, strike
+
+if TYPE_CHECKING:
+    import asyncio  # it takes long to import, and threads need none of it
 
 
 class Waiter(Protocol):

@@ -9,9 +9,7 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from meshmq.errors import ConfigError, MeshError
-from meshmq.faces.aio import AsyncNode
 from meshmq.pipeline.definition import Definition, Stage
-from meshmq.pipeline.observing import Observer
 from meshmq.pipeline.report import Report
 from meshmq.pipeline.screen import Screen
 from meshmq.pipeline.tallies import Tallies
@@ -47,6 +45,10 @@ class Run:
         show: Callable[[Report], object] | None = None,
         loud: int = 0,
     ) -> None:
+        # Only here: a stage's own process needs neither, nor asyncio.
+        from meshmq.faces.aio import AsyncNode
+        from meshmq.pipeline.observing import Observer
+
         self._definition, self._target, self._limit = definition, target, limit
         self._stages = [definition.stage(name) for name in only] or list(definition.stages.values())
         self._counts = {stage.name: workers_of(stage, workers) for stage in self._stages}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meshmq.errors import ConfigError
 from meshmq.pipeline.definition import Stage, makes_object
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Work:
@@ -90,5 +92,7 @@ class Work:
             return await result
 
         if self._runner is None:
+            import asyncio  # only where something is async: it takes long to import
+
             self._runner = asyncio.Runner()
         return self._runner.run(wait())

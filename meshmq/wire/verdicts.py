@@ -23,7 +23,7 @@ class Verdict(IntEnum):
     RETURNED = 0  # fetched and never begun
     LEFT = 1  # begun, and left without a word
     REFUSED = 2  # nack, or the handler raised
-    UNREADABLE = 3  # the data cannot be decoded here
+    REJECTED = 3  # never to be tried again: the data cannot be decoded here, or the program says so
     HELD = 4  # handled: it is confirmed when what was made of it is safe
     LOST = 5  # a device has lost the worker that had it
     BLAMED = 6  # as LOST, and it was begun last

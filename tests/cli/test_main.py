@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import meshmq
-from meshmq.cli import build_parser, keys, main
+from meshmq.cli import COMMANDS, build_parser, keys, main
 from meshmq.cli.options import complete
 
 
@@ -45,12 +45,6 @@ def test_example_of_a_help_text_can_be_typed(example: str) -> None:
     assert callable(parse(*words).run)
 
 
-COMMANDS = (
-    "device", "drain", "journal", "keys", "mailbox", "peers", "publish", "pull", "push", "queues", "recipe", "reply",
-    "request", "route", "run", "services", "stats", "subscribe", "tap", "topics",
-)  # fmt: skip
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_every_command_is_on_stdout(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
@@ -58,6 +52,15 @@ def test_help_of_every_command_is_on_stdout(command: str, capsys: pytest.Capture
     assert f"usage: meshmq {command}" in out
     assert "--secret-file" in out
     assert not words
+
+
+def test_a_command_is_the_same_whether_the_others_are_there_or_not() -> None:
+    helps = {parser.prog: parser.format_help() for parser in parsers(build_parser()) if parser.prog != "meshmq"}
+    assert {prog.split()[1] for prog in helps} == set(COMMANDS)
+    for command in COMMANDS:
+        alone = {parser.prog: parser.format_help() for parser in parsers(build_parser(command))}
+        assert {f"meshmq {command}"} <= set(alone)
+        assert not [prog for prog, text in alone.items() if prog != "meshmq" and text != helps[prog]]
 
 
 def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -269,8 +269,8 @@ def test_what_cannot_be_decoded_is_given_back_once_though_it_was_found_ahead(pul
     puller.box.pace.observe(1_000, 0.01)
     puller.receive("p", 1, 5)
     hand = puller.box.take("me", 0.0)
-    hand.said[2] = Verdict.UNREADABLE
-    puller.box.say(hand, 2, Verdict.UNREADABLE)
+    hand.said[2] = Verdict.REJECTED
+    puller.box.say(hand, 2, Verdict.REJECTED)
     if way == "collect":
         assert puller.box.tick(COLLECT_AFTER) == 3
         puller.box.rest("me", 0.0)

@@ -58,11 +58,11 @@ def test_the_pause_a_nack_asks_for_is_kept() -> None:
     assert pusher.box.deadline == 7.0
 
 
-def test_what_cannot_be_decoded_is_dropped_and_counted() -> None:
+def test_what_is_rejected_is_a_dead_letter_and_counted() -> None:
     pusher = Pusher(2, workers="a")
     pusher.send_all()
-    pusher.back("a", Verdict.UNREADABLE, (1, 1))
-    assert (pusher.box.depth, pusher.box.unreadable) == (1, 1)
+    pusher.back("a", Verdict.REJECTED, (1, 1))
+    assert (pusher.box.depth, pusher.box.rejected) == (1, 1)
 
 
 def test_who_has_nothing_can_give_nothing_back() -> None:

@@ -123,11 +123,11 @@ def test_what_a_worker_cannot_decode_is_dropped_and_told() -> None:
     village.open(1)
     village.push(0, b"one")
     hand = village.next(1)
-    hand.said[0] = Verdict.UNREADABLE
-    village.do(1, lambda node, now: node.judge("jobs", hand, 0, Verdict.UNREADABLE, None, now))
+    hand.said[0] = Verdict.REJECTED
+    village.do(1, lambda node, now: node.judge("jobs", hand, 0, Verdict.REJECTED, None, now))
     village.run(0.5)
     assert village[0].outboxes["jobs"].depth == 0
-    assert "a job of 'jobs' is a dead letter now: no worker can decode it" in village.said
+    assert "a job of 'jobs' is a dead letter now: it was rejected" in village.said
 
 
 def test_one_that_nobody_can_dial_gets_jobs_and_gives_jobs() -> None:

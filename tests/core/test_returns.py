@@ -9,7 +9,7 @@ from meshmq.wire.verdicts import Verdict, pack_settle, unpack_settle
 from tests.core.jobs import Puller
 from tests.core.stranger import pushing
 
-RETURNED, UNREADABLE = Verdict.RETURNED, Verdict.UNREADABLE
+RETURNED, REJECTED = Verdict.RETURNED, Verdict.REJECTED
 
 
 def test_what_goes_back_to_one_pusher_goes_in_one_frame() -> None:
@@ -59,8 +59,8 @@ def test_the_pusher_says_how_many_jobs_cannot_be_decoded() -> None:
     stranger.say(Kind.GRANT, pack_grant("jobs", 4, 1_000))
     origin = node.outboxes["jobs"].origin
     for ranges in ([(1, 1)], [(1, 1)], [(2, 4)]):
-        stranger.say(Kind.SETTLE, pack_settle("jobs", UNREADABLE, origin, ranges))
+        stranger.say(Kind.SETTLE, pack_settle("jobs", REJECTED, origin, ranges))
     assert [sentence for _, logger, sentence in node.words if logger == "meshmq.jobs"] == [
-        "a job of 'jobs' is a dead letter now: no worker can decode it",
-        "3 jobs of 'jobs' are dead letters now; the last: no worker can decode it",
+        "a job of 'jobs' is a dead letter now: it was rejected",
+        "3 jobs of 'jobs' are dead letters now; the last: it was rejected",
     ]

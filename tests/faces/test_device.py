@@ -61,6 +61,18 @@ async def test_a_nack_and_what_was_not_begun_come_back_through_it(stage: Stage) 
     await pusher.flush(10)
 
 
+async def test_what_is_rejected_behind_it_is_a_dead_letter_of_its_pusher(stage: Stage) -> None:
+    pusher, worker, _ = await mesh(stage)
+    jobs = await worker.pull("jobs")
+    await pusher.push("jobs", 1)
+    message = await jobs.receive(timeout=10)
+    assert message.via == "hub"
+    message.reject(reason="nobody of that name")
+    await pusher.flush(10)
+    (letter,) = (await pusher.queue("jobs")).dead
+    assert (letter.data, letter.reason) == (1, "nobody of that name")
+
+
 async def test_what_is_for_one_node_alone_goes_there_directly(stage: Stage) -> None:
     pusher, worker, device = await mesh(stage)
     jobs = await worker.pull("jobs")

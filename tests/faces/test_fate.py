@@ -67,6 +67,33 @@ async def test_any_text_of_an_exception_is_a_reason_and_nothing_else_is_one(stag
     await pusher.flush(10)
 
 
+async def test_what_a_worker_rejects_is_a_dead_letter_at_once(stage: Stage) -> None:
+    pusher, worker = await stage.pair()
+    queue = await pusher.queue("jobs")  # without max_attempts=: a nack would never end it
+    receiver = await worker.pull("jobs")
+    await queue.push_many(["hopeless", "good", "held", "odd"])
+    (await receiver.receive(10)).reject(reason="550 nobody of that name")
+    (await receiver.receive(10)).ack()
+    held = await receiver.receive(10)
+    held.hold()
+    odd = await receiver.receive(10)
+    with pytest.raises(meshmq.ConfigError, match="it is a text"):
+        odd.reject(reason=550)
+    odd.reject()
+    odd.ack()  # a second word
+    held.reject(reason="late")
+    await queue.flush(10)
+    told = {letter.data: letter.reason for letter in queue.dead}
+    assert told == {"hopeless": "550 nobody of that name", "odd": "it was rejected", "held": "late"}
+    assert queue.dead.retry() == 3
+    assert {(await receiver.receive(10)).redelivered for _ in range(3)} == {True}
+    await receiver.close()
+    pushed = (await pusher.stats())["queues"]["jobs"]["push"]
+    pulled = (await worker.stats())["queues"]["jobs"]["pull"]
+    assert (pushed["died"], pushed["refused"]) == (3, 0)
+    assert pulled["dropped"] == {"expired": 0, "rejected": 3}
+
+
 async def test_dead_letters_are_dropped_one_by_one_or_all(stage: Stage) -> None:
     pusher, worker = await stage.pair()
     queue = await pusher.queue("jobs", max_attempts=1)

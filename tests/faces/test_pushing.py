@@ -215,7 +215,7 @@ async def test_job_that_cannot_be_decoded_is_refused_and_counted_and_the_next_on
     pushed = (await pusher.stats())["queues"]["jobs"]["push"]
     pulled = (await worker.stats())["queues"]["jobs"]["pull"]
     assert (pushed["acked"], pushed["depth"], pushed["dead"]) == (2, 0, 1)
-    assert (pulled["done"], pulled["dropped"]) == (2, {"expired": 0, "unreadable": 1})
+    assert (pulled["done"], pulled["dropped"]) == (2, {"expired": 0, "rejected": 1})
 
     async def both_said() -> bool:  # the pusher's keeper logs when it has given back the lock
         said = [record.getMessage() for record in caplog.records if record.name == "meshmq.jobs"]

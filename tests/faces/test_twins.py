@@ -21,7 +21,7 @@ TWINS = [
 ]
 #: What never waits is a plain call on both faces.
 PLAIN = {"peers", "stats", "pull", "subscribe", "reply", "queue", "topic", "service", "stream", "close of Receiver"}
-PLAIN |= {"device", "ack", "nack", "hold", "extend"}
+PLAIN |= {"device", "ack", "nack", "reject", "hold", "extend"}
 
 
 @pytest.mark.parametrize(("blocking", "aio"), TWINS)

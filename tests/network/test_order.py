@@ -14,8 +14,8 @@ from tests.network.conftest import Spawn
 from tests.network.workforce import PROGRAMS
 from tests.scale import STRESS, scale
 
-ROUNDS: Final = scale(5, 100)
-PAIRS: Final = scale(5, 2)
+ROUNDS: Final = scale(3, 100)
+PAIRS: Final = scale(3, 2)
 AT_ONCE: Final = 1.0 if STRESS else 10.0
 #: The end of the imports is one random delay, these are the other.
 LATEST: Final = 0.2
@@ -64,8 +64,15 @@ node.close()
 """
 
 
-@pytest.mark.parametrize("prefetch", [20, 0])
-@pytest.mark.parametrize("way", ["break", "exception", "receiver", "node"])
+#: Crosswise under stress.
+WAYS: Final = [
+    pytest.param(way, prefetch, marks=[] if prefetch == usual else [pytest.mark.stress])
+    for way, usual in {"break": 20, "exception": 0, "receiver": 20, "node": 0}.items()
+    for prefetch in (20, 0)
+]
+
+
+@pytest.mark.parametrize(("way", "prefetch"), WAYS)
 def test_what_a_worker_leaves_goes_elsewhere_at_once(spawn: Spawn, mesh_name: str, way: str, prefetch: int) -> None:
     with meshmq.Node("boss", mesh=mesh_name) as node:
         leaver = spawn(LEAVER, way, prefetch, env={"MESHMQ_MESH": mesh_name})

@@ -64,7 +64,7 @@ class Places:
 def places(request: pytest.FixtureRequest, runtime_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     """With zeroconf, too, whose records tell of a stranger before the dial does."""
     if request.param == "addresses":
-        monkeypatch.setattr("meshmq.whereabouts.ZeroconfDiscovery", Deaf)
+        monkeypatch.setattr("meshmq.discovery.zeroconf.ZeroconfDiscovery", Deaf)
     return Places(runtime_directory, monkeypatch)
 
 

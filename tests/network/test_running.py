@@ -29,7 +29,7 @@ SIGNALS_AND_FACES: Final = [
 ]
 JOBS: Final = scale(200, 2_000)
 BLOCKED: Final = 20
-ROUNDS: Final = scale(5, 50)
+ROUNDS: Final = scale(3, 50)
 HELD: Final = 5
 
 
