@@ -23,6 +23,9 @@ class Owners:
         self._pullers: list[bytes] = []
         #: Since when jobs wait for one that takes none.
         self._silent: dict[bytes, float] = {}
+        #: Whose keys have gone to others, and who of them nobody was told of yet.
+        self._passed_over: list[bytes] = []
+        self.untold: list[bytes] = []
         #: When the next of them has had time enough.
         self.deadline: float | None = None
 
@@ -39,9 +42,12 @@ class Owners:
                 self._silent.pop(peer, None)
             elif directed.waiting(peer.hex()):
                 self._silent.setdefault(peer, now)
-        over = {peer: since + PATIENCE for peer, since in self._silent.items()}
-        self.deadline = min((moment for moment in over.values() if moment > now), default=None)
-        return [peer for peer in self._pullers if over.get(peer, now + 1) > now] or self._pullers
+        ends = {peer: since + PATIENCE for peer, since in self._silent.items()}
+        self.deadline = min((moment for moment in ends.values() if moment > now), default=None)
+        here = [peer for peer in self._pullers if ends.get(peer, now + 1) > now] or self._pullers
+        before, self._passed_over = self._passed_over, [peer for peer in self._pullers if peer not in here]
+        self.untold += [peer for peer in self._passed_over if peer not in before]
+        return here
 
     def due(self, now: float) -> bool:
         """Whether it is time to look again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
@@ -97,6 +98,10 @@ class Sending(Meeting):
 
     def _pump(self, outbox: Outbox, now: float) -> None:
         outbox.place_keys(now)
+        while outbox.owners.untold:
+            name = self.name_of(outbox.owners.untold.pop())
+            words = f"{name} pulls {outbox.queue!r} and takes no jobs: for now its keys are others'"
+            self.say(logging.WARNING, "meshmq.jobs", words)
         room = partial(self._has_room, outbox.queue)
         while (route := outbox.best(room)) is not None:
             if route.peer == self.node_id:
@@ -145,6 +150,10 @@ class Sending(Meeting):
             self._tell_backlog(outbox, route, directed.waiting(to))
 
     def _bearer(self, to: str) -> bytes | None:
+        raise NotImplementedError
+
+    def name_of(self, peer: bytes) -> str:
+        """Return the name of a peer, or our own."""
         raise NotImplementedError
 
     def _next_jobs(self, outbox: Outbox, peer: bytes, now: float) -> tuple[Kind, Sequence[bytes]] | None:

@@ -44,6 +44,9 @@ def test_who_pulls_and_takes_nothing_keeps_its_keys_for_a_while_only() -> None:
     shop.run(PATIENCE)
     assert shop.work(2) == shop.of(1)
     assert shop[0].outboxes["jobs"].depth == 0
+    assert [words for words in shop.said if "keys" in words] == [
+        "n1 pulls 'jobs' and takes no jobs: for now its keys are others'"
+    ]
 
 
 def test_its_keys_come_back_when_it_takes_jobs_again() -> None:
