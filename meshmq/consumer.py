@@ -38,6 +38,7 @@ class Consumer:
         outlet: Outlet,
         *,
         receipt: bool = False,
+        lease: float | None = None,
         owner: object = None,
     ) -> None:
         self.engine, self.queue = engine, queue
@@ -46,7 +47,7 @@ class Consumer:
         self._delivery: HandDelivery | None = None
         #: The hand that ``next_nowait`` goes through without the lock.
         self.quick: HandDelivery | None = None
-        self.receipt = receipt
+        self.receipt, self._lease = receipt, lease
         #: The receiver, which nobody else may hold: it is there as long as its inbox knows this consumer.
         self.owner = owner
         self.left = self._ended = False
@@ -150,7 +151,7 @@ class Consumer:
                 self.participant.finish(self.queue, delivery.hand, now)
             if self._ended:
                 raise self._closed()
-            hand = self.participant.take(self.queue, self, now)
+            hand = self.participant.take(self.queue, self, now, lease=self._lease)
             delivery = self._delivery = HandDelivery(self, hand)
             return delivery, hand.start
         finally:

@@ -22,9 +22,14 @@ def tell_by(clock: Callable[[], float]) -> None:
     _clock.set(clock)
 
 
+def now() -> float:
+    """Return the moment, by the clock that counts in this context."""
+    return _clock.get()()
+
+
 def inherit(left: float | None) -> Token[float | None]:
     """Have what is asked in this context from now on be over in ``left`` seconds (``None``: whenever it says)."""
-    return _until.set(None if left is None else _clock.get()() + left)
+    return _until.set(None if left is None else now() + left)
 
 
 def disinherit(token: Token[float | None]) -> None:
@@ -35,7 +40,7 @@ def disinherit(token: Token[float | None]) -> None:
 def left() -> float | None:
     """Return how many seconds are left, 0 where none is; ``None`` without an end."""
     until = _until.get()
-    return None if until is None else max(0.0, until - _clock.get()())
+    return None if until is None else max(0.0, until - now())
 
 
 def within(timeout: float | None) -> float | None:

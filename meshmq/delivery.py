@@ -7,12 +7,13 @@ from typing import Any, Final, Protocol
 
 from meshmq.checks import check_delay, check_reason
 from meshmq.core.exchange import QUEUE_SHIFT
-from meshmq.core.feed.groups import GROUP, SEQ_HEADER, TOPIC_HEADER
+from meshmq.core.feed.groups import SEQ_HEADER, TOPIC_HEADER
 from meshmq.core.hands import Hand
 from meshmq.core.participant import Participant
 from meshmq.errors import ConfigError
 from meshmq.links.engine import Engine
 from meshmq.message import Message, Outlet
+from meshmq.names import GROUP
 from meshmq.wire.verdicts import Verdict
 
 QUEUE_MASK: Final = (1 << QUEUE_SHIFT) - 1

@@ -32,6 +32,9 @@ from __future__ import annotations
 class MeshError(Exception):
     """The root of everything MeshMQ raises."""
 
+    #: How many jobs ``push_many`` had pushed before it raised this: the first ones. ``None`` elsewhere.
+    pushed: int | None = None
+
 
 class ConfigError(MeshError, ValueError):
     """A name, setting, address or secret cannot be used."""

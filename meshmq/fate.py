@@ -36,7 +36,9 @@ class QueueOptions(TypedDict, total=False):
     """Who has begun it, and neither finishes nor extends in so many seconds, loses it (default: no lease)."""
 
     ttl: float | None
-    """Nobody begins it later than so many seconds after it was pushed (default: it never expires)."""
+    """Nobody begins it later than so many seconds after it was pushed (default: it never expires). A worker counts what
+    was left when the job was sent: one that stood still, or was cut off, while it was under way may begin so much
+    later."""
 
     priority: int
     """From 0 to 9; of what waits the highest goes first (default: 0)."""
@@ -52,7 +54,9 @@ class JobOptions(QueueOptions, total=False):
     """Nobody begins it before so many seconds are over."""
 
     at: float | datetime
-    """Nobody begins it earlier, by this node's wall clock: seconds since 1970, or a ``datetime`` with a zone."""
+    """Nobody begins it earlier, by this node's wall clock: seconds since 1970, or a ``datetime`` with a zone. How long
+    that is, is reckoned when it is pushed, and once more when a durable one comes back from the journal: a clock that
+    is set meanwhile changes nothing."""
 
     key: str | None
     """Jobs of one key are done one after the other, in order, by one worker as long as it is there."""

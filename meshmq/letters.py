@@ -1,19 +1,20 @@
-"""The dead letters of a queue, as its pusher sees them: what they were, why they are dead, and another life."""
+"""Dead letters, as their pusher sees them: what they were, why they are dead, and another life."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from meshmq.codecs.base import Codec
+from meshmq.core.feed.groups import SEQ_HEADER, TOPIC_HEADER
+from meshmq.core.feed.patterns import matches
 from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
 from meshmq.core.records import Letter
 from meshmq.errors import ConfigError, DecodeError
 from meshmq.links.engine import Engine
-from meshmq.names import check_name, counted
+from meshmq.names import GROUP, check_name, check_pattern, counted
 
 
 class DeadLetter:
@@ -29,8 +30,13 @@ class DeadLetter:
 
     @property
     def queue(self) -> str:
-        """The queue it was pushed to."""
+        """The queue it was pushed to; that of a group of subscribers begins with ``#``."""
         return self._letter.job.queue
+
+    @property
+    def topic(self) -> str:
+        """The topic it was published to; "" where it was pushed."""
+        return _topic(self._letter)
 
     @property
     def id(self) -> str:
@@ -49,7 +55,11 @@ class DeadLetter:
     @property
     def headers(self) -> dict[str, str]:
         """What was sent beside the data."""
-        return dict(self._letter.job.headers or {})
+        headers = dict(self._letter.job.headers or {})
+        if self.queue.startswith(GROUP):
+            headers.pop(TOPIC_HEADER, None)
+            headers.pop(SEQ_HEADER, None)
+        return headers
 
     @property
     def key(self) -> str | None:
@@ -81,18 +91,23 @@ class Holds(Protocol):
     """The node whose dead letters they are."""
 
     _codec: Codec
+    _wall: Callable[[], float]
 
     def _opened(self) -> tuple[Engine, Participant]: ...
 
 
 class DeadLetters:
-    """The dead letters of one queue on one node, the oldest first. No call waits."""
+    """The dead letters of one queue on one node, the oldest first. No call waits.
 
-    def __init__(self, node: Holds, queue: str) -> None:
-        self._node, self.queue = node, queue
+    Those of a topic, or pattern, are what groups of its subscribers could not do.
+    """
+
+    def __init__(self, node: Holds, queue: str = "", *, topic: str = "") -> None:
+        self._node, self.queue, self.topic = node, queue, topic
+        self._name = queue or topic
 
     def __repr__(self) -> str:
-        return f"<{counted(len(self), 'dead letter')} of {self.queue!r}>"
+        return f"<{counted(len(self), 'dead letter')} of {self._name!r}>"
 
     def __len__(self) -> int:
         return len(self._by_id())
@@ -102,7 +117,7 @@ class DeadLetters:
 
     def list(self) -> list[DeadLetter]:
         """Return them all."""
-        return [self._view(letter) for _, letter in self._by_id().values()]
+        return [self._view(letter) for _, _, letter in self._by_id().values()]
 
     def show(self, letter: str) -> DeadLetter:
         """Return one, by its id.
@@ -110,7 +125,7 @@ class DeadLetters:
         Raises:
             ConfigError: there is none of that id.
         """
-        ((_, found),) = self._chosen((letter,)).values()
+        ((_, _, found),) = self._chosen((letter,)).values()
         return self._view(found)
 
     def retry(self, *ids: str) -> int:
@@ -133,37 +148,42 @@ class DeadLetters:
 
     def _view(self, letter: Letter) -> DeadLetter:
         engine, _ = self._node._opened()
-        return DeadLetter(letter, self._node._codec, time.time() - engine.now())
+        return DeadLetter(letter, self._node._codec, self._node._wall() - engine.now())
 
     def _act(self, ids: tuple[str, ...], *, retry: bool) -> int:
         engine, participant = self._node._opened()
         with engine.gate:
             engine.check()
             chosen = self._chosen(ids) if ids else self._by_id()
-            for number, _ in chosen.values():
+            for queue, number, _ in chosen.values():
                 if retry:
-                    participant.retry(self.queue, number, engine.now())
+                    participant.retry(queue, number, engine.now())
                 else:
-                    participant.drop_letter(self.queue, number, engine.now())
+                    participant.drop_letter(queue, number, engine.now())
             engine.flush()
         return len(chosen)
 
-    def _chosen(self, ids: tuple[str, ...]) -> dict[str, tuple[int, Letter]]:
+    def _chosen(self, ids: tuple[str, ...]) -> dict[str, tuple[str, int, Letter]]:
         letters = self._by_id()
         missing = [one for one in ids if one not in letters]
         if missing:
-            here = f"{counted(len(letters), 'dead letter')} of {self.queue!r} here"
+            here = f"{counted(len(letters), 'dead letter')} of {self._name!r} here"
             raise ConfigError(f"there is no dead letter {missing[0]!r}; {here}")
         return {one: letters[one] for one in ids}
 
-    def _by_id(self) -> dict[str, tuple[int, Letter]]:
-        outbox = self._outbox()
-        if outbox is None:
-            return {}
-        return {identity(letter): (number, letter) for number, letter in list(outbox.dead.letters.items())}
+    def _by_id(self) -> dict[str, tuple[str, int, Letter]]:
+        found = ((box.queue, *one) for box in self._outboxes() for one in list(box.dead.letters.items()))
+        return {
+            identity(letter): (queue, number, letter)
+            for queue, number, letter in found
+            if self.queue or matches(self.topic, _topic(letter))
+        }
 
-    def _outbox(self) -> Outbox | None:
-        return self._node._opened()[1].outboxes.get(self.queue)
+    def _outboxes(self) -> Iterator[Outbox]:
+        outboxes = self._node._opened()[1].outboxes.copy()
+        if self.queue:
+            return (outboxes[queue] for queue in (self.queue,) if queue in outboxes)
+        return (box for queue, box in outboxes.items() if queue.startswith(GROUP))
 
 
 def identity(letter: Letter) -> str:
@@ -171,8 +191,15 @@ def identity(letter: Letter) -> str:
     return f"{letter.job.origin.hex()}-{letter.job.number:x}"
 
 
+def _topic(letter: Letter) -> str:
+    headers = letter.job.headers or {}
+    return headers.get(TOPIC_HEADER, "") if letter.job.queue.startswith(GROUP) else ""
+
+
 def answer(node: Holds, asked: object) -> dict[str, Any]:
     """Return what a node answers to who asks after its dead letters from elsewhere, with ``{"queue", "do", "ids"}``.
+
+    In the place of the queue there may be a topic, or a pattern of topics (``"topic"``).
 
     Raises:
         ConfigError: what is asked cannot be done here.
@@ -181,7 +208,10 @@ def answer(node: Holds, asked: object) -> dict[str, Any]:
     queue, do, ids = wanted.get("queue"), wanted.get("do"), wanted.get("ids", [])
     if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
         raise ConfigError("ids of dead letters are a list of texts")
-    letters = DeadLetters(node, check_name("queue", queue))
+    if (topic := wanted.get("topic")) is not None:
+        letters = DeadLetters(node, topic=check_pattern(topic))
+    else:
+        letters = DeadLetters(node, check_name("queue", queue))
     here = letters._by_id()
     mine = [one for one in ids if one in here]
     if do == "list":
@@ -201,6 +231,7 @@ def _told(letter: DeadLetter) -> dict[str, Any]:
     return {
         "id": letter.id,
         "queue": letter.queue,
+        "topic": letter.topic,
         "reason": letter.reason,
         "failures": letter.failures,
         "pushed": letter.pushed,

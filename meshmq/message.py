@@ -180,7 +180,8 @@ class Message:
         """Keep the job when the next is asked for: it is in custody until ``ack`` or ``nack``. Never waits.
 
         For what needs several jobs before it can do anything: a batch, a join. What is held counts for
-        ``settings.custody``, and goes back when its receiver, or its loop, is left.
+        ``settings.custody``, and goes back when its receiver, or its loop, is left. A lease on it runs on until
+        ``ack``, ``nack`` or ``extend``: a job that is held and forgotten goes to another worker.
 
         Raises:
             ConfigError: it is no job, or was confirmed or given back before.

@@ -14,6 +14,8 @@ NODE_ID_BYTES: Final = 16
 NAME_BYTES: Final = 200
 #: What services start with that every node answers, and that stand on no card; and topics that nodes publish to.
 RESERVED: Final = "meshmq."
+#: What the queue of a group of subscribers starts with; names that programs choose cannot.
+GROUP: Final = "#"
 #: What the topics of copies start with; the name of the queue or service follows.
 TAP: Final = f"{RESERVED}tap."
 
@@ -46,6 +48,17 @@ def check_name(kind: str, name: object) -> str:
     if size > NAME_BYTES:
         raise NameInvalid(f"the name of a {kind} has {size} bytes and may have {NAME_BYTES}: {name[:40]!r}...")
     return name
+
+
+def check_queue(name: object) -> str:
+    """Return ``name`` if it is a queue's: one that programs name, or that of a group of subscribers.
+
+    Raises:
+        NameInvalid: it is none.
+    """
+    if isinstance(name, str) and name.startswith(GROUP):
+        return GROUP + check_name("queue", name.removeprefix(GROUP))
+    return check_name("queue", name)
 
 
 def check_pattern(pattern: object) -> str:

@@ -66,7 +66,7 @@ class Jobs:
             ConfigError: there is no room for one more name on the card.
         """
         self._engine, self._participant = engine, participant
-        participant.open_queue(self.queue, self._prefetch, engine.now(), self._lease)
+        participant.open_queue(self.queue, self._prefetch, engine.now())
 
     def close(self) -> None:
         """Stop pulling the queue."""
@@ -76,8 +76,8 @@ class Jobs:
     def taker(self, owner: object) -> Consumer:
         """Return a new consumer."""
         engine, participant = self._opened()
-        codec, outlet = self._codec, self._outlet
-        return self.consumers(engine, participant, codec, self.queue, outlet, receipt=self._receipt, owner=owner)
+        codec, outlet, receipt, lease = self._codec, self._outlet, self._receipt, self._lease
+        return self.consumers(engine, participant, codec, self.queue, outlet, receipt=receipt, lease=lease, owner=owner)
 
     def waiting(self) -> int:
         """Return how many jobs are here that no consumer was given."""

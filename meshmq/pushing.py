@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from meshmq import wishes
+from meshmq import deadline, wishes
 from meshmq.core.participant import Participant
 from meshmq.core.trade import MadeOf
 from meshmq.core.tray import ItemT, Tray
 from meshmq.core.wants import PLAIN, Awaited, Outcome, Wants, wants_of
-from meshmq.errors import ClosedError, ConfigError, EncodeError
+from meshmq.errors import ClosedError, ConfigError, EncodeError, MeshError
 from meshmq.fate import JobOptions
 from meshmq.holding import Holder
 from meshmq.journal.base import Connection
 from meshmq.journal.staging import stage
 from meshmq.links.engine import Engine
-from meshmq.names import check_name
+from meshmq.names import check_name, counted
 from meshmq.waiting import Wish
 from meshmq.wire.batches import Headers, check_headers
 
@@ -65,6 +65,24 @@ class BaseReceipt:
 class Pusher(Holder):
     """A node that encodes what it is given, and gives it to its participant."""
 
+    #: What the wall clock shows.
+    _wall: Callable[[], float] = staticmethod(time.time)
+
+    def _job_of(
+        self,
+        queue: str,
+        data: object,
+        headers: Headers | None,
+        to: str | None,
+        options: JobOptions,
+        ticket: BaseReceipt | None,
+    ) -> Job | None:
+        """Return the job that a push with options is of; ``None`` where it is a part of a user's own transaction."""
+        if options.get("within") is not None:
+            self._push_within(queue, data, headers, to, options, receipt=ticket is not None)
+            return None
+        return self._job(queue, data, headers, to, (), self._wants(options, to, ticket))
+
     def _job(
         self,
         queue: object,
@@ -93,7 +111,7 @@ class Pusher(Holder):
         """
         if not options and ticket is None:
             return PLAIN
-        wants = wants_of(options, wall=time.time(), to=to, awaited=ticket._awaited if ticket is not None else None)
+        wants = wants_of(options, wall=self._wall(), to=to, awaited=ticket._awaited if ticket is not None else None)
         if wants.fate.durable and self._journal is None:
             raise ConfigError(
                 "push(durable=True): this node has no journal: give it one, Node(NAME, journal=FILE), "
@@ -174,6 +192,16 @@ class Pusher(Holder):
             engine.flush()
         return withdrawn
 
+    def _withdraw_jobs(self, pushed: Iterable[tuple[Job, int]]) -> int:
+        """Take back durable jobs that are not on disk yet; returns how many are, the first ones.
+
+        The last goes first: else the disk could take, meanwhile, what comes after one that is gone.
+        """
+        given = list(pushed)
+        for job, number in reversed(given):
+            self._withdraw_job(job, number)
+        return sum(job.wants.entry is not None and job.wants.entry.safe for job, _ in given)
+
     def _refuse_push(self, engine: Engine) -> None:
         engine.check()
         raise ClosedError(f"node {self.name!r} is being closed: nothing more can be pushed")
@@ -188,14 +216,21 @@ def _is_file(connection: Connection, path: str) -> bool:
         return False
 
 
+def tell_pushed(error: BaseException, count: int) -> None:
+    """Have an error that ends a ``push_many`` say how many jobs it has pushed."""
+    error.add_note(f"push_many: {counted(count, 'job')} had been pushed, the first ones")
+    if isinstance(error, MeshError):
+        error.pushed = count
+
+
 def until_of(timeout: float | None) -> float | None:
     """Return the moment at which a timeout is over."""
-    return None if timeout is None else time.monotonic() + timeout
+    return None if timeout is None else deadline.now() + timeout
 
 
 def left_of(until: float | None) -> float | None:
     """Return how much of a timeout is left."""
-    return None if until is None else max(0.0, until - time.monotonic())
+    return None if until is None else max(0.0, until - deadline.now())
 
 
 def _push(participant: Participant, job: Job, now: float) -> int:

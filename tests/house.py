@@ -80,7 +80,18 @@ JOINERS: Final = {
     **dict.fromkeys(
         (
             *("credit", "hands", "receipts", "routes", "pauses", "cargo", "directed", "levels", "keys", "dead"),
-            *("custody", "keeping", "settling", "dispatch", "endings", "durable", "ledger", "fetched", "leases"),
+            *(
+                "custody",
+                "keeping",
+                "settling",
+                "dispatch",
+                "endings",
+                "durable",
+                "ledger",
+                "fetched",
+                "leases",
+                "owners",
+            ),
         ),
         "a part of an inbox or outbox, made of others",
     ),
@@ -88,8 +99,10 @@ JOINERS: Final = {
 
 #: What runs in virtual time, where a sleep costs nothing and hides no race.
 VIRTUAL: Final = {
+    "meshmq/testing/fates.py",
     "meshmq/testing/trial.py",
     "tests/testing/test_disk.py",
+    "tests/testing/test_poison.py",
     "tests/testing/test_programs.py",
     "tests/testing/test_queueing.py",
     "tests/testing/test_witness.py",

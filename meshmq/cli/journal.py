@@ -20,7 +20,7 @@ from meshmq.errors import JournalError, MeshError
 from meshmq.names import counted
 
 if TYPE_CHECKING:
-    from meshmq.core.records import Change, Letter, Staged, StoredJob
+    from meshmq.core.records import Change, Letter, PushedJob, Staged, StoredJob
     from meshmq.journal.viewing import Contents
 
 #: Changes in one transaction of an import.
@@ -148,7 +148,7 @@ class _Queue(NamedTuple):
     staged: list[Staged]
 
     def summary(self, name: str) -> dict[str, Any]:
-        every: list[StoredJob | Staged] = [*self.jobs, *(letter.job for letter in self.letters), *self.staged]
+        every: list[PushedJob] = [*self.jobs, *(letter.job for letter in self.letters), *self.staged]
         return {
             "queue": name,
             "jobs": len(self.jobs),

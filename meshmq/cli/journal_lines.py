@@ -10,11 +10,23 @@ from typing import Any, Final
 from meshmq.cli.options import UsageError
 from meshmq.cli.plain import to_plain
 from meshmq.codecs.msgpack import MsgpackCodec
-from meshmq.core.records import Bury, Change, Claim, Forget, Keep, Letter, Staged, StoredJob, StoredMessage, Tell
+from meshmq.core.records import (
+    Bury,
+    Change,
+    Claim,
+    Forget,
+    Keep,
+    Letter,
+    PushedJob,
+    Staged,
+    StoredJob,
+    StoredMessage,
+    Tell,
+)
 from meshmq.errors import MeshError
 from meshmq.fate import ORDINARY, Fate
 from meshmq.journal.viewing import Contents
-from meshmq.names import check_name
+from meshmq.names import check_name, check_queue
 from meshmq.wire.batches import ID_BYTES, check_headers
 
 FORMAT: Final = 1
@@ -42,13 +54,15 @@ def lines(contents: Contents) -> Iterator[dict[str, object]]:
         yield {"head": {"topic": topic, "epoch": epoch, "seq": seq}}
 
 
-def job_line(job: StoredJob | Staged) -> dict[str, object]:
+def job_line(job: PushedJob) -> dict[str, object]:
     """Return a job as an object of JSON; what is as it is with every job is left out."""
     found: dict[str, object] = {"queue": job.queue}
     if isinstance(job, StoredJob):
         found |= {"origin": job.origin.hex(), "number": job.number}
         if job.failures:
             found["failures"] = job.failures
+        if job.taken:
+            found["taken"] = True
     found |= {"pushed": job.pushed, **_body(job)}
     for name in ("to", "key", "unique", "due"):
         if (value := getattr(job, name)) is not None:
@@ -64,7 +78,7 @@ def letter_line(letter: Letter) -> dict[str, object]:
     return {**job_line(letter.job), "died": letter.died, "reason": letter.reason}
 
 
-def data(kept: StoredJob | Staged | StoredMessage) -> object:
+def data(kept: PushedJob | StoredMessage) -> object:
     """Return what was pushed or published, as JSON can say it."""
     try:
         return to_plain(MsgpackCodec().decode(kept.body, kept.buffers))
@@ -107,7 +121,7 @@ def read_changes(found: Iterable[tuple[int, object]]) -> Iterator[Change | Stage
             raise UsageError(f"line {number} is not what `meshmq journal export` writes: {error}") from None
 
 
-def _body(kept: StoredJob | Staged | StoredMessage) -> dict[str, object]:
+def _body(kept: PushedJob | StoredMessage) -> dict[str, object]:
     found: dict[str, object] = {"data": data(kept), "body": base64.b64encode(kept.body).decode()}
     if kept.buffers:
         found["buffers"] = [base64.b64encode(buffer).decode() for buffer in kept.buffers]
@@ -136,7 +150,7 @@ def _shared(said: Mapping[str, Any]) -> dict[str, Any]:
     texts = {name: None if said.get(name) is None else str(said[name]) for name in ("to", "key", "unique")}
     due = said.get("due")
     return {
-        "queue": check_name("queue", said["queue"]),
+        "queue": check_queue(said["queue"]),
         "pushed": float(said["pushed"]),
         "fate": Fate(**fate),
         "due": None if due is None else float(due),
@@ -149,7 +163,10 @@ def _job(said: Mapping[str, Any]) -> StoredJob:
     origin = bytes.fromhex(said["origin"])
     if len(origin) != ID_BYTES:
         raise ValueError("its origin is none")
-    return StoredJob(origin=origin, number=int(said["number"]), failures=int(said.get("failures", 0)), **_shared(said))
+    return StoredJob(
+        origin=origin, number=int(said["number"]), failures=int(said.get("failures", 0)),
+        taken=bool(said.get("taken", False)), **_shared(said),
+    )  # fmt: skip
 
 
 def _staged(said: Mapping[str, Any]) -> Staged:

@@ -14,10 +14,9 @@ from meshmq.cli.joining import joined, settle
 from meshmq.cli.options import add_shared
 from meshmq.cli.plain import to_line
 from meshmq.cli.terminal import line, table, words
-from meshmq.core.feed.groups import GROUP
 from meshmq.core.feed.patterns import Patterns
 from meshmq.errands import STATS, TOPICS
-from meshmq.names import RESERVED
+from meshmq.names import GROUP, RESERVED
 from meshmq.seeing import PeerView
 
 Told = list[tuple[PeerView, dict[str, Any]]]

@@ -12,8 +12,8 @@ from meshmq.cli.joining import ALONE, is_alone, joined, settle
 from meshmq.cli.options import add_shared
 from meshmq.cli.plain import to_line
 from meshmq.cli.terminal import line, span, table, words
-from meshmq.core.feed.groups import GROUP
 from meshmq.faces.blocking import Node
+from meshmq.names import GROUP
 from meshmq.seeing import PeerView
 
 #: Seconds to wait for the first round trips, and between two looks.

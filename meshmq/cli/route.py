@@ -12,10 +12,9 @@ from meshmq.cli.joining import joined
 from meshmq.cli.modules import add_import, import_modules
 from meshmq.cli.options import add_shared
 from meshmq.cli.terminal import line, table, words
-from meshmq.core.feed.groups import GROUP
 from meshmq.errors import ClosedError, MeshError, Undelivered
 from meshmq.links.interrupts import start_apart
-from meshmq.names import counted
+from meshmq.names import GROUP, counted
 from meshmq.routing.file import RulesInvalid, read_rules
 from meshmq.routing.router import Router
 from meshmq.routing.rules import Rule

@@ -40,6 +40,7 @@ _ROW_LEAST: Final = 32  # of bodies that may be deep: below, putting ``_ABOVE`` 
 #: Everything but the first bytes of arrays and maps (fixmap, fixarray, array 16 and 32, map 16 and 32).
 _NO_CONTAINER: Final = bytes(set(range(256)) - set(range(0x80, 0xA0)) - set(range(0xDC, 0xE0)))
 
+_CONTAINERS: Final = frozenset({list, dict})
 _LEAVES: Final = PLAIN | {ExtType}
 _READ_LEAVES: Final = _LEAVES | {datetime}
 
@@ -119,13 +120,15 @@ def _fits(data: object, leaves: frozenset[type] = _LEAVES) -> bool:
         kinds = {*map(type, nodes)}
         if kinds <= leaves:
             return True
-        if not kinds - leaves <= {list, dict}:
+        if kinds - leaves - _CONTAINERS:
             return False
-        dicts = [node for node in nodes if type(node) is dict] if dict in kinds else []
-        if not leaves.issuperset(map(type, chain.from_iterable(dicts))):
-            return False
-        lists = [node for node in nodes if type(node) is list] if list in kinds else []
-        nodes = [*chain.from_iterable(map(dict.values, dicts)), *chain.from_iterable(lists)]
+        below = list(chain.from_iterable([node for node in nodes if type(node) is list]))
+        if dict in kinds:
+            dicts = [node for node in nodes if type(node) is dict]
+            if not leaves.issuperset(map(type, chain.from_iterable(dicts))):
+                return False
+            below += chain.from_iterable(map(dict.values, dicts))
+        nodes = below
     return False
 
 

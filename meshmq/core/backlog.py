@@ -13,6 +13,7 @@ from typing import Final
 from meshmq.core.directed import Directed
 from meshmq.core.keys import Keys
 from meshmq.core.levels import Levels
+from meshmq.core.moments import earliest
 from meshmq.core.pauses import Pauses
 from meshmq.core.runs import Run, count_jobs, merged, sift
 from meshmq.fate import ORDINARY, Fate
@@ -151,8 +152,7 @@ class Backlog:
     @property
     def deadline(self) -> float | None:
         """When ``wake`` has something to do."""
-        moments = (self.pauses.deadline, self._recalled_until, self._expires_at)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(self.pauses.deadline, self._recalled_until, self._expires_at)
 
     def wake(self, now: float) -> bool:
         """Put in front what has paused long enough, or was recalled and not taken; whether there was any."""

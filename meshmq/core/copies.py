@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from meshmq.core.feed.feed import Feed
-from meshmq.core.feed.groups import GROUP
 from meshmq.core.feed.publisher import TOPICS_BYTES
 from meshmq.core.part import Ground
-from meshmq.names import NAME_BYTES, RESERVED, TAP
+from meshmq.names import GROUP, NAME_BYTES, RESERVED, TAP
 from meshmq.wire.batches import Batch, Headers, peek_batch, unpack_batch
 from meshmq.wire.calls import unpack_request
 from meshmq.wire.card import Card

@@ -8,6 +8,7 @@ from typing import Final
 from meshmq.core.backlog import Backlog
 from meshmq.core.cargo import Cargo
 from meshmq.core.custody import Outputs
+from meshmq.core.owners import Owners
 from meshmq.core.routes import Route, choose
 from meshmq.core.runs import Run
 from meshmq.fate import ORDINARY
@@ -24,6 +25,8 @@ class Dispatch:
         self.queue, self.origin, self.backlog = queue, origin, Backlog()
         self._cargo = Cargo()
         self._outputs = Outputs()
+        #: Whose the keys are.
+        self.owners = Owners()
         self.routes: dict[bytes, Route] = {}
         self.redelivered = 0
         self._turn = 0
@@ -32,6 +35,12 @@ class Dispatch:
     def waiting(self) -> int:
         """How many jobs wait that may go to anybody."""
         return self.backlog.waiting
+
+    def place_keys(self, now: float) -> None:
+        """Have the keys belong to who takes jobs."""
+        keys = self.backlog.keys
+        if keys.of or self.owners.deadline is not None:
+            keys.seek(self.owners.look(self.routes, self.backlog.directed, now))
 
     def best(self, room: Callable[[bytes], bool]) -> Route | None:
         """Return the route to use next: most free credit, then least recently used."""

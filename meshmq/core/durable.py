@@ -2,6 +2,10 @@
 
 One is on disk before anybody gets it, so that nothing is ever done that the journal does not know. What becomes of it
 after is written behind, and nobody waits for that. A job that comes back may have been done before: it is flagged.
+
+**A job that kills its own pusher** takes the count of its failures with it. So where failures count (``max_attempts``)
+the journal knows what the node has in its own hands before it gets it. What it had when it ended comes back to go out
+alone, as after the loss of any worker; and one that goes out alone has failed once more, unless it comes back.
 """
 
 from __future__ import annotations
@@ -10,11 +14,12 @@ from dataclasses import replace
 from functools import partial
 
 from meshmq.core.endings import Endings
-from meshmq.core.ledger import Ledger
-from meshmq.core.records import Claim, Failed, Keep, Letter, StoredJob
+from meshmq.core.ledger import Ledger, Told
+from meshmq.core.records import Bury, Claim, Failed, Keep, Letter, StoredJob, Taken
 from meshmq.core.runs import Run, count_jobs
 from meshmq.core.wants import Entry, Wants
 from meshmq.fate import UNIQUE_WINDOW
+from meshmq.names import counted
 from meshmq.settings import Settings
 
 
@@ -27,8 +32,9 @@ class Durable(Endings):
         #: Who waits until jobs are on disk, by number; and whether some that did are to be told.
         self._entries: dict[int, list[Entry]] = {}
         self.recorded = False
-        #: How many were never pushed, as their pushers see it; and how many came back from the journal.
-        self.withdrawn = self.restored = 0
+        #: How many were never pushed, as their pushers see it, and of how many of them nobody was told yet; and how
+        #: many came back from the journal.
+        self.withdrawn = self.undone = self.restored = 0
 
     @property
     def durable(self) -> int:
@@ -98,6 +104,7 @@ class Durable(Endings):
         if wants.unique is not None:
             self.claims.free(wants.unique)
         self.withdrawn += 1
+        self.undone += 1
         self.awaited.pop(run.first, None)
         self.depth -= 1
         self.size -= self._cargo.weight(run)
@@ -110,6 +117,8 @@ class Durable(Endings):
             self.backlog.add_keyed(run, key)
         elif due is not None:
             self.backlog.pause(run, due)
+        elif run.alone:
+            self.backlog.suspect([run])
         else:
             self.backlog.append(run)
 
@@ -119,6 +128,35 @@ class Durable(Endings):
             for origin, first, last in self._ids(run):
                 for number in range(first, last + 1):
                     self._ledger.enter(Failed(origin, number, run.failures, due))
+
+    # -- in the hands of this node ------------------------------------------------------------------
+
+    def note_taken(self, run: Run, told: Told, *, lone: bool) -> bool:
+        """Have it on disk that this node is given a run, if its failures count; whether that is to be waited for.
+
+        One that goes alone (``lone``) has failed once more, should the node end while it has it.
+        """
+        if self._ledger is None or not run.fate.durable or run.fate.max_attempts is None:
+            return False
+        run.taken = True
+        if lone:
+            origin, number = self._outputs.id_of(run) or (self.origin, run.first)
+            self._ledger.enter(Failed(origin, number, run.failures + 1, None))
+        spans = list(self._ids(run))
+        for place, (origin, first, last) in enumerate(spans, 1):
+            self._ledger.enter(Taken(origin, first, last, taken=True), told if place == len(spans) else None)
+        return True
+
+    def note_back(self, runs: list[Run], lone: int) -> list[Run]:
+        """Have the journal know that this node has jobs no more, whatever becomes of them now; returns them."""
+        for run in runs:
+            if run.taken and self._ledger is not None:
+                run.taken = False
+                if run.first == lone:
+                    self._note_failure(run, None)
+                for origin, first, last in self._ids(run):
+                    self._ledger.enter(Taken(origin, first, last, taken=False))
+        return runs
 
     # -- coming back -------------------------------------------------------------------------------
 
@@ -141,11 +179,25 @@ class Durable(Endings):
 
     def restore(self, job: StoredJob, now: float) -> None:
         """Take a job back from the journal, with its old id."""
+        most = job.fate.max_attempts
+        if job.taken and most is not None and job.failures >= most and self._ledger is not None:
+            reason = f"failed {counted(job.failures, 'time')}; the last: its node ended while it was at work on it"
+            letter = Letter(replace(job, taken=False), reason, now)
+            self._ledger.enter(Bury(letter))
+            self.buried.append(reason)
+            self.restore_letter(letter)
+            return
         self.restored += 1
+        pushed = min(job.pushed, now)  # somebody may have set the clock back since
         if job.unique is not None and not self.claims.left(job.unique, now):
-            self.claims.take(job.unique, now + UNIQUE_WINDOW, now)
+            until = pushed + UNIQUE_WINDOW
+            self.claims.take(job.unique, until, now)
+            if self._ledger is not None:  # the kill came before the journal had it, and it outlives the job
+                self._ledger.enter(Claim(self.queue, job.unique, until))
         due = job.due if job.due is not None and job.due > now else None
-        self._let_go(self._revive(self._take_number(), job, job.pushed, job.failures), job.key, due)
+        run = self._revive(self._take_number(), job, pushed, job.failures)
+        run.alone = job.taken
+        self._let_go(run, job.key, due)
 
     def restore_letter(self, letter: Letter) -> None:
         """Take a dead letter back from the journal."""

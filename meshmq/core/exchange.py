@@ -159,6 +159,7 @@ class Exchange(Sending):
         return self.inboxes.get(queue) or self.shut.get(queue)
 
     def _freed(self, outbox: Outbox, count: int, now: float) -> None:
+        count, outbox.undone = count + outbox.undone, 0
         if count:
             self.progress_at = now
             # Who waits for room is woken when there is some to speak of: else each ack wakes a pusher that
@@ -208,7 +209,9 @@ class Exchange(Sending):
         for letter in recovered.letters:
             self._outbox(letter.job.queue).restore_letter(letter)
         self._recover_topics(recovered, self.ledger)
-        self._busy_outboxes.update((queue, None) for queue in self.outboxes)
+        for outbox in self.outboxes.values():
+            self._busy_outboxes[outbox.queue] = None
+            self._freed(outbox, 0, now)
         self.work(now)
 
     def _recover_topics(self, recovered: Recovered, ledger: Ledger) -> None:

@@ -15,6 +15,7 @@ from meshmq.core.credit import Pace
 from meshmq.core.fetched import Fetched, Piece
 from meshmq.core.hands import Hand
 from meshmq.core.leases import Leases
+from meshmq.core.moments import earliest
 from meshmq.core.settling import Settling
 from meshmq.core.sources import Source
 from meshmq.errors import ProtocolError, WouldBlock
@@ -35,9 +36,7 @@ class Inbox(Settling):
         super().__init__(queue, settings)
         self.pace = Pace(settings, prefetch)
         self._fetched = Fetched()
-        self._leases = Leases()
-        #: The longest lease that the consumers here take, ``None`` where the pusher alone decides.
-        self.lease: float | None = None
+        self.leases = Leases()
         #: How many leases ran out that nobody was told of yet.
         self.lapsed = 0
         self._askers = Askers()
@@ -99,8 +98,10 @@ class Inbox(Settling):
 
     # -- consumers ---------------------------------------------------------------------------------
 
-    def take(self, consumer: Hashable, now: float, *, limit: int | None = None) -> Hand:
+    def take(self, consumer: Hashable, now: float, *, limit: int | None = None, lease: float | None = None) -> Hand:
         """Give jobs to a consumer; all of them are begun when ``limit`` is given, else one at a time.
+
+        Of its own ``lease`` and the pusher's the shorter one holds.
 
         Raises:
             WouldBlock: nothing is here; the consumer is noted as asking.
@@ -112,7 +113,7 @@ class Inbox(Settling):
         if piece is None:
             raise WouldBlock
         batch, source, arrived, start, end = piece
-        lease = min((span for span in (batch.terms.lease, self.lease) if span is not None), default=None)
+        lease = min((span for span in (batch.terms.lease, lease) if span is not None), default=None)
         most = limit if limit is not None else self.pace.handful(len(self._askers))
         if self._askers.leave(self):  # who only looked is no consumer more: it looks again if it still waits
             self.sources.touch()
@@ -129,7 +130,7 @@ class Inbox(Settling):
         self._begin(hand)
         self._collect_by(now + COLLECT_AFTER)
         if lease is not None:
-            self._leases.begin(hand, lease, now)
+            self.leases.begin(hand, lease, now)
         return hand
 
     def _next_piece(self, now: float) -> Piece | None:
@@ -137,10 +138,6 @@ class Inbox(Settling):
         while (piece := self._fetched.take()) is not None and piece.expired(now):
             self._send_back(piece.batch, piece.source, piece.start, piece.end, Verdict.EXPIRED)
         return piece
-
-    def extend(self, hand: Hand, now: float) -> None:
-        """Renew the lease on a job in hand."""
-        self._leases.extend(hand, now)
 
     def look(self, now: float) -> None:
         """Ask for jobs without taking one; the asking ends by itself after a while."""
@@ -152,12 +149,13 @@ class Inbox(Settling):
         if hand not in self._hands:
             return
         del self._hands[hand]
-        self._leases.end(hand)
         unbegun = hand.recall()
         done = hand.floor = hand.end
         self.pace.observe(done - hand.start, now - hand.taken_at)
         self.stayed += (now - hand.arrived) * (done - hand.start)
         self._confirm(hand, done)
+        if self.keeping.held(hand) is None:
+            self.leases.end(hand)
         self._give_back(hand, unbegun, Verdict.RETURNED)
         self.sources.touch()
         if self._receipts.hold(now, more=self.waiting > 0):
@@ -167,12 +165,12 @@ class Inbox(Settling):
         """Take back everything from a consumer that left without a word."""
         for hand in [hand for hand in self._hands if hand.consumer == consumer]:
             del self._hands[hand]
-            self._leases.end(hand)
             unbegun = hand.recall()
             self._confirm(hand, hand.floor)
             self._give_back(hand, hand.unsaid(hand.floor, hand.end), Verdict.LEFT)
             self._give_back(hand, unbegun, Verdict.RETURNED)
             hand.told = hand.floor = hand.end
+        self.leases.leave(consumer)
         for one in self.keeping.of(consumer):
             self.release(one, Verdict.LEFT)
         self._no_more(consumer)
@@ -197,6 +195,7 @@ class Inbox(Settling):
         self, hand: Hand, index: int, verdict: Verdict | None, delay: float | None = None, reason: str = ""
     ) -> None:
         """Tell the pusher of an explicit ack (``None``) or nack, which the consumer noted in ``said``."""
+        self.leases.end(hand)
         if self._say_of_kept(hand, index, verdict, delay, reason):
             return
         if verdict is None:
@@ -224,15 +223,18 @@ class Inbox(Settling):
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments = (self._askers.deadline, self._collect_at, self._leases.deadline, self._fetched.deadline)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(self._askers.deadline, self._collect_at, self.leases.deadline, self._fetched.deadline)
+
+    def due(self, now: float) -> bool:
+        """Whether it has."""
+        return (moment := self.deadline) is not None and now >= moment
 
     def tick(self, now: float) -> int:
         """Collect what consumers did since; returns how many jobs wait now that were in slow hands."""
         waiting = self.waiting
         if self._collect_at is not None and now >= self._collect_at:
             self._collect(now)
-        for hand in self._leases.over(now):
+        for hand in self.leases.over(now):
             self._take_away(hand)
         for piece in self._fetched.expired(now):
             self._send_back(piece.batch, piece.source, piece.start, piece.end, Verdict.EXPIRED)
@@ -245,9 +247,13 @@ class Inbox(Settling):
 
     def _take_away(self, hand: Hand) -> None:
         """Give back a job whose lease ran out; its consumer may go on, but its word counts no more."""
-        if hand.start not in hand.said:
-            hand.said[hand.start] = Verdict.OVERDUE
-            self.lapsed += 1
+        if hand.start in hand.said:
+            return
+        hand.said[hand.start] = Verdict.OVERDUE
+        self.lapsed += 1
+        if (held := self.keeping.held(hand)) is not None:
+            self.release(held, Verdict.OVERDUE)
+        else:
             self._give_back(hand, [(hand.start, hand.start + 1)], Verdict.OVERDUE)
             self._no_more(hand.consumer)  # it hangs: what was fetched for it goes to others, until it asks again
 
@@ -278,11 +284,14 @@ class Inbox(Settling):
         back, frames = self._returns.take(), list[tuple[bytes, Kind, bytes]]()
         if self._receipts.held and self._askers:
             return back
+        due = self._receipts.due()
+        if not (due or self.sources.dirty):
+            return back
         window = self.pace.window(len(self._askers)) if self._askers else 0
         room = self._settings.custody - self.keeping.handled
         self._narrowed = room < window
         window = max(0, min(window, room))
-        for peer, limits in self.sources.news(due := self._receipts.due(), window, self._settings.prefetch_bytes):
+        for peer, limits in self.sources.news(due, window, self._settings.prefetch_bytes):
             if peer in due:
                 frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, *limits, due[peer]))
             else:

@@ -36,6 +36,11 @@ class Keeping:
         """Return what is kept of a job."""
         return self._inputs.get((origin, number))
 
+    def held(self, hand: Hand) -> Input | None:
+        """Return the first job of a hand, if its consumer has gone on and will confirm it by word."""
+        one = self.find(hand.batch.origin, hand.batch.first + hand.start)
+        return one if one is not None and one.handled and one.kept else None
+
     def handle(self, hand: Hand, start: int, end: int) -> list[Input]:
         """Take into custody what of a hand is held; what is not is forgotten. Returns what is held."""
         held: list[Input] = []

@@ -1,9 +1,9 @@
 """Keys: jobs of one key are done one after the other, in order, by one worker as long as it is there.
 
 Of each key one job is out at most: it goes to the worker that the key belongs to, by rendezvous hashing over all who
-pull the queue, so that every pusher finds the same. The next goes out when that one has ended. So a key that moves,
-because its worker is gone or a new one has come, never has jobs in two places. Jobs with a key go to their worker
-directly, where devices stand, too.
+pull the queue and take jobs (``owners``), so that every pusher finds the same. The next goes out when that one has
+ended. So a key that moves, because its worker is gone or a new one has come, never has jobs in two places. Jobs with a
+key go to their worker directly, where devices stand, too.
 """
 
 from __future__ import annotations

@@ -192,11 +192,11 @@ class Outbox(Durable):
         route, ranges = self.routes.get(peer), self._own(said.origin, said.ranges)
         if route is None or not ranges:
             return
-        if verdict is Verdict.HELD:
-            route.hold(merged(ranges))
-            return
         lone = route.lone
-        back = route.land(merged(ranges))
+        if verdict is Verdict.HELD:
+            self.note_back(route.hold(merged(ranges)), lone)
+            return
+        back = self.note_back(route.land(merged(ranges)), lone)
         self._moved = True
         for run in back:
             run.release()
@@ -252,12 +252,13 @@ class Outbox(Durable):
 
     def wake(self, now: float) -> bool:
         """Move what has waited long enough back in front; whether there was any."""
-        return self.backlog.wake(now)
+        return self.backlog.wake(now) or self.owners.due(now)
 
     @property
     def deadline(self) -> float | None:
         """When ``wake`` has something to do."""
-        return self.backlog.deadline
+        moments = (self.backlog.deadline, self.owners.deadline)
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def open(self, peer: bytes, *, onward: bool = False) -> Route:
         """Return the route to a worker, or ``onward`` to a device, made anew where there is none."""

@@ -262,7 +262,7 @@ class Participant(Footing):
         self.presence.tick(now)
         for session in list(self.sessions.values()):
             session.tick(now)
-        for inbox in self.inboxes.values():
+        for inbox in [inbox for inbox in self.inboxes.values() if inbox.due(now)]:
             waiting = inbox.tick(now)
             if waiting:
                 self.woken.append((("inbox", inbox.queue), waiting))

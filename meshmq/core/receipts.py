@@ -72,6 +72,8 @@ class Receipts:
 
     def due(self) -> dict[bytes, list[tuple[bytes, int, list[tuple[int, int]]]]]:
         """Return, and forget, what each pusher is to be told: origin, last job begun, ranges done."""
+        if not self._due:
+            return {}
         due, self._due = self._due, {}
         return {
             peer: [(origin, begun, ranges.pairs()) for origin, (begun, ranges) in origins.items()]

@@ -14,13 +14,11 @@ from meshmq.fate import ORDINARY, Fate
 from meshmq.wire.batches import Headers
 
 
-@dataclass(frozen=True, slots=True)
-class StoredJob:
-    """A job as it was pushed, and how often it has failed since."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushedJob:
+    """A job as it was pushed."""
 
     queue: str
-    origin: bytes
-    number: int
     body: bytes
     pushed: float
     buffers: tuple[bytes, ...] = ()
@@ -34,24 +32,24 @@ class StoredJob:
     unique: str | None = None
     #: Nobody is to begin it earlier.
     due: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredJob(PushedJob):
+    """A job with its id, and how often it has failed since."""
+
+    origin: bytes
+    number: int
     failures: int = 0
+    #: Whether the node that pushed it had it in its own hands: where that has ended, the job may be what ended it.
+    taken: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged(PushedJob):
     """A job that a user's own transaction has left in the journal's file; it has no id yet."""
 
     row: int
-    queue: str
-    body: bytes
-    pushed: float
-    buffers: tuple[bytes, ...] = ()
-    headers: Headers | None = None
-    fate: Fate = ORDINARY
-    to: str | None = None
-    key: str | None = None
-    unique: str | None = None
-    due: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +106,16 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """Note that jobs ``first`` to ``last`` are in the hands of the node that pushed them, or are not any more."""
+
+    origin: bytes
+    first: int
+    last: int
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Bury:
     """Keep a dead letter; the job of that id, if it is there, is one no more."""
 
@@ -149,7 +157,7 @@ class Forget:
     below: int
 
 
-Change = Keep | Done | Failed | Bury | Claim | SetAside | Tell | Forget
+Change = Keep | Done | Failed | Taken | Bury | Claim | SetAside | Tell | Forget
 
 
 @dataclass(frozen=True, slots=True)

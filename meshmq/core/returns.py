@@ -39,6 +39,8 @@ class Returns:
 
     def take(self) -> list[tuple[bytes, Kind, bytes]]:
         """Return, and forget, the frames that are due."""
+        if not self._due:
+            return []
         due, self._due = self._due, {}
         return [
             (

@@ -66,9 +66,11 @@ class Route:
             landed += sift(self.held, spans)
         return landed
 
-    def hold(self, spans: Ranges) -> None:
-        """Note that the worker has handled jobs: none of them can be what kills it."""
-        self.held.extend(self.land(spans))
+    def hold(self, spans: Ranges) -> list[Run]:
+        """Note that the worker has handled jobs, and return them: none of them can be what kills it."""
+        handled = self.land(spans)
+        self.held.extend(handled)
+        return handled
 
     def place(self, spans: Ranges, worker: bytes) -> None:
         """Note which worker a device has given jobs to."""

@@ -18,7 +18,7 @@ RUN_SPAN: Final = 0.005
 class Run:
     """Jobs with consecutive numbers and one history."""
 
-    __slots__ = ("alone", "at", "attempts", "bodies", "failures", "fate", "first", "since", "to")
+    __slots__ = ("alone", "at", "attempts", "bodies", "failures", "fate", "first", "since", "taken", "to")
 
     def __init__(
         self,
@@ -37,6 +37,8 @@ class Run:
         self.to: str | None = None
         #: The worker that has it, by the receipt of a device; the device gone, it is for this worker alone a while.
         self.at: bytes | None = None
+        #: Whether the journal knows that this node itself has it in its hands.
+        self.taken = False
 
     @property
     def last(self) -> int:
@@ -46,7 +48,7 @@ class Run:
     def cut(self, start: int, end: int) -> Run:
         """Return a part of the run, by index."""
         part = Run(self.first + start, self.bodies[start:end], self.since, self.attempts, self.failures, self.fate)
-        part.to, part.at, part.alone = self.to, self.at, self.alone
+        part.to, part.at, part.alone, part.taken = self.to, self.at, self.alone, self.taken
         return part
 
     def recall(self) -> None:

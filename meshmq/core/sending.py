@@ -48,7 +48,7 @@ class Sending(Meeting):
             self._offer(outbox, outbox.open(self.node_id))
         devices, pullers = roster.devices(queue), roster.pullers(queue)
         own = [self.node_id] if queue in self.inboxes else []
-        outbox.backlog.keys.seek([*own, *(peer.id for peer in pullers)])
+        outbox.owners.meet([*own, *(peer.id for peer in pullers)])
         for peer in devices or pullers:
             if self._reach(peer.id, now):
                 self._offer(outbox, outbox.open(peer.id, onward=bool(devices)))
@@ -57,18 +57,19 @@ class Sending(Meeting):
             route.aside = bool(devices) and route.peer not in through
             if route.aside and route.told_backlog > 0:
                 self._tell_backlog(outbox, route, 0)
-        for to in outbox.backlog.directed.targets if devices else ():
-            self._find_way(outbox, to, now)
 
-    def _find_way(self, outbox: Outbox, to: str, now: float) -> None:
-        """Open a direct way to the one node that is to do some jobs, where devices stand before it."""
+    def _way_to(self, outbox: Outbox, to: str, now: float) -> Route | None:
+        """Return the direct way to the one node that is to do some jobs; where only devices stand, one is opened."""
         bearer, roster = self._bearer(to), self.presence.roster
-        if bearer is None or bearer in outbox.routes:
-            return
-        if any(peer.id == bearer for peer in roster.pullers(outbox.queue)) and self._reach(bearer, now):
-            route = outbox.open(bearer)
-            route.aside = bool(roster.devices(outbox.queue))
-            self._tell_backlog(outbox, route, outbox.backlog.directed.waiting(to))
+        if bearer is not None and bearer in outbox.routes:
+            return outbox.routes[bearer]
+        puller = any(peer.id == bearer for peer in roster.pullers(outbox.queue))
+        if bearer is None or not puller or not self._reach(bearer, now):
+            return None
+        route = outbox.open(bearer)
+        route.aside = bool(roster.devices(outbox.queue))
+        self._tell_backlog(outbox, route, outbox.backlog.directed.waiting(to))
+        return route
 
     def _is_served(self, queue: str) -> bool:
         """Whether somebody would take jobs of a queue."""
@@ -95,10 +96,11 @@ class Sending(Meeting):
         self.put(route.peer, Kind.OFFER, pack_offer(outbox.queue, backlog))
 
     def _pump(self, outbox: Outbox, now: float) -> None:
+        outbox.place_keys(now)
         room = partial(self._has_room, outbox.queue)
         while (route := outbox.best(room)) is not None:
             if route.peer == self.node_id:
-                self._local.append((Kind.JOBS, outbox.next_batch(route, now)))
+                self._give_here(outbox, route, outbox.next_batch(route, now))
                 continue
             session = self.sessions[route.peer]
             session.pump(now, partial(self._next_jobs, outbox, route.peer, now), outbox.queue)
@@ -111,13 +113,22 @@ class Sending(Meeting):
         if outbox.deadline is not None:
             self._soon(outbox.deadline)
 
+    def _give_here(self, outbox: Outbox, route: Route, frames: Sequence[bytes]) -> None:
+        """Take jobs ourselves; some not before the journal knows it."""
+
+        def give(error: Exception | None = None, now: float = 0.0) -> None:  # also where the disk is full
+            self._local.append((Kind.JOBS, frames))
+
+        run = route.flights[-1]
+        if not outbox.note_taken(run, give, lone=run.first == route.lone):
+            give()
+
     def _pump_directed(self, outbox: Outbox, to: str, now: float) -> None:
         """Send jobs to the one node that is to do them, if it is here and has room."""
-        self._find_way(outbox, to, now)
-        peer, directed = self._bearer(to), outbox.backlog.directed
-        route = outbox.routes.get(peer) if peer is not None else None
-        if peer is None or route is None:
+        route, directed = self._way_to(outbox, to, now), outbox.backlog.directed
+        if route is None:
             return
+        peer = route.peer
 
         def source() -> tuple[Kind, Sequence[bytes]] | None:
             if not outbox.may_go(route, to) or not self._has_room(outbox.queue, peer):
@@ -125,7 +136,8 @@ class Sending(Meeting):
             return Kind.JOBS, outbox.next_directed(route, to, now)
 
         if peer == self.node_id:
-            self._local.extend(iter(source, None))
+            while (found := source()) is not None:
+                self._give_here(outbox, route, found[1])
         else:
             self.sessions[peer].pump(now, source, outbox.queue)
             self._soon_of(self.sessions[peer])

@@ -22,6 +22,7 @@ from random import Random
 from typing import Final
 
 from meshmq.core.line import Host, Line
+from meshmq.core.moments import earliest
 from meshmq.core.redial import Redial
 from meshmq.wire.frames import Hello, Kind
 
@@ -64,7 +65,7 @@ class Session(Line):
             moments.append(self._dialled_at + DIAL_LIMIT)
         elif self.live or self.wanted:
             moments.append(self._redial.at)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(*moments)
 
     @property
     def _patience(self) -> float:

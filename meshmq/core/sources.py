@@ -74,6 +74,11 @@ class Sources(dict[bytes, Source]):
             source.dirty = True
 
     @property
+    def dirty(self) -> bool:
+        """Whether somebody's limits are to be looked at."""
+        return any(source.dirty for source in self.values())
+
+    @property
     def busy(self) -> int:
         """How many have a backlog."""
         return sum(1 for source in self.values() if source.backlog)

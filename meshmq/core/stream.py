@@ -138,6 +138,8 @@ class Stream:
         return (kind, frames) if small else self._begin(kind, frames, "calls", name)
 
     def _has_place(self, lane: Lane) -> bool:
+        if not self._transfers:
+            return True
         return sum(1 for transfer in self._transfers if transfer.lane == lane) < PLACES[lane]
 
     def _begin(

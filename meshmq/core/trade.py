@@ -53,8 +53,6 @@ class Trade(Exchange):
         """
         if to is not None:
             self.named(to)
-        if to is not None or wants.key is not None:
-            self._sought.discard(queue)  # to one node there is a direct way, where devices stand, too
         outbox = self.outboxes.get(queue)
         if outbox is None:
             self._refuse(queue)
@@ -99,7 +97,7 @@ class Trade(Exchange):
         """Take a durable job back that is not on disk yet; whether that was possible."""
         outbox = self.outboxes[queue]
         withdrawn = outbox.withdraw(number, wants)
-        self._freed(outbox, withdrawn, now)
+        self._freed(outbox, 0, now)
         self.work(now)
         return withdrawn
 
@@ -110,7 +108,6 @@ class Trade(Exchange):
             KeyError: there is none of that number.
         """
         self.outboxes[queue].retry(number, now)
-        self._sought.discard(queue)
         self._busy_outboxes[queue] = None
         self.work(now)
 
@@ -123,7 +120,7 @@ class Trade(Exchange):
         self.outboxes[queue].drop(number)
         self.work(now)
 
-    def open_queue(self, queue: str, prefetch: int | None, now: float, lease: float | None = None) -> Inbox:
+    def open_queue(self, queue: str, prefetch: int | None, now: float) -> Inbox:
         """Pull a queue from now on: it goes on our card.
 
         Raises:
@@ -136,7 +133,7 @@ class Trade(Exchange):
                 most = f"a node pulls and serves at most {NAMES_LIMIT:,} names at once"
                 raise ConfigError(f"{most}, and {queue!r} is one more")
             inbox = self.shut.pop(queue, None) or Inbox(queue, self.settings)
-            inbox.pace.fixed, inbox.lease = prefetch, lease
+            inbox.pace.fixed = prefetch
             self.inboxes[queue] = inbox
             self.change_card(now)
             self._seeking = True
@@ -156,7 +153,9 @@ class Trade(Exchange):
             self.change_card(now)
             self.work(now)
 
-    def take(self, queue: str, consumer: Hashable, now: float, limit: int | None = None) -> Hand:
+    def take(
+        self, queue: str, consumer: Hashable, now: float, limit: int | None = None, lease: float | None = None
+    ) -> Hand:
         """Give a consumer jobs of a queue we pull.
 
         Raises:
@@ -164,7 +163,7 @@ class Trade(Exchange):
         """
         self._busy_inboxes[queue] = None
         try:
-            return self.inboxes[queue].take(consumer, now, limit=limit)
+            return self.inboxes[queue].take(consumer, now, limit=limit, lease=lease)
         finally:
             self.work(now)
 
@@ -206,7 +205,7 @@ class Trade(Exchange):
         """Renew the lease on a job in hand."""
         inbox = self.inboxes.get(hand.batch.queue)
         if inbox is not None:
-            inbox.extend(hand, now)
+            inbox.leases.extend(hand, now)
 
     def keep(self, hand: Hand, index: int) -> None:
         """Note that a consumer goes on, and confirms a job by word later."""

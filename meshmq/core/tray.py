@@ -40,7 +40,7 @@ class Tray(Generic[ItemT]):
 
     def take(self) -> list[ItemT]:
         """Take what lies here now; more may be laid meanwhile."""
-        return [self.jobs.popleft() for _ in range(len(self.jobs))]
+        return [self.jobs.popleft() for _ in range(len(self.jobs))] if self.jobs else []
 
     def withdraw(self, item: ItemT) -> bool:
         """Take one off the tray again; whether it was still there."""

@@ -91,7 +91,7 @@ class AsyncNode(AsyncPublishingNode):
         several pulls of one queue the first fixes it.
         ``ack="receipt"`` acks each job when it is handed out, so that it is run at most once;
         Who has begun a job and neither finishes nor extends within ``lease`` seconds loses it to another worker; a
-        job that brings a lease of its own has the shorter one.
+        job that brings a lease of its own has the shorter one. Each receiver has a lease of its own.
         ``idle`` ends the iteration after so many seconds without a job. A receiver that is dropped without
         ``close`` takes nothing more, and the node goes on pulling the queue.
 

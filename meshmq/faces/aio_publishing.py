@@ -11,6 +11,7 @@ from meshmq.faces.aio_pushing import AsyncPushingNode
 from meshmq.faces.aio_receiving import AsyncReceiver
 from meshmq.faces.tasks import TURN_AFTER
 from meshmq.history import History, check_history
+from meshmq.letters import DeadLetters
 from meshmq.listening import Heard, listen
 from meshmq.message import AsyncMessage
 from meshmq.names import check_pattern
@@ -168,3 +169,8 @@ class AsyncTopic:
             idle=idle,
             concurrency=concurrency,
         )
+
+    @property
+    def dead(self) -> DeadLetters:
+        """What was published here and groups of subscribers could not read: to look at, to try again, to drop."""
+        return DeadLetters(self._node, topic=self.name)

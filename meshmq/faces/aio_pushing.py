@@ -16,7 +16,7 @@ from meshmq.faces.aio_calling import AsyncCallingNode
 from meshmq.faces.tasks import TURN_AFTER
 from meshmq.fate import JobOptions
 from meshmq.message import AsyncMessage, Message
-from meshmq.pushing import RECORDED_TOGETHER, BaseReceipt, Job, left_of, until_of
+from meshmq.pushing import RECORDED_TOGETHER, BaseReceipt, Job, left_of, tell_pushed, until_of
 from meshmq.wire.batches import Headers
 
 
@@ -83,11 +83,15 @@ class AsyncPushingNode(AsyncCallingNode):
         Waits only while the queue's outbox is full; ``timeout=0`` never waits. ``data`` is copied
         before the call returns. ``to`` names the only node that is to do it (or gives its id in hex); it waits
         here until that one pulls the queue. With ``receipt=True`` it returns a receipt that tells how the job ends.
-         Cancelled, it has pushed nothing. ``options`` are as for ``Node.push``.
+        Cancelled, it has pushed nothing. ``options`` are as for ``Node.push``.
+
+        A durable job is pushed once it is on disk. A call that ends before, by its ``timeout`` or because it is
+        cancelled, takes it back; but where it is cancelled in the moment in which the disk had it, it is pushed, and
+        after a crash in such a moment it comes back. With ``unique=`` a second try is refused then.
 
         Raises:
             EncodeError: ``data`` would not come back equal; nothing was pushed.
-            TimedOut: the outbox stayed full; nothing was pushed.
+            TimedOut: the outbox stayed full, or the disk did not take a durable job in time; nothing was pushed.
             NoPeersError: it is full and nobody has pulled it for ``settings.patience``.
             AmbiguousPeer: several nodes are named ``to``; nothing was pushed.
             NotUnique: a job with this ``unique`` was pushed before; nothing was pushed.
@@ -110,15 +114,12 @@ class AsyncPushingNode(AsyncCallingNode):
                 if not tray.room:
                     self._look_for(tray, body)
                 return None
-            job, ticket = Job(queue, body, buffers), None
-        else:
-            if options.get("within") is not None:
-                self._push_within(queue, data, headers, to, options, receipt=receipt)
-                return None
-            ticket = AsyncReceipt(self, queue) if receipt else None
-            wants = self._wants(options, to, ticket)
-            job = self._job(queue, data, headers, to, (), wants)
-        await self._push(job, timeout)
+            await self._push(Job(queue, body, buffers), timeout)
+            return None
+        ticket = AsyncReceipt(self, queue) if receipt else None
+        job = self._job_of(queue, data, headers, to, options, ticket)
+        if job is not None:
+            await self._push(job, timeout)
         return ticket
 
     async def _push_made(
@@ -157,14 +158,21 @@ class AsyncPushingNode(AsyncCallingNode):
                 raise
 
     async def _push_durably(self, jobs: Iterable[Job], timeout: float | None) -> int:
-        """Push jobs, and wait once until all are on disk; returns how many."""
+        """Push jobs, and wait once until all are on disk; returns how many. What is not when it ends is taken back."""
         count = 0
         pushed = deque[tuple[Job, int]]()
-        for job in jobs:
-            pushed.append((job, await self._put(job, timeout)))
-            count += 1
-            if len(pushed) >= RECORDED_TOGETHER:
-                await self._await_record(*pushed.popleft(), until_of(timeout))
-        for job, number in pushed:
-            await self._await_record(job, number, until_of(timeout))
+        try:
+            for job in jobs:
+                pushed.append((job, await self._put(job, timeout)))
+                if len(pushed) >= RECORDED_TOGETHER:
+                    await self._wait(self._record_wish(pushed[0][0]), timeout)
+                    pushed.popleft()
+                    count += 1
+            while pushed:
+                await self._wait(self._record_wish(pushed[0][0]), timeout)
+                pushed.popleft()
+                count += 1
+        except BaseException as error:
+            tell_pushed(error, count + self._withdraw_jobs(pushed))
+            raise
         return count

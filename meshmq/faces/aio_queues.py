@@ -9,29 +9,24 @@ from meshmq import wishes
 from meshmq.checks import Ack, check_timeout
 from meshmq.faces.aio_pushing import AsyncReceipt
 from meshmq.faces.aio_receiving import AsyncReceiver
-from meshmq.fate import JobOptions, QueueOptions
-from meshmq.letters import DeadLetters
+from meshmq.faces.base_queue import BaseQueue
+from meshmq.fate import JobOptions
 from meshmq.message import AsyncMessage
+from meshmq.pushing import tell_pushed
 from meshmq.wire.batches import Headers
 
 if TYPE_CHECKING:
     from meshmq.faces.aio import AsyncNode
 
 
-class AsyncQueue:
+class AsyncQueue(BaseQueue):
     """A node's handle of one queue; the verbs on ``AsyncNode`` are its shorthand.
 
     Its options hold for every job that is pushed by it, unless the push says otherwise, and its lease for who pulls
     by it.
     """
 
-    def __init__(self, node: AsyncNode, queue: str, options: QueueOptions) -> None:
-        node._wants(options)
-        self._node, self.name = node, queue
-        self._options: JobOptions = {**options}  # type: ignore[typeddict-item]  # a queue says less than a job
-
-    def __repr__(self) -> str:
-        return f"<AsyncQueue {self.name!r} of {self._node!r}>"
+    _node: AsyncNode
 
     @overload
     async def push(
@@ -73,7 +68,7 @@ class AsyncQueue:
             EncodeError, TimedOut, NoPeersError, AmbiguousPeer, NotUnique, ConfigError, ClosedError: as the
                 verb of ``AsyncNode``.
         """
-        wanted: JobOptions = {**self._options, **options} if options else {**self._options}
+        wanted: JobOptions = {**self._options, **options}
         if receipt:
             return await self._node.push(
                 self.name, data, headers=headers, timeout=timeout, to=to, receipt=True, **wanted
@@ -88,17 +83,20 @@ class AsyncQueue:
 
         Raises:
             EncodeError, TimedOut, NoPeersError, ConfigError, ClosedError: as ``AsyncNode.push``; what was pushed before
-                stays pushed.
+                stays pushed, and the error's ``pushed`` says how many that are: the first ones.
         """
         check_timeout(timeout)
         wanted: JobOptions = {**self._options, **options}
         if wanted.get("durable"):
-            jobs = (self._node._job(self.name, value, wants=self._node._wants(wanted)) for value in values)
-            return await self._node._push_durably(jobs, timeout)
+            return await self._node._push_durably(self._jobs(values, wanted), timeout)
         count = 0
-        for value in values:
-            await self._node.push(self.name, value, timeout=timeout, **wanted)
-            count += 1
+        try:
+            for value in values:
+                await self._node.push(self.name, value, timeout=timeout, **wanted)
+                count += 1
+        except BaseException as error:
+            tell_pushed(error, count)
+            raise
         return count
 
     def pull(
@@ -115,7 +113,7 @@ class AsyncQueue:
         Raises:
             ClosedError: the node is closed.
         """
-        held = lease if lease is not None else self._options.get("lease")
+        held = self._lease(lease)
         return self._node.pull(self.name, prefetch=prefetch, ack=ack, idle=idle, concurrency=concurrency, lease=held)
 
     async def flush(self, timeout: float | None = None) -> None:
@@ -126,13 +124,3 @@ class AsyncQueue:
             ClosedError: the node is closed.
         """
         await self._node._wait(wishes.flushed(self._node._participating(), self.name), check_timeout(timeout))
-
-    @property
-    def depth(self) -> int:
-        """How many jobs pushed here are not confirmed."""
-        return self._node._depth(self.name)
-
-    @property
-    def dead(self) -> DeadLetters:
-        """The jobs pushed here that failed too often: to look at, to try again, to drop."""
-        return DeadLetters(self._node, self.name)

@@ -10,6 +10,7 @@ from meshmq.errors import ConfigError
 from meshmq.faces.pushing import PushingNode
 from meshmq.faces.receiving import Receiver
 from meshmq.history import History, check_history
+from meshmq.letters import DeadLetters
 from meshmq.listening import Heard, listen
 from meshmq.message import Message
 from meshmq.names import check_pattern
@@ -161,3 +162,8 @@ class Topic:
             idle=idle,
             concurrency=concurrency,
         )
+
+    @property
+    def dead(self) -> DeadLetters:
+        """What was published here and groups of subscribers could not read: to look at, to try again, to drop."""
+        return DeadLetters(self._node, topic=self.name)

@@ -7,31 +7,26 @@ from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from meshmq import wishes
 from meshmq.checks import Ack, check_timeout
+from meshmq.faces.base_queue import BaseQueue
 from meshmq.faces.pushing import Receipt
 from meshmq.faces.receiving import Receiver
-from meshmq.fate import JobOptions, QueueOptions
-from meshmq.letters import DeadLetters
+from meshmq.fate import JobOptions
 from meshmq.message import Message
+from meshmq.pushing import tell_pushed
 from meshmq.wire.batches import Headers
 
 if TYPE_CHECKING:
     from meshmq.faces.blocking import Node
 
 
-class Queue:
+class Queue(BaseQueue):
     """A node's handle of one queue; the verbs on ``Node`` are its shorthand.
 
     Its options hold for every job that is pushed by it, unless the push says otherwise, and its lease for who pulls
     by it.
     """
 
-    def __init__(self, node: Node, queue: str, options: QueueOptions) -> None:
-        node._wants(options)
-        self._node, self.name = node, queue
-        self._options: JobOptions = {**options}  # type: ignore[typeddict-item]  # a queue says less than a job
-
-    def __repr__(self) -> str:
-        return f"<Queue {self.name!r} of {self._node!r}>"
+    _node: Node
 
     @overload
     def push(
@@ -87,17 +82,20 @@ class Queue:
 
         Raises:
             EncodeError, TimedOut, NoPeersError, ConfigError, ClosedError: as ``Node.push``; what was pushed before
-                stays pushed.
+                stays pushed, and the error's ``pushed`` says how many that are: the first ones.
         """
         check_timeout(timeout)
         wanted: JobOptions = {**self._options, **options}
         if wanted.get("durable"):
-            jobs = (self._node._job(self.name, value, wants=self._node._wants(wanted)) for value in values)
-            return self._node._push_durably(jobs, timeout)
+            return self._node._push_durably(self._jobs(values, wanted), timeout)
         count = 0
-        for value in values:
-            self._node.push(self.name, value, timeout=timeout, **wanted)
-            count += 1
+        try:
+            for value in values:
+                self._node.push(self.name, value, timeout=timeout, **wanted)
+                count += 1
+        except BaseException as error:
+            tell_pushed(error, count)
+            raise
         return count
 
     def pull(
@@ -114,7 +112,7 @@ class Queue:
         Raises:
             ClosedError: the node is closed.
         """
-        held = lease if lease is not None else self._options.get("lease")
+        held = self._lease(lease)
         return self._node.pull(self.name, prefetch=prefetch, ack=ack, idle=idle, concurrency=concurrency, lease=held)
 
     def flush(self, timeout: float | None = None) -> None:
@@ -125,13 +123,3 @@ class Queue:
             ClosedError: the node is closed.
         """
         self._node._wait(wishes.flushed(self._node._participating(), self.name), check_timeout(timeout))
-
-    @property
-    def depth(self) -> int:
-        """How many jobs pushed here are not confirmed."""
-        return self._node._depth(self.name)
-
-    @property
-    def dead(self) -> DeadLetters:
-        """The jobs pushed here that failed too often: to look at, to try again, to drop."""
-        return DeadLetters(self._node, self.name)

@@ -36,8 +36,9 @@ class Journal(Protocol):
         """Take changes, in order, and return at once; any thread may call it.
 
         ``done`` is called once, from the journal's thread: with ``None`` when all of them are on disk, or with an
-        error where that fails. Then what was to be kept (``Keep``, ``Tell``, ``Claim``) is given up. Everything else,
-        and what nobody waits for, stays queued in order and is tried again: each second, and with the next write.
+        error where that fails. Then what was to be kept (``Keep``, ``Tell``, ``Claim``), or is ``Taken``, is given up.
+        Everything else, and what nobody waits for, stays queued in order and is tried again: each second, and with the
+        next write.
         A job made of a staged row is written by a call of its own, whose ``done`` says whether the row was still there.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 
-from meshmq.core.records import Bury, Change, Claim, Done, Failed, Forget, Keep
+from meshmq.core.records import Bury, Change, Claim, Done, Failed, Forget, Keep, Taken
 
 
 def condense(changes: Iterable[Change]) -> list[Change]:
@@ -28,6 +28,9 @@ def condense(changes: Iterable[Change]) -> list[Change]:
         elif isinstance(change, Failed):
             _void(left, last, (change.origin, change.number))
             last[change.origin, change.number] = len(left)
+        elif isinstance(change, Taken):
+            _void(left, last, (change.origin, change.first, change.last))
+            last[change.origin, change.first, change.last] = len(left)
         elif isinstance(change, Claim):
             _void(left, last, (change.queue, change.unique))
             last[change.queue, change.unique] = len(left)

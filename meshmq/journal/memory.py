@@ -21,6 +21,7 @@ from meshmq.core.records import (
     Staged,
     StoredJob,
     StoredMessage,
+    Taken,
     Tell,
 )
 
@@ -88,11 +89,16 @@ class MemoryStore:
         elif isinstance(change, Bury):
             self._put(change.letter.job, change.letter)
         elif isinstance(change, Done):
-            self._drop(change)
+            for key in self._within(change):
+                del self._jobs[key]
         elif isinstance(change, Failed):
             key = change.origin, change.number
             if isinstance(job := self._jobs.get(key), StoredJob):
                 self._jobs[key] = replace(job, failures=change.failures, due=change.due)
+        elif isinstance(change, Taken):
+            for key in self._within(change):
+                if isinstance(job := self._jobs[key], StoredJob):
+                    self._jobs[key] = replace(job, taken=change.taken)
         elif isinstance(change, Claim):
             self._claims[change.queue, change.unique] = change.until
             if change.until <= self._clock():
@@ -113,14 +119,12 @@ class MemoryStore:
         self._jobs.pop((job.origin, job.number), None)  # what is replaced goes to the end
         self._jobs[job.origin, job.number] = kept
 
-    def _drop(self, done: Done) -> None:
-        if done.last - done.first < len(self._jobs):
-            for number in range(done.first, done.last + 1):
-                self._jobs.pop((done.origin, number), None)
-        else:  # a range wider than all there is
-            for origin, number in list(self._jobs):
-                if origin == done.origin and done.first <= number <= done.last:
-                    del self._jobs[origin, number]
+    def _within(self, span: Done | Taken) -> list[tuple[bytes, int]]:
+        """Return the ids in a range that are here."""
+        if span.last - span.first < len(self._jobs):
+            ids = ((span.origin, number) for number in range(span.first, span.last + 1))
+            return [key for key in ids if key in self._jobs]
+        return [key for key in self._jobs if key[0] == span.origin and span.first <= key[1] <= span.last]  # it is wide
 
     def _forget(self, forget: Forget) -> None:
         epoch, _ = self._heads.get(forget.topic, (0, 0))

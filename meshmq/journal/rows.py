@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from meshmq.codecs.msgpack import pack_plain, unpack_plain
-from meshmq.core.records import Letter, Staged, StoredJob, StoredMessage
+from meshmq.core.records import Letter, PushedJob, Staged, StoredJob, StoredMessage
 from meshmq.errors import ConfigError, DecodeError
 from meshmq.fate import ORDINARY, Fate
-from meshmq.names import check_name
+from meshmq.names import check_name, check_queue
 from meshmq.wire.batches import ID_BYTES, Headers, check_headers
 
 #: What SQL takes for a value.
@@ -22,7 +22,7 @@ Value = None | int | float | str | bytes
 SHARED: Final = (
     "queue", "body", "buffers", "headers", "fate", "target", "job_key", "job_unique", "pushed", "due",
 )  # fmt: skip
-JOB: Final = ("origin", "number", *SHARED, "failures", "died", "reason")
+JOB: Final = ("origin", "number", *SHARED, "failures", "died", "reason", "taken")
 MESSAGE: Final = ("topic", "epoch", "seq", "body", "buffers", "headers", "published")
 
 _HIGHEST: Final = 2**63 - 1
@@ -38,7 +38,7 @@ def job_row(job: StoredJob, died: float | None = None, reason: str | None = None
     """
     if not 0 <= job.number <= _HIGHEST:
         raise ConfigError(f"a job with the number {job.number}")
-    return job.origin, job.number, *_shared(job), job.failures, died, reason
+    return job.origin, job.number, *_shared(job), job.failures, died, reason, int(job.taken)
 
 
 def staged_row(job: Staged) -> tuple[Value, ...]:
@@ -46,7 +46,7 @@ def staged_row(job: Staged) -> tuple[Value, ...]:
     return _shared(job)
 
 
-def _shared(job: StoredJob | Staged) -> tuple[Value, ...]:
+def _shared(job: PushedJob) -> tuple[Value, ...]:
     return (
         job.queue,
         job.body,
@@ -80,13 +80,12 @@ def read_job(row: Sequence[Any]) -> StoredJob | Letter:
     Raises:
         DecodeError: it is none.
     """
-    _, origin, number, *shared, failures, died, reason = row
+    _, origin, number, *shared, failures, died, reason, taken = row
     if type(origin) is not bytes or len(origin) != ID_BYTES or type(number) is not int or number < 0:
         raise DecodeError("its id is none")
     if type(failures) is not int or failures < 0:
         raise DecodeError("its number of failures is none")
-    queue, body, buffers, headers, fate, to, key, unique, pushed, due = _read_shared(shared)
-    job = StoredJob(queue, origin, number, body, pushed, buffers, headers, fate, to, key, unique, due, failures)
+    job = StoredJob(origin=origin, number=number, failures=failures, taken=taken == 1, **_read_shared(shared))
     if died is None:
         return job
     return Letter(job, _text("reason", reason) or "", _moment("died", died))
@@ -98,8 +97,7 @@ def read_staged(row: Sequence[Any]) -> Staged:
     Raises:
         DecodeError: it is none.
     """
-    queue, body, buffers, headers, fate, to, key, unique, pushed, due = _read_shared(row[1:])
-    return Staged(row[0], queue, body, pushed, buffers, headers, fate, to, key, unique, due)
+    return Staged(row=row[0], **_read_shared(row[1:]))
 
 
 def read_message(row: Sequence[Any]) -> StoredMessage:
@@ -122,26 +120,27 @@ def read_message(row: Sequence[Any]) -> StoredMessage:
     )
 
 
-def _read_shared(row: Sequence[Any]) -> tuple[Any, ...]:
+def _read_shared(row: Sequence[Any]) -> dict[str, Any]:
+    """Return the fields of a ``PushedJob``."""
     queue, body, buffers, headers, fate, to, key, unique, pushed, due = row
-    return (
-        _name("queue", queue),
-        _body(body),
-        _read_buffers(buffers),
-        _read_headers(headers),
-        ORDINARY if fate is None else _read_fate(_bytes("fate", fate)),
-        _text("to", to),
-        _text("key", key),
-        _text("unique", unique),
-        _moment("pushed", pushed),
-        None if due is None else _moment("due", due),
-    )
+    return {
+        "queue": _name("queue", queue),
+        "body": _body(body),
+        "buffers": _read_buffers(buffers),
+        "headers": _read_headers(headers),
+        "fate": ORDINARY if fate is None else _read_fate(_bytes("fate", fate)),
+        "to": _text("to", to),
+        "key": _text("key", key),
+        "unique": _text("unique", unique),
+        "pushed": _moment("pushed", pushed),
+        "due": None if due is None else _moment("due", due),
+    }
 
 
 @lru_cache(1024)
 def _name(kind: str, name: object) -> str:
     try:
-        return check_name(kind, name)
+        return check_queue(name) if kind == "queue" else check_name(kind, name)
     except ConfigError as error:
         raise DecodeError(str(error)) from error
 

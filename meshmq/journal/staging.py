@@ -50,9 +50,17 @@ def stage(
     except ValueError as error:
         raise EncodeError(str(error), "headers") from error
     job = Staged(
-        0, check_name("queue", queue), body, now, buffers, texts, replace(wants.fate, durable=True),
-        None if to is None else check_name("node", to), wants.key, wants.unique,
-        now + wants.delay if wants.delay else None,
-    )  # fmt: skip
+        row=0,
+        queue=check_name("queue", queue),
+        body=body,
+        pushed=now,
+        buffers=buffers,
+        headers=texts,
+        fate=replace(wants.fate, durable=True),
+        to=None if to is None else check_name("node", to),
+        key=wants.key,
+        unique=wants.unique,
+        due=now + wants.delay if wants.delay else None,
+    )
     connection.execute(STAGED, ())
     connection.execute(STAGE, staged_row(job))

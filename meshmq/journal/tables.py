@@ -15,11 +15,11 @@ from functools import cache
 from itertools import groupby
 from typing import Final, NamedTuple, cast
 
-from meshmq.core.records import Bury, Change, Claim, Done, Failed, Forget, Keep, SetAside, StoredMessage, Tell
+from meshmq.core.records import Bury, Change, Claim, Done, Failed, Forget, Keep, SetAside, StoredMessage, Taken, Tell
 from meshmq.journal.rows import JOB, MESSAGE, SHARED, Value, job_row, message_row
 
 #: Of the tables and what they hold. Another number is another MeshMQ's.
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 STAGED: Final = """
 CREATE TABLE IF NOT EXISTS meshmq_staged (
@@ -33,7 +33,9 @@ SCHEMA: Final = (
         place INTEGER PRIMARY KEY,  -- the order in which they were kept
         origin BLOB, number INTEGER,
         queue TEXT, body BLOB, buffers BLOB, headers BLOB, fate BLOB, target TEXT, job_key TEXT, job_unique TEXT,
-        pushed REAL, due REAL, failures INTEGER, died REAL, reason TEXT, fault TEXT,
+        pushed REAL, due REAL, failures INTEGER, died REAL, reason TEXT,
+        taken INTEGER,  -- 1 while the node itself has it in its hands
+        fault TEXT,
         UNIQUE (origin, number)
     )""",
     "CREATE TABLE meshmq_claims (queue TEXT, id TEXT, until REAL, PRIMARY KEY (queue, id)) WITHOUT ROWID",
@@ -126,6 +128,9 @@ def _step(change: Change) -> Iterator[Step]:
     elif isinstance(change, Failed):
         sql = "UPDATE meshmq_jobs SET failures = ?, due = ? WHERE origin = ? AND number = ? AND died IS NULL"
         yield Step(sql, (change.failures, change.due, change.origin, min(change.number, _HIGHEST)))
+    elif isinstance(change, Taken):
+        sql = "UPDATE meshmq_jobs SET taken = ? WHERE origin = ? AND number BETWEEN ? AND ? AND died IS NULL"
+        yield Step(sql, (int(change.taken), change.origin, change.first, min(change.last, _HIGHEST)))
     elif isinstance(change, Claim):
         yield Step("INSERT OR REPLACE INTO meshmq_claims VALUES (?, ?, ?)", (change.queue, change.unique, change.until))
     elif isinstance(change, Forget):

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
-from meshmq.core.records import Bury, Change, Claim, Keep, Recovered, SetAside, Tell
+from meshmq.core.records import Bury, Change, Claim, Keep, Recovered, SetAside, Taken, Tell
 from meshmq.errors import ClosedError, JournalError
 from meshmq.journal.base import OnStaged, Store, Told
 from meshmq.journal.condensing import condense
@@ -285,6 +285,8 @@ def _withdrawn(row: int) -> JournalError:
 
 def _can_be_given_up(change: Change) -> bool:
     """Whether a change keeps something for somebody who waits; a staged job's user has been told it is safe."""
+    if isinstance(change, Taken):
+        return change.taken  # a job that is done makes room: it must not wait for it
     return isinstance(change, Tell | Claim) or (isinstance(change, Keep) and change.staged is None)
 
 

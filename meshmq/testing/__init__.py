@@ -10,6 +10,7 @@
 """
 
 from meshmq.testing.clock import HandClock
+from meshmq.testing.fates import Fates
 from meshmq.testing.faults import Faults
 from meshmq.testing.jobs import Jobs
 from meshmq.testing.memory import MemoryNetwork
@@ -25,6 +26,7 @@ from meshmq.testing.trial import Trial
 from meshmq.whereabouts import Place
 
 __all__ = [
+    "Fates",
     "Faults",
     "HandClock",
     "Jobs",

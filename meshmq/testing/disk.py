@@ -13,11 +13,10 @@ from meshmq.core.records import Change, Claim, Keep, Recovered, Tell
 from meshmq.errors import JournalError
 from meshmq.journal.memory import MemoryStore
 from meshmq.recording import _recovered, _shifted
+from meshmq.testing.local_clock import WallClock
 from meshmq.testing.simulated_node import SimulatedNode
 from meshmq.testing.simulation import Simulation
 
-#: What wall clocks show when a simulation begins.
-WALL: Final = 1_700_000_000.0
 #: A commit takes so long; what comes meanwhile is committed together.
 COMMIT_LEAST, COMMIT_MOST = 0.0002, 0.03
 #: When a full disk is tried again.
@@ -30,22 +29,22 @@ class Disk:
     While it is ``full`` who waits for something to be kept is told so, and what says that something is over waits.
     """
 
-    def __init__(self, sim: Simulation) -> None:
+    def __init__(self, sim: Simulation, wall: WallClock | None = None) -> None:
         self._sim = sim
+        #: The wall clock of its machine.
+        self.wall = wall or WallClock(lambda: sim.now)
         self.store = MemoryStore(self.wall)
         self.full = False
         self._node: SimulatedNode | None = None
-        self._waiting: deque[tuple[list[Change], Told | None]] = deque()
+        #: What is to be written, and when something was before: all of it happened since.
+        self._waiting: deque[tuple[float, list[Change], Told | None]] = deque()
+        self._given_at = 0.0
         self._due: float | None = None
         #: How many groups of changes a crash has lost.
         self.lost = 0
 
     def __repr__(self) -> str:
         return f"<Disk {'full, ' if self.full else ''}{len(self._waiting)} waiting>"
-
-    def wall(self) -> float:
-        """Return what the wall clock shows."""
-        return WALL + self._sim.now
 
     def open(self, node: SimulatedNode, participant: Participant) -> Recovered:
         """Give a new incarnation what is kept, and keep what it has from now on."""
@@ -55,19 +54,21 @@ class Disk:
         participant.recover(_recovered(found, -self._to_wall(node)), store, node.moment)
         return found
 
-    def crash(self) -> None:
-        """Lose what was not committed, from some change on."""
+    def crash(self) -> float:
+        """Lose what was not committed, from some change on; returns a moment before which everything was."""
+        before = self._waiting[0][0] if self._waiting else self._given_at
         kept = self._sim.lies.randint(0, len(self._waiting))
-        for changes, _ in list(self._waiting)[:kept]:
+        for _, changes, _ in list(self._waiting)[:kept]:
             self.store.commit(changes)
         self.lost += len(self._waiting) - kept
         self._waiting.clear()
         self._node = None
+        return before
 
     def close(self) -> None:
         """Write what is left, as a node does that is closed."""
         while self._waiting and not self.full:
-            self.store.commit(self._waiting.popleft()[0])
+            self.store.commit(self._waiting.popleft()[1])
 
     def _to_wall(self, node: SimulatedNode) -> float:
         return self.wall() - node.clock.at(self._sim.now)
@@ -75,7 +76,8 @@ class Disk:
     def _write(self, node: SimulatedNode, changes: Sequence[Change], told: Told | None) -> None:
         if node is self._node:
             shift = self._to_wall(node)
-            self._waiting.append(([_shifted(change, shift) for change in changes], told))
+            self._waiting.append((self._given_at, [_shifted(change, shift) for change in changes], told))
+            self._given_at = self._sim.now
             self._plan(self._sim.lies.uniform(COMMIT_LEAST, COMMIT_MOST))
 
     def _plan(self, seconds: float) -> None:
@@ -87,13 +89,13 @@ class Disk:
     def _commit(self) -> None:
         self._due = None
         groups, self._waiting = self._waiting, deque()
-        for changes, told in groups:
+        for since, changes, told in groups:
             error = JournalError("the simulated disk is full", "full") if self.full else None
             if error is None:
                 self.store.commit(changes)
             else:
                 late = [one for one in changes if told is None or not isinstance(one, Keep | Tell | Claim)]
-                self._waiting.append((late, None))
+                self._waiting.append((since, late, None))
             if told is not None and self._node is not None:
                 what = f"is told by its disk: {error or 'written'}"
                 self._sim.enter(self._node, what, partial(_tell, told, error))

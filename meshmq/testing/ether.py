@@ -105,8 +105,10 @@ class Ether(Air):
         if not isinstance(wire, Direct) or number in wire.unsendable:
             node.connections.pop(number, None)
             return False
-        what = digest(frames) if self.sim.trace.kept else ""
-        self.sim.note(f"{node.name} c{number} sends {what}")
+        what = ""
+        if self.sim.trace.kept:
+            what = digest(frames)
+            self.sim.note(f"{node.name} c{number} sends {what}")
         self.sim.counts["sent"] += 1
         if wire.listener is None:
             wire.backlog.append((frames, what))

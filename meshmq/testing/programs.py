@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from meshmq.core.participant import Participant
 from meshmq.faces.aio import AsyncNode
 from meshmq.names import counted
 from meshmq.testing.books import audit
 from meshmq.testing.disk import Disk
+from meshmq.testing.local_clock import WallClock
 from meshmq.testing.mesh import Mesh
 from meshmq.testing.simulated_node import SimulatedNode
 from meshmq.testing.simulation import Simulation
 from meshmq.testing.virtual_node import VirtualNode
-from meshmq.testing.witness import WatchedParticipant, Witness
+from meshmq.testing.watched import LATE, WatchedParticipant
+from meshmq.testing.witness import Witness
 from meshmq.wire.card import Forwards
-
-#: How much later than its timeout a call may end: a node is stepped late, and its program, too.
-LATE: Final = 0.5
 
 
 @dataclass
@@ -31,14 +30,17 @@ class Programs(Mesh):
     knew, after a crash. What the scenario itself keeps outlives every node. Time is virtual: ``asyncio.sleep``,
     ``asyncio.timeout`` and every timeout of the node wait by the node's own clock, and cost nothing.
 
-    After every event these hold, or the run fails: no job is acked that nobody has finished; of all executions
-    of one job at most one is not flagged as a repeat; no job begins while one of its key that was pushed before is
-    not done. After every ``thrift`` events the books of the node balance (each job stands in one place; nothing is
-    sent beyond credit; buffers are within their bounds), and every call is over soon after its timeout. When
-    faults have ended, everybody must see everybody and all jobs must be done, within the ``patience`` of ``simulate``.
+    After every event these hold, or the run fails: no job is acked that nobody has finished, within its lease if it
+    has one; of all executions of one job at most one is not flagged as a repeat; no job begins while one of its key
+    that was pushed before is not done; none goes out before its time, or after as many failures as it may have; no
+    dead letter is lost that was in a journal. After every ``thrift`` events the books of the node balance (each job
+    stands in one place; nothing is sent beyond credit; buffers are within their bounds), and every call is over soon
+    after its timeout. When faults have ended, everybody must see everybody and all jobs must be done, within the
+    ``patience`` of ``simulate``.
 
     With ``journals`` every place has a disk, a journal that outlives its nodes: what was pushed with ``durable=True``
-    comes back. ``disks[index].full = True`` fills one up.
+    comes back. ``disks[index].full = True`` fills one up; ``walls[index].jump(seconds)`` sets the clock on the wall,
+    by which ``at=`` is reckoned, and what a journal keeps.
 
     The last ``devices`` nodes stand between the others, for ``forwards``; no program runs on them.
     """
@@ -52,6 +54,7 @@ class Programs(Mesh):
     #: Every incarnation that ever was; kept, so that none is cleared away at a moment that nobody knows.
     incarnations: dict[str, VirtualNode] = field(default_factory=dict)
     disks: dict[int, Disk] = field(default_factory=dict)
+    walls: dict[int, WallClock] = field(default_factory=dict)
     sim: Simulation = field(init=False, repr=False)
 
     async def main(self, node: AsyncNode, index: int) -> None:
@@ -75,17 +78,20 @@ class Programs(Mesh):
         self.sim = sim
         participant = super().make(sim, node)
         assert isinstance(participant, WatchedParticipant)
+        wall = self.walls.setdefault(node.index, WallClock(lambda: sim.now))
+        participant.sim, participant.node, participant.wall = sim, node, wall
         participant.witness = self.witness
         participant.looked = True
-        disk = self.disks.setdefault(node.index, Disk(sim)) if self.journals else None
+        disk = self.disks.setdefault(node.index, Disk(sim, wall)) if self.journals else None
         if disk is not None:
             disk.open(node, participant)
-        self.incarnations[node.name] = VirtualNode(sim, node, participant, disk)
+        self.incarnations[node.name] = VirtualNode(sim, node, participant, wall, disk)
         return participant
 
     def died(self, sim: Simulation, node: SimulatedNode) -> None:
         if self.journals:
-            self.disks[node.index].crash()
+            kept = self.disks[node.index].crash()
+            self.witness.ends.crashed(f"n{node.index}", kept)
 
     def joined(self, sim: Simulation, node: SimulatedNode) -> None:
         super().joined(sim, node)

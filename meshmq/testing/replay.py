@@ -70,13 +70,21 @@ def simulate(
         scenario.check(sim)
     except Exception as error:
         trace = "\n".join(sim.trace.lines) if sim is not None else "(before the first event)"
+        cause = _alone(error)
         raise SimulationFailed(
-            f"seed {seed} fails: {type(error).__name__}: {error}\n"
+            f"seed {seed} fails: {type(cause).__name__}: {cause}\n"
             f"the last lines of its trace:\n{trace}\n"
             f"replay it with: {again}",
             seed,
         ) from error
     return Report(seed, sim.now, sim.events, sim.trace_hash, dict(sim.counts))
+
+
+def _alone(error: Exception) -> Exception:
+    """Return what a group of one holds: of a program's tasks mostly one fails."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _converge(sim: Simulation, limit: float, afterwards: float) -> None:

@@ -139,7 +139,8 @@ class Simulation:
         elif node.state == "up" and (connection < 0 or connection in node.connections):
             if last:
                 del node.connections[connection]
-            self.note(f"{node.name} {what}")
+            if self.trace.kept:
+                self.note(f"{node.name} {what}")
             self._hand(node, handing, node.clock.at(self.now))
 
     def stall(self, node: SimulatedNode) -> bool:

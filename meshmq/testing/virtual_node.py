@@ -15,9 +15,10 @@ from meshmq.names import NodeId
 from meshmq.pulling import Jobs
 from meshmq.supply import Supply
 from meshmq.testing.disk import Disk
+from meshmq.testing.local_clock import WallClock
 from meshmq.testing.virtual_engine import VirtualEngine
 from meshmq.testing.virtual_loop import VirtualLoop
-from meshmq.testing.witness import WatchedConsumer, WatchedParticipant
+from meshmq.testing.watched import WatchedConsumer, WatchedParticipant
 
 if TYPE_CHECKING:
     from meshmq.testing.simulated_node import SimulatedNode
@@ -28,7 +29,12 @@ class VirtualNode(AsyncNode):
     """One incarnation of a simulated node, open from the first; handlers have to be ``async``."""
 
     def __init__(
-        self, sim: Simulation, node: SimulatedNode, participant: WatchedParticipant, disk: Disk | None = None
+        self,
+        sim: Simulation,
+        node: SimulatedNode,
+        participant: WatchedParticipant,
+        wall: WallClock,
+        disk: Disk | None = None,
     ) -> None:
         card = participant.presence.card
         super().__init__(card.name, mesh=card.mesh, settings=participant.settings)
@@ -41,7 +47,7 @@ class VirtualNode(AsyncNode):
         self._loop = self.loop
         self.disk = disk
         self._journal = "simulated" if disk is not None else None
-        self._clock = self.loop.time
+        self._clock, self._wall = self.loop.time, wall
 
     def _hold(self, receiver: Closable, supply: Supply[Any]) -> None:
         if isinstance(supply, Jobs):

@@ -118,7 +118,7 @@ def _journal_unwaited(path: Path, sync: Sync, count: int) -> float:
         origin, told = bytes(16), threading.Event()
         began = time.perf_counter()
         for number in range(count):
-            journal.write((Keep(StoredJob("jobs", origin, number, BODY, 1.0)),))
+            journal.write((Keep(StoredJob(queue="jobs", origin=origin, number=number, body=BODY, pushed=1.0)),))
         journal.write((), lambda error: told.set())
         told.wait()
         return time.perf_counter() - began
@@ -128,5 +128,8 @@ def _keep(journal: Journal, who: int, count: int) -> None:
     """Keep jobs one by one, and wait for each."""
     origin, told = bytes((who,)) * 16, threading.Semaphore(0)
     for number in range(count):
-        journal.write((Keep(StoredJob("jobs", origin, number, BODY, 1.0)),), lambda error: told.release())
+        journal.write(
+            (Keep(StoredJob(queue="jobs", origin=origin, number=number, body=BODY, pushed=1.0)),),
+            lambda error: told.release(),
+        )
         told.acquire()

@@ -67,3 +67,27 @@ def test_an_id_that_is_nowhere_is_told_and_nothing_is_done(
     assert main(["dead", "jobs", "drop", first.id, "nonsense", "--mesh", mesh_name]) == 1
     assert "no node has a dead letter 'nonsense' of 'jobs'" in capsys.readouterr().err
     assert len(pusher.queue("jobs").dead) == 2
+
+
+def test_those_of_groups_are_found_by_their_topic(mesh_name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with Node("shop", mesh=mesh_name) as shop, Node("member", mesh=mesh_name) as member:
+        with member.subscribe("orders.*", group="billing") as orders:
+            shop.wait_for(subscribe="orders.new", timeout=LIMIT)
+            engine, participant = shop._opened()
+            with engine.gate:
+                participant.feed.publish("orders.new", b"\xc1 no value", (), None, engine.now())
+                engine.flush()
+            shop.publish("orders.old", 2)
+            message = orders.receive(LIMIT)
+            assert message.data == 2
+            message.ack()
+            shop.flush(LIMIT)
+        assert main(["dead", "--topic", "orders.**", "show", "--mesh", mesh_name]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["node"], told["topic"]) == ("shop", "orders.new")
+        assert main(["dead", "--topic", "orders.old", "list", "--mesh", mesh_name]) == 0
+        assert capsys.readouterr().out == "no dead letters of 'orders.old'\n"
+        assert main(["dead", "orders.**", "list", "--mesh", mesh_name]) == 2
+        assert "cannot hold '*'" in capsys.readouterr().err
+        assert main(["dead", "orders.*", "drop", told["id"], "--topic", "--mesh", mesh_name]) == 0
+        assert len(shop.topic("orders.**").dead) == 0

@@ -23,7 +23,7 @@ from tests.journal.places import LIMIT, ORIGIN, full_job, message, write
 
 def job(number: int, data: object, queue: str = "orders") -> StoredJob:
     body, buffers = MsgpackCodec().encode(data)
-    return StoredJob(queue, ORIGIN, number, body, 1000.5, buffers)
+    return StoredJob(queue=queue, origin=ORIGIN, number=number, body=body, pushed=1000.5, buffers=buffers)
 
 
 @pytest.fixture

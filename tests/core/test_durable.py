@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -65,7 +66,8 @@ class Recording(Pusher):
 
 
 def stored(number: int, **fields: object) -> StoredJob:
-    return StoredJob("jobs", b"B" * 16, number, b"old", -5.0, fate=DURABLE, **fields)  # type: ignore[arg-type]  # a test's
+    job = StoredJob(queue="jobs", origin=b"B" * 16, number=number, body=b"old", pushed=-5.0, fate=DURABLE)
+    return replace(job, **fields)  # type: ignore[arg-type]  # a test's
 
 
 def test_it_goes_out_once_it_is_on_disk_and_not_before() -> None:
@@ -262,3 +264,26 @@ def test_the_loss_of_its_worker_is_written_against_a_job() -> None:
     (failed,) = pusher.written()
     assert isinstance(failed, Failed)
     assert (failed.number, failed.failures) == (1, 1)
+
+
+def test_what_comes_back_from_the_future_was_pushed_now() -> None:
+    pusher = Recording()
+    mortal = replace(stored(1), pushed=pusher.now + 3_600.0, fate=Fate(durable=True, ttl=10.0))
+    pusher.box.restore(mortal, pusher.now)  # somebody has set the clock back by an hour
+    assert pusher.box.deadline == pusher.now + 10.0
+    pusher.now += 1.0
+    sent = pusher.send()
+    assert sent is not None
+    assert sent[1].held == 1.0
+    assert pusher.box.settle(b"a", -1, [(1, 1)], pusher.now) == 1
+    assert pusher.box.waited == 1.0
+
+
+def test_the_id_of_a_job_that_comes_back_is_free_an_hour_after_its_push() -> None:
+    pusher = Recording()
+    pusher.box.restore(replace(stored(1, unique="order-17"), pushed=pusher.now - 3_000.0), pusher.now)
+    with pytest.raises(NotUnique) as refused:
+        pusher.durably(unique="order-17")
+    assert refused.value.left == pytest.approx(600.0)
+    pusher.now += 601.0
+    pusher.durably(unique="order-17")

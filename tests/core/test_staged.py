@@ -31,7 +31,9 @@ class Shop:
         self.given += changes
 
     def stage(self, row: int, queue: str = "jobs", *, to: str | None = None, unique: str | None = None) -> None:
-        self.node.push_staged([Staged(row, queue, b"job", 0.0, fate=DURABLE, to=to, unique=unique)], 0.0)
+        self.node.push_staged(
+            [Staged(row=row, queue=queue, body=b"job", pushed=0.0, fate=DURABLE, to=to, unique=unique)], 0.0
+        )
 
     @property
     def kept(self) -> list[int | None]:

@@ -100,7 +100,7 @@ def test_a_lease_is_renewed_from_the_moment_of_extending() -> None:
     for moment in (4.0, 8.0, 12.0):
         puller.now = moment
         puller.box.tick(puller.now)
-        puller.box.extend(hand, puller.now)
+        puller.box.leases.extend(hand, puller.now)
     puller.now = 16.9
     puller.box.tick(puller.now)
     puller.box.finish(hand, puller.now)
@@ -113,9 +113,8 @@ def test_a_lease_is_renewed_from_the_moment_of_extending() -> None:
 )
 def test_the_shorter_lease_of_pusher_and_puller_holds(theirs: float | None, ours: float | None, span: float) -> None:
     puller = asked()
-    puller.box.lease = ours
     puller.receive("p", 1, terms=Terms(lease=theirs))
-    puller.box.take("me", puller.now)
+    puller.box.take("me", puller.now, lease=ours)
     puller.now = span - 0.01
     puller.box.tick(puller.now)
     assert puller.given_back() == []
@@ -146,3 +145,69 @@ def test_who_leaves_has_no_lease_any_more() -> None:
     assert puller.given_back() == [(Verdict.LEFT, (1, 1))]
     with pytest.raises(WouldBlock):
         puller.box.take("me", puller.now)
+
+
+def held(puller: Puller) -> Hand:
+    """Have a consumer take a job with a lease of 5 s, hold it, and go on."""
+    puller.receive("p", 1, terms=Terms(lease=5.0))
+    hand = puller.box.take("me", puller.now)
+    hand.kept.add(0)
+    puller.box.keeping.input(hand, 0).kept = True
+    puller.now = 3.0
+    puller.box.finish(hand, puller.now)
+    audit_inbox(puller.box)
+    assert puller.box.keeping.handled == 1
+    return hand
+
+
+def test_a_job_that_is_held_and_forgotten_is_lost_with_its_lease() -> None:
+    puller = asked()
+    hand = held(puller)
+    puller.given_back()  # what is held is told
+    puller.now = 4.9
+    puller.box.tick(puller.now)
+    assert puller.given_back() == []
+    assert puller.box.deadline == 5.0
+    puller.now = 5.0
+    puller.box.tick(puller.now)
+    audit_inbox(puller.box)
+    assert puller.given_back() == [(Verdict.OVERDUE, (1, 1))]
+    assert (puller.box.keeping.handled, puller.box.lapsed, hand.said) == (0, 1, {0: Verdict.OVERDUE})
+
+
+def test_who_holds_a_job_extends_its_lease_too() -> None:
+    puller = asked()
+    hand = held(puller)
+    puller.given_back()
+    puller.box.leases.extend(hand, puller.now)
+    puller.now = 7.9
+    puller.box.tick(puller.now)
+    hand.said[0] = None
+    puller.box.say(hand, 0, None)
+    puller.now = 20.0
+    puller.box.tick(puller.now)
+    assert (puller.acked(), puller.given_back()) == ([(1, 1)], [])
+
+
+def test_what_waits_for_its_outputs_has_no_lease() -> None:
+    puller = asked()
+    hand = held(puller)
+    puller.given_back()
+    one = puller.box.keeping.input(hand, 0)
+    one.open = 1  # something was made of it, and is not safe
+    hand.said[0] = None
+    puller.box.say(hand, 0, None)
+    puller.now = 20.0
+    puller.box.tick(puller.now)
+    assert (puller.acked(), puller.given_back(), puller.box.keeping.handled) == ([], [], 1)
+
+
+def test_who_leaves_takes_its_leases_along() -> None:
+    puller = asked()
+    held(puller)
+    puller.given_back()
+    puller.box.leave("me")
+    assert puller.given_back() == [(Verdict.LEFT, (1, 1))]
+    puller.now = 20.0
+    puller.box.tick(puller.now)
+    assert (puller.box.lapsed, puller.given_back()) == (0, [])

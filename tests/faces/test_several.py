@@ -72,3 +72,15 @@ async def holds(claim: Callable[[], bool]) -> bool:
 
 async def collect(receiver: Actor) -> list[int]:
     return [message.data async for message in receiver]
+
+
+async def test_each_receiver_has_a_lease_of_its_own(stage: Stage) -> None:
+    pusher, worker = await stage.pair()
+    patient, hasty = await worker.pull("jobs"), await worker.pull("jobs", lease=0.2)
+    await pusher.push("jobs", "job")
+    held = await hasty.receive(10)
+    again = await patient.receive(10)
+    assert (again.id, again.redelivered) == (held.id, True)
+    again.ack()
+    await pusher.flush(10)
+    assert (await worker.stats())["queues"]["jobs"]["pull"]["overdue"] == 1

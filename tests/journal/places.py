@@ -24,15 +24,28 @@ FATE: Final = Fate(durable=True, max_attempts=3, backoff=(0.5, 8.0), lease=2.0, 
 
 
 def job(number: int, queue: str = "orders", *, origin: bytes = ORIGIN, size: int = 10) -> StoredJob:
-    return StoredJob(queue, origin, number, (b"%d " % number).ljust(size, b"x"), 1000.5 + number)
+    body = (b"%d " % number).ljust(size, b"x")
+    return StoredJob(queue=queue, origin=origin, number=number, body=body, pushed=1000.5 + number)
 
 
 def full_job(number: int) -> StoredJob:
     """Return a job that has all a job can have."""
     return StoredJob(
-        "orders.new", ORIGIN, number, b"\x01body", 1000.25, (b"one", b"", b"3" * 70_000), {"a": "b", "ü": "ß"}, FATE,
-        "shop", "customer 7", "order 1", 2000.125, 2,
-    )  # fmt: skip
+        queue="orders.new",
+        origin=ORIGIN,
+        number=number,
+        body=b"\x01body",
+        pushed=1000.25,
+        buffers=(b"one", b"", b"3" * 70_000),
+        headers={"a": "b", "ü": "ß"},
+        fate=FATE,
+        to="shop",
+        key="customer 7",
+        unique="order 1",
+        due=2000.125,
+        failures=2,
+        taken=True,
+    )
 
 
 def letter(number: int) -> Letter:
@@ -44,7 +57,16 @@ def message(seq: int, topic: str = "weather", *, epoch: int = 1) -> StoredMessag
 
 
 def staged(number: int) -> Staged:
-    return Staged(0, "orders", b"%d" % number, 5000.5, (), {"n": str(number)}, FATE, None, "key", None, 6000.5)
+    return Staged(
+        row=0,
+        queue="orders",
+        body=b"%d" % number,
+        pushed=5000.5,
+        headers={"n": str(number)},
+        fate=FATE,
+        key="key",
+        due=6000.5,
+    )
 
 
 def keeps(first: int, last: int) -> list[Change]:

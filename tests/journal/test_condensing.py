@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from meshmq.core.records import Bury, Change, Claim, Done, Failed, Forget, Keep, Recovered, Tell
+from meshmq.core.records import Bury, Change, Claim, Done, Failed, Forget, Keep, Recovered, Taken, Tell
 from meshmq.journal.condensing import condense
 from meshmq.journal.memory import MemoryStore
 from meshmq.journal.sqlite import SqliteStore
@@ -27,6 +27,13 @@ changes = st.lists(
         st.builds(lambda one: Bury(replace(letter(1), job=one)), kept),
         st.builds(lambda origin, first, more: Done(origin, first, first + more), origins, few, st.integers(0, 3)),
         st.builds(Failed, origins, few, few, st.sampled_from((None, 7.5))),
+        st.builds(
+            lambda origin, first, more, taken: Taken(origin, first, first + more, taken),
+            origins,
+            few,
+            st.integers(0, 3),
+            st.booleans(),
+        ),
         st.builds(Claim, st.just("orders"), st.sampled_from("ab"), st.sampled_from((1.0, 1e11, 2e11))),
         st.builds(lambda seq, topic, epoch: Tell(message(seq, topic, epoch=epoch)), few, st.sampled_from("ab"), few),
         st.builds(Forget, st.sampled_from("ab"), few),

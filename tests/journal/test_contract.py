@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from meshmq.core.records import Bury, Claim, Failed, Forget, Keep, Tell
+from meshmq.core.records import Bury, Claim, Failed, Forget, Keep, Taken, Tell
 from meshmq.errors import ClosedError, JournalError
 from tests.journal.places import (
     LIMIT,
@@ -88,6 +88,17 @@ def test_failures_are_noted_on_jobs_alone(place: Place) -> None:
     journal.close(LIMIT)
     recovered = place.again()
     assert recovered.jobs == [job(1), replace(job(2), failures=2, due=7.5)]
+    assert recovered.letters == [letter(3)]
+
+
+def test_what_is_taken_is_noted_on_jobs_alone_and_range_by_range(place: Place) -> None:
+    journal = place.open()
+    assert write(journal, *keeps(1, 5), Bury(letter(3)), Taken(ORIGIN, 1, 4, taken=True)) is None
+    assert write(journal, Taken(ORIGIN, 2, 2**63 - 1, taken=False), Taken(b"o" * 16, 2, 9, taken=True)) is None
+    assert write(journal, Taken(ORIGIN, 5, 9, taken=True)) is None
+    journal.close(LIMIT)
+    recovered = place.again()
+    assert [one.number for one in recovered.jobs if one.taken] == [1, 5]
     assert recovered.letters == [letter(3)]
 
 

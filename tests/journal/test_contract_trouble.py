@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from meshmq.core.records import Bury, Change, Claim, Failed, Forget, Keep, Tell
+from meshmq.core.records import Bury, Change, Claim, Failed, Forget, Keep, Taken, Tell
 from meshmq.errors import JournalError
 from tests.journal.places import (
     LIMIT,
@@ -34,6 +34,7 @@ def test_full_disk_gives_up_what_is_waited_for_and_nothing_else(place: Place) ->
     assert write(journal, Keep(job(6)), done(2)) is FULL
     assert write(journal, Tell(message(1))) is FULL
     assert write(journal, Claim("orders", "a", LATER)) is FULL
+    assert write(journal, Taken(ORIGIN, 1, 1, taken=True)) is FULL
     journal.write([done(3), Failed(ORIGIN, 4, 1, None), Keep(job(7)), Bury(letter(5))])
     assert journal.trouble is FULL
     gate.error = None

@@ -70,9 +70,9 @@ def test_journal_belongs_to_the_node_that_made_it(disk: Place) -> None:
 def test_journal_of_another_version_is_left_as_it_is(disk: Place) -> None:
     filled(disk)
     with users_own(disk.path) as connection:
-        connection.execute("UPDATE meshmq_meta SET value = 2 WHERE name = 'format'")
+        connection.execute("UPDATE meshmq_meta SET value = 3 WHERE name = 'format'")
     before = disk.path.read_bytes()
-    with pytest.raises(JournalError, match="of format 2") as caught:
+    with pytest.raises(JournalError, match="of format 3") as caught:
         disk.open()
     assert caught.value.reason == "version"
     assert disk.path.read_bytes() == before

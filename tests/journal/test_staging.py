@@ -110,7 +110,7 @@ def test_another_process_stages_while_the_node_runs(disk: Place, shop: sqlite3.C
     )
     subprocess.run([sys.executable, "-c", program, disk.path], check=True, timeout=LIMIT)
     (row,) = arrivals.wait(1)
-    job = StoredJob(row.queue, ORIGIN, 1, row.body, row.pushed, fate=row.fate)
+    job = StoredJob(queue=row.queue, origin=ORIGIN, number=1, body=row.body, pushed=row.pushed, fate=row.fate)
     assert write(journal, Keep(job, row.row)) is None
     assert shop.execute("SELECT count(*) FROM meshmq_staged").fetchone() == (0,)
     journal.close(LIMIT)
@@ -124,7 +124,7 @@ def test_row_of_a_later_transaction_never_has_the_number_of_an_earlier_one(
         stage(shop, "orders", 1)
     (first,) = found(disk, 1)
     journal = disk.open()
-    job = StoredJob(first.queue, ORIGIN, 1, first.body, first.pushed)
+    job = StoredJob(queue=first.queue, origin=ORIGIN, number=1, body=first.body, pushed=first.pushed)
     assert write(journal, Keep(job, first.row)) is None
     with shop:
         stage(shop, "orders", 2)

@@ -33,7 +33,9 @@ class Node:
     def take(self, rows: Sequence[Staged]) -> None:
         for row in rows:
             self._number += 1
-            job = StoredJob(row.queue, ORIGIN, self._number, row.body, row.pushed, fate=row.fate)
+            job = StoredJob(
+                queue=row.queue, origin=ORIGIN, number=self._number, body=row.body, pushed=row.pushed, fate=row.fate
+            )
             self.journal.write([Keep(job, row.row)], self.told)
 
     def told(self, error: JournalError | None) -> None:

@@ -10,10 +10,12 @@ from typing import Any, cast
 
 import pytest
 
-from meshmq import AsyncNode, JournalError
+from meshmq import AsyncNode, JournalError, TimedOut
 from meshmq.core.records import Change, Claim, Done, Keep, Recovered, StoredJob
+from meshmq.settings import Settings
 from meshmq.testing import Faults, Programs, SimulatedNode, Simulation, simulate
-from meshmq.testing.disk import COMMIT_MOST, WALL, Disk
+from meshmq.testing.disk import COMMIT_MOST, Disk
+from meshmq.testing.local_clock import WALL
 from tests.scale import scale
 from tests.testing.lab import Blank
 
@@ -49,7 +51,8 @@ class Desk:
             self.told.append((number, str(error or "")))
 
         pushed = self.sim.nodes[0].clock.at(self.sim.now)
-        self.clerk.store([Keep(StoredJob("jobs", ORIGIN, number, b"body", pushed))], told)
+        job = StoredJob(queue="jobs", origin=ORIGIN, number=number, body=b"body", pushed=pushed)
+        self.clerk.store([Keep(job)], told)
 
     def pass_time(self, seconds: float = COMMIT_MOST) -> None:
         self.sim.run(until=self.sim.now + seconds)
@@ -178,3 +181,28 @@ def test_a_push_that_finds_the_disk_full_is_refused_and_others_go_on() -> None:
     simulate(1, scenario=shop, nodes=3, faults=Faults.none(until=3))
     assert 1 <= shop.pushed.count(-1) <= 15
     assert len(shop.done_) == shop.orders - shop.pushed.count(-1)
+
+
+def test_a_push_that_waits_for_room_and_for_the_disk_waits_no_longer_than_it_says() -> None:
+    ended: list[float] = []
+
+    class Slow(Shop):
+        settings = Settings(outbox_jobs=1)
+
+        async def main(self, node: AsyncNode, index: int) -> None:
+            if index == 0:
+                await node.push("orders", 1, durable=True)
+                since = asyncio.get_running_loop().time()
+                self.sim.after(0.5, lambda: setattr(self.disks[0], "_due", 0.0))  # it never writes again
+                with pytest.raises(TimedOut):
+                    await node.push("orders", 2, durable=True, timeout=2)
+                ended.append(asyncio.get_running_loop().time() - since)
+            else:
+                await asyncio.sleep(1.5)
+                await super().main(node, index)
+
+        def done(self) -> bool:
+            return bool(ended)
+
+    simulate(1, scenario=Slow(), nodes=2, faults=Faults.none(until=5))
+    assert ended == [pytest.approx(2.0, abs=0.1)]

@@ -57,8 +57,10 @@ def test_who_was_parted_meets_again_without_discovery() -> None:
 class Hiding(Participant):
     """Shows every job as if it were delivered for the first time."""
 
-    def take(self, queue: str, consumer: Hashable, now: float, limit: int | None = None) -> Hand:
-        hand = super().take(queue, consumer, now, limit)
+    def take(
+        self, queue: str, consumer: Hashable, now: float, limit: int | None = None, lease: float | None = None
+    ) -> Hand:
+        hand = super().take(queue, consumer, now, limit, lease)
         hand.batch = replace(hand.batch, attempt=1)
         return hand
 

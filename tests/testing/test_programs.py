@@ -142,6 +142,17 @@ def test_what_a_task_of_a_program_raises_fails_the_run_too() -> None:
         once(Failing())
 
 
+def test_the_only_one_of_a_group_of_tasks_that_fails_is_told_as_it_is() -> None:
+    class Failing(Once):
+        async def do(self, node: AsyncNode) -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(asyncio.sleep(9))
+                raise ZeroDivisionError("by one of two")
+
+    with pytest.raises(SimulationFailed, match="seed 1 fails: ZeroDivisionError: by one of two"):
+        once(Failing())
+
+
 def test_a_handler_that_is_a_plain_function_is_refused() -> None:
     class Plain(Once):
         async def do(self, node: AsyncNode) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from meshmq.core.receipts import Receipts
 from meshmq.core.session import Session
 from meshmq.core.sources import Source, Sources
-from meshmq.testing import SimulationFailed, Trial, simulate
+from meshmq.testing import Simulation, SimulationFailed, Trial, simulate
 from meshmq.testing.command_line import main
 from tests.core.test_bustle import forget_what_was_lost
 from tests.scale import STRESS, scale
@@ -20,7 +21,8 @@ SEEDS_OF_A_BUG = 200
 
 @pytest.mark.timeout(scale(test=120, stress=900))
 def test_nothing_is_lost_and_every_promise_holds(capsys: pytest.CaptureFixture[str]) -> None:
-    count, plain = scale(test=300, stress=2_000), ["--set", "mixed=False"]  # without devices and journals it is quicker
+    # Quicker: without devices and journals, and with half of the jobs.
+    count, plain = scale(test=300, stress=2_000), ["--set", "mixed=False", "--set", "jobs=150", "--set", "thrift=32"]
     measure = ["--scenario", "meshmq.testing:Trial", "--count", str(count), "--processes", "2"]
     failed = main([*measure, *([] if STRESS else plain)])
     out, err = capsys.readouterr()
@@ -32,6 +34,22 @@ def test_keys_of_a_worker_that_is_gone_find_another() -> None:
     simulate(38, scenario=Trial(mixed=False, keys=20))  # it was lost after another had come, and its keys waited for it
     for seed in range(scale(test=2, stress=300)):
         simulate(seed, scenario=Trial(mixed=False, keys=20, journals=seed % 3 == 0))
+
+
+def test_keys_go_around_a_device_and_keep_their_order() -> None:
+    for seed in (27, 67, *range(scale(test=0, stress=100))):
+        simulate(seed, scenario=Around(mixed=False, devices=1, keys=20))
+
+
+@dataclass
+class Around(Trial):
+    """What has a key passes no device."""
+
+    def check(self, sim: Simulation) -> None:
+        super().check(sim)
+        for node in self.nodes():
+            for transit in node.participant.relay.queues.values():
+                assert not transit.acked, f"{transit} has passed on what has a key"
 
 
 def drop_an_ack(patch: pytest.MonkeyPatch) -> None:

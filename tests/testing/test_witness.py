@@ -13,7 +13,7 @@ from meshmq.core.outbox import Outbox
 from meshmq.core.runs import Run
 from meshmq.message import Message
 from meshmq.testing import Faults, SimulatedNode, Simulation, SimulationFailed, simulate
-from meshmq.testing.witness import WatchedConsumer, WatchedOutbox
+from meshmq.testing.watched import WatchedConsumer, WatchedOutbox
 from tests.scale import scale
 from tests.testing.test_programs import STILL, Orders, many
 

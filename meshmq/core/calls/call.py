@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
+from meshmq.core.moments import earliest
 from meshmq.errors import MeshError
 from meshmq.wire.batches import Headers
 from meshmq.wire.calls import Answer, Value
@@ -83,7 +84,7 @@ class Call:
         moments = [self.deadline, self.retry_at]
         if self.assigned is not None:
             moments.append(self.assigned_at + grace)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(*moments)
 
     def window(self, room: int) -> int:
         """Return how many items may be here and under way, of the size of those that came."""

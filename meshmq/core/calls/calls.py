@@ -8,6 +8,7 @@ from meshmq.core.calls.caller import Caller
 from meshmq.core.calls.choice import Choice
 from meshmq.core.calls.server import Server
 from meshmq.core.calls.survey import Surveys
+from meshmq.core.moments import earliest
 from meshmq.core.part import Ground
 from meshmq.wire.calls import unpack_answer, unpack_cancel, unpack_demand, unpack_request
 from meshmq.wire.frames import Kind
@@ -87,5 +88,4 @@ class Calls:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments = (self.server.deadline, self.caller.deadline)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(self.server.deadline, self.caller.deadline)

@@ -27,6 +27,7 @@ from typing import Final
 
 from meshmq.core.calls.ends import ALL, Ends
 from meshmq.core.calls.incoming import Incoming, Line
+from meshmq.core.moments import earliest
 from meshmq.errors import ConfigError, ProtocolError, WouldBlock
 from meshmq.names import short
 from meshmq.wire.calls import Request, Status, Value, pack_answer
@@ -252,8 +253,7 @@ class Server(Ends):
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments = (self._alarms.deadline, self._forget_at)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(self._alarms.deadline, self._forget_at)
 
     def tick(self, now: float) -> None:
         """Drop what is too late, forget answers that nobody asks for again."""

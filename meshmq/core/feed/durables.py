@@ -56,6 +56,7 @@ class Durables:
             for message in self._recovered.pop(topic, ()):
                 if message.epoch == series.epoch:
                     series.keep(_item(message), now)
+                    series.last_at = message.published
 
     def covers(self, topic: str) -> bool:
         """Whether a topic is durable."""
@@ -70,6 +71,11 @@ class Durables:
         self.pending += 1
         self.ledger.enter(Tell(message), partial(self._written, message))
         return head + 1
+
+    def hand_over(self) -> None:
+        """Have the journal write what was entered: nobody hears it before."""
+        if self.ledger is not None:
+            self.ledger.hand_over()
 
     def _written(self, message: StoredMessage, error: Exception | None, now: float) -> None:
         self.pending -= 1
@@ -86,11 +92,19 @@ class Durables:
         series = self._publisher.series.get(topic)
         epoch, head = self._heads[topic]
         if series is None or series.epoch != epoch:
+            self._put_some_away()
             series = self._publisher.begin(topic, now, epoch)
             series.head = head
             if head:
-                series.created = float("-inf")
+                series.created = series.last_at = float("-inf")
         return series
+
+    def _put_some_away(self) -> None:
+        """Keep nothing more of the topics that have been quiet for longest, where there are too many."""
+        assert self.ledger is not None
+        for gone in self._publisher.make_room(durable=True):
+            self._forgotten.pop(gone.topic, None)
+            self.ledger.enter(Forget(gone.topic, gone.head + 1))
 
     def _forget(self, series: Series) -> None:
         """Have the journal forget what the history has no room for any more."""

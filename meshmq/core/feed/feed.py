@@ -11,6 +11,7 @@ from meshmq.core.feed.publisher import Publisher
 from meshmq.core.feed.series import Series
 from meshmq.core.feed.subscriber import Subscriber
 from meshmq.core.feed.subscription import Leaf, Overflow, Subscription
+from meshmq.core.moments import earliest
 from meshmq.core.part import Ground
 from meshmq.errors import ProtocolError
 from meshmq.history import History
@@ -279,8 +280,7 @@ class Feed:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments = (self.intake.deadline, self.subscriber.deadline)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(self.intake.deadline, self.subscriber.deadline)
 
     def owes(self, now: float) -> bool:
         """Whether subscribers have not confirmed the last numbers, or are still on their way to us."""

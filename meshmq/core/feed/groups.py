@@ -16,11 +16,10 @@ from typing import Final
 from meshmq.core.feed.patterns import Patterns
 from meshmq.core.feed.series import Item, Series
 from meshmq.errors import WouldBlock
+from meshmq.names import GROUP
 from meshmq.wire.batches import Headers
 
 KEPT_FOR: Final = 3_600.0
-#: What the queue of a group starts with; names that users choose cannot.
-GROUP: Final = "#"
 TOPIC_HEADER: Final = "meshmq-topic"
 SEQ_HEADER: Final = "meshmq-seq"
 _MOST: Final = 1_000

@@ -31,7 +31,9 @@ class Intake:
         """Take a message, after those on the tray; returns its number among those of the topic."""
         self.clear(now)
         if self.durables.covers(topic):
-            return self.durables.enter(topic, body, buffers, headers, now)
+            number = self.durables.enter(topic, body, buffers, headers, now)
+            self.durables.hand_over()
+            return number
         series = self._publish(topic, body, buffers, headers, now)
         self.go_on(now, direct=bool(series.direct))
         if self._publisher.busy:
@@ -56,6 +58,7 @@ class Intake:
             else:
                 found = [self._publisher.publish_row(topic, [body for _, body in row], None, now)]
             direct = direct or bool(found[0].direct)
+        self.durables.hand_over()
         self.go_on(now, direct=direct)
         return True
 

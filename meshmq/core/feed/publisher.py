@@ -7,7 +7,6 @@ A value too large for the topics link is announced there by a notice, and fetche
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -15,22 +14,23 @@ from typing import Final
 from meshmq.core.feed.batch import Batch
 from meshmq.core.feed.errands import Errands
 from meshmq.core.feed.follower import Follower
+from meshmq.core.feed.known import Known
 from meshmq.core.feed.loans import Loans
 from meshmq.core.feed.patterns import Patterns, matches
 from meshmq.core.feed.restless import Restless
 from meshmq.core.feed.series import Item, Series, Shelf
+from meshmq.core.moments import earliest
 from meshmq.core.part import Ground
 from meshmq.history import History
 from meshmq.wire.batches import Headers
 from meshmq.wire.frames import Kind
-from meshmq.wire.news import EPOCHS, pack_notice
+from meshmq.wire.news import pack_notice
 from meshmq.wire.subscribing import Fetch, Head, pack_fetched, pack_heads
 
 #: While messages follow each other a batch grows for at most this long.
 BATCH_WAIT: Final = 0.001
 #: The largest value on the topics link.
 TOPICS_BYTES: Final = 64 * 1024
-SERIES_MOST: Final = 100_000
 #: Kept without a history, of all topics together: of small values, and of large ones. ``Loans`` come on top of it.
 SMALL_BYTES: Final = 32 * 1024 * 1024
 LARGE_BYTES: Final = 16 * 1024 * 1024
@@ -45,7 +45,7 @@ class Publisher:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        self.series: dict[str, Series] = {}
+        self.series = Known()
         self.followers: dict[tuple[bytes, int], Follower] = {}
         self.index: Patterns[Follower] = Patterns()
         self.small, self.large = Shelf(SMALL_BYTES), Shelf(LARGE_BYTES)
@@ -57,9 +57,8 @@ class Publisher:
         self.young_until: float | None = None
         self._young_most = 0.0
         self.local: deque[Sequence[bytes]] = deque()
-        self.published = self.bytes = self.forgotten = self.turn = 0
+        self.published = self.bytes = self.turn = 0
         self._rules: list[tuple[str, History | None]] = []
-        self._epoch = 1
         self._batch: Batch | None = None
         self._left_at = float("-inf")
         self._restless = Restless()
@@ -134,21 +133,21 @@ class Publisher:
 
     def begin(self, topic: str, now: float, epoch: int | None = None) -> Series:
         """Begin a topic, or an epoch of it."""
-        if len(self.series) >= SERIES_MOST:
-            self._forget_some()
+        if epoch is None:
+            self.make_room(durable=False)
         history = next((history for pattern, history in reversed(self._rules) if matches(pattern, topic)), None)
-        series = self.series[topic] = Series(topic, self._epoch if epoch is None else epoch, history, now)
+        series = Series(topic, self.series.epoch if epoch is None else epoch, history, now)
+        self.series.add(series)
         if self.young_until is None and not (self.published or series.own):
             self.young_until, self._young_most = now + YOUNG, now + YOUNG + YOUNG_MOST
         return series
 
-    def _forget_some(self) -> None:
-        """Forget the hundredth part that has been quiet for longest; one that comes again is a new epoch."""
-        for series in heapq.nsmallest(SERIES_MOST // 100, self.series.values(), key=lambda one: one.last_at):
-            del self.series[series.topic]
+    def make_room(self, *, durable: bool) -> list[Series]:
+        """Forget the topics of a kind that have been quiet for longest, where there are too many; returns them."""
+        gone = self.series.make_room(durable=durable)
+        for series in gone:
             self._restless.forget(series)
-            self.forgotten += 1
-        self._epoch = (self._epoch + 1) % EPOCHS
+        return gone
 
     def _match(self, series: Series) -> None:
         found = self.index.matching(series.topic)
@@ -199,7 +198,7 @@ class Publisher:
         span = now - follower.began if follower.peer != self._ground.node_id else -1.0
         heads = [
             Head(series.topic, series.epoch, series.base(follower.since, span, now), series.head, series.oldest)
-            for series in self._matched(follower)
+            for series in self.series.of(follower.patterns)
             if follower.group is None
         ]
         for body in pack_heads(follower.number, heads, turn=self.turn):
@@ -208,24 +207,16 @@ class Publisher:
             self._send_latest(follower)
 
     def _send_latest(self, follower: Follower) -> None:
-        for series in self._matched(follower):
+        for series in self.series.of(follower.patterns):
             item = series.kept.get(series.head)
             if item is not None and (follower.since is not None or item.at >= follower.began):
                 self.errands_of(follower.peer).latest(follower.number, series, item)
 
     def kept_since(self, follower: Follower) -> list[tuple[Series, Item]]:
         """Return what is kept of a subscription's topics and not older than it, in the order of publishing."""
-        matched = self._matched(follower)
+        matched = self.series.of(follower.patterns)
         kept = [(one, item) for one in matched for item in one.kept.values() if item.at >= follower.began]
         return sorted(kept, key=lambda pair: pair[1].at)
-
-    def _matched(self, follower: Follower) -> Iterable[Series]:
-        if not any("*" in pattern for pattern in follower.patterns):
-            return [self.series[topic] for topic in follower.patterns if topic in self.series]
-        index: Patterns[bool] = Patterns()
-        for pattern in follower.patterns:
-            index.add(pattern, True)
-        return [series for series in self.series.values() if index.matching(series.topic)]
 
     def unfollow(self, peer: bytes, number: int) -> Follower | None:
         """Forget a subscription."""
@@ -291,8 +282,7 @@ class Publisher:
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
         leaves = self._left_at + BATCH_WAIT if self._batch is not None else None
-        moments = (leaves, self._restless.deadline, self.young_until)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(leaves, self._restless.deadline, self.young_until)
 
     @property
     def busy(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 from meshmq.core.feed.flow import Flow
@@ -26,8 +27,9 @@ _PASSED_OVER: Final = 8
 class Sorter:
     """All flows of a node's subscriptions: what comes in, in any order, goes on in the right one."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+    def __init__(self, ground: Ground, tap_of: Callable[[bytes], Tap | None]) -> None:
+        #: ``tap_of`` gives the tap at a publisher, also at one that is gone.
+        self._ground, self._tap_of = ground, tap_of
         #: Subscriptions of which flows go on as soon as the user has made room.
         self.hungry: dict[Subscription, None] = {}
 
@@ -40,9 +42,11 @@ class Sorter:
             if len(flows) >= FLOWS_MOST:
                 self._forget_one(tap, subscription, flows)
             based = subscription.number in tap.answered
-            taken = _taken_over(subscription, tap, topic, epoch)
+            taken = self._take_over(tap, subscription, topic, epoch)
             flow = flows[topic] = taken or Flow(tap.publisher, topic, epoch, based=based)
             if taken is not None:
+                if based and not flow.based:
+                    flow.rebase(0)
                 if flow.behind:
                     tap.behind[flow] = subscription
             elif not based:
@@ -50,6 +54,26 @@ class Sorter:
             elif subscription.forgetful:  # it may be one of those that were forgotten: nobody knows where it was
                 flow.rebase(first - 1)
         return flow
+
+    def _take_over(self, tap: Tap, subscription: Subscription, topic: str, epoch: int) -> Flow | None:
+        """Return the flow of a durable topic that a former incarnation of its publisher has left, to go on with.
+
+        What is missing is asked of the new one alone; the former has no say in it any more.
+        """
+        if epoch < DURABLE_EPOCHS:
+            return None
+        for publisher, flows in subscription.flows.items():
+            flow = flows.get(topic)
+            if publisher != tap.publisher and flow is not None and flow.epoch == epoch:
+                del flows[topic]
+                self.coming(flow, subscription, 0)
+                subscription.hungry.pop(flow, None)
+                if (former := self._tap_of(publisher)) is not None:
+                    former.behind.pop(flow, None)
+                    former.doubts.pop(flow, None)
+                flow.publisher, flow.doubted = tap.publisher, -1
+                return flow
+        return None
 
     def _forget_one(self, tap: Tap, subscription: Subscription, flows: OrderedDict[str, Flow]) -> None:
         """Forget the oldest flow that misses nothing; where none of the oldest few is such, what one misses is lost."""
@@ -264,16 +288,3 @@ class Sorter:
                 flow.doubted = -1
                 del tap.doubts[flow]
                 self.go_on(flow, subscription, tap)
-
-
-def _taken_over(subscription: Subscription, tap: Tap, topic: str, epoch: int) -> Flow | None:
-    """Return the flow of a durable topic that a former incarnation of its publisher has left, to go on with."""
-    if epoch < DURABLE_EPOCHS:
-        return None
-    for publisher, flows in subscription.flows.items():
-        flow = flows.get(topic)
-        if publisher != tap.publisher and flow is not None and flow.epoch == epoch and flow.based:
-            del flows[topic]
-            flow.publisher, flow.fetching, flow.fetching_size, flow.doubted = tap.publisher, 0, 0, -1
-            return flow
-    return None

@@ -14,6 +14,7 @@ from meshmq.core.feed.patterns import Patterns, weight
 from meshmq.core.feed.sorter import Sorter
 from meshmq.core.feed.subscription import Subscription
 from meshmq.core.feed.tap import Change, Tap
+from meshmq.core.moments import earliest
 from meshmq.core.part import Ground
 from meshmq.errors import ConfigError
 from meshmq.wire.news import News, unpack_news
@@ -38,7 +39,7 @@ class Subscriber:
         self.subscriptions: dict[int, Subscription] = {}
         self.taps: dict[bytes, Tap] = {}
         self.by_connection: dict[int, Tap] = {}
-        self.sorter = Sorter(ground)
+        self.sorter = Sorter(ground, self._tap_of)
         self.detours = Detours(ground)
         #: The taps of publishers that are gone, and since when.
         self._gone: dict[bytes, tuple[Tap, float]] = {}
@@ -129,6 +130,10 @@ class Subscriber:
             tap.gone = False
             tap.restart(self.subscriptions.values())
         return tap
+
+    def _tap_of(self, publisher: bytes) -> Tap | None:
+        """Return the tap at a publisher, also at one that is gone."""
+        return self.taps.get(publisher) or self._gone.get(publisher, (None, 0.0))[0]
 
     def drop(self, publisher: bytes, now: float) -> None:
         """Hear no more of a publisher that is gone; should it come back, its topics go on where they were."""
@@ -270,7 +275,7 @@ class Subscriber:
         moments = [self.detours.deadline, *(tap.deadline() for tap in self.taps.values())]
         if self._gone:
             moments.append(self._gone_at)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(*moments)
 
     def look_again(self, now: float) -> None:
         """Believe heads whose news would have come by now, and go on where users have made room."""

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from meshmq.core.copies import Copies
 from meshmq.core.inbox import Inbox
+from meshmq.core.moments import earliest
 from meshmq.core.outbox import Outbox
 from meshmq.core.part import Ground
 from meshmq.core.presence import Presence
@@ -123,6 +124,8 @@ class Queues:
 
     def work(self, now: float) -> None:
         """Send on what may be sent, and answer pushers."""
+        if not (self.busy or self._seeking):
+            return
         if self._seeking:
             self._seeking = False
             for transit in self.transits.values():
@@ -190,5 +193,4 @@ class Queues:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments = (transit.deadline for transit in self.transits.values())
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(*(transit.deadline for transit in self.transits.values()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from meshmq.core.moments import earliest
 from meshmq.core.relay.passages import Passages
 from meshmq.core.relay.queues import Place, Queues
 from meshmq.core.relay.topics import Topics
@@ -142,5 +143,4 @@ class Relay:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        moments = (self._jobs.deadline, self.passages.deadline, self.topics.deadline)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(self._jobs.deadline, self.passages.deadline, self.topics.deadline)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from meshmq.core.moments import earliest
 from meshmq.core.receipts import Receipts
 from meshmq.core.relay.flights import Flight, Worker
 from meshmq.core.relay.placements import Placements
@@ -249,8 +250,7 @@ class Transit:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``answers`` has something to do by itself."""
-        moments = (self._share.deadline, self._placements.deadline)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(self._share.deadline, self._placements.deadline)
 
     def offers(self) -> Iterator[tuple[Route, int]]:
         """Yield which workers to tell of how much waits."""

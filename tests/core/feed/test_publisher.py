@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from meshmq.core.feed import publisher as module
+from meshmq.core.feed import known as module
 from meshmq.core.feed.follower import Follower
-from meshmq.core.feed.publisher import BATCH_WAIT, TOPICS_BYTES, YOUNG, Publisher
+from meshmq.core.feed.publisher import BATCH_WAIT, TOPICS_BYTES, YOUNG, YOUNG_MOST, Publisher
 from meshmq.history import History
 from meshmq.wire.frames import Kind
 from meshmq.wire.news import News, unpack_news
@@ -170,7 +170,7 @@ def test_it_stays_young_until_discovery_is_over_but_not_for_ever() -> None:
     other = Press()
     other.earth.looked = False
     other.publish("a", b"x")
-    other.wait(YOUNG + module.YOUNG_MOST + 5)
+    other.wait(YOUNG + YOUNG_MOST + 5)
     assert other.publisher.young_until is None
 
 
@@ -215,9 +215,9 @@ def test_many_topics_are_remembered_and_those_quiet_for_longest_are_forgotten(mo
         press.now = number * 0.001
         press.publish(f"t.{number}", b"x")
     press.publish("t.0", b"x")  # not quiet any more
-    assert (len(press.publisher.series), press.publisher.forgotten) == (1_000, 0)
+    assert (len(press.publisher.series), press.publisher.series.forgotten) == (1_000, 0)
     press.publish("new", b"x")
-    assert (len(press.publisher.series), press.publisher.forgotten) == (991, 10)
+    assert (len(press.publisher.series), press.publisher.series.forgotten) == (991, 10)
     assert "t.0" in press.publisher.series
     assert "t.1" not in press.publisher.series
     press.publish("t.1", b"x")

@@ -43,7 +43,7 @@ class Line:
     def __init__(self, capacity: int, kept: int) -> None:
         self.earth = Earth()
         earth: Any = self.earth
-        self.sorter = Sorter(earth)
+        self.sorter = Sorter(earth, lambda publisher: None)
         self.tap = Tap(PUBLISHER, earth)
         self.tap.answers(1)
         self.subscription = Subscription(1, ["a"], capacity=capacity, capacity_bytes=1 << 20, now=0.0)
