@@ -5,6 +5,12 @@ RUN := $(VENV)/bin/python
 PYTHON ?= python3
 CANDIDATES := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 
+# Where bytecode may not lie beside its source, it is kept with the venv: each process would compile all of it again.
+ifneq ($(PYTHONDONTWRITEBYTECODE),)
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/bytecode
+endif
+
 # What pip installed is out of date when one of these has changed.
 STATED := pyproject.toml Makefile
 
