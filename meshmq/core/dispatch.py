@@ -33,6 +33,11 @@ class Dispatch:
         """How many jobs wait that may go to anybody."""
         return self.backlog.waiting
 
+    @property
+    def unsent(self) -> bool:
+        """Whether any wait, also for one node alone, that go as soon as their way is open."""
+        return self.backlog.waiting > 0 or bool(self.backlog.directed)
+
     def best(self, room: Callable[[bytes], bool]) -> Route | None:
         """Return the route to use next: most free credit, then least recently used."""
         backlog = self.backlog
