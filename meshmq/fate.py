@@ -37,8 +37,7 @@ class QueueOptions(TypedDict, total=False):
 
     ttl: float | None
     """Nobody begins it later than so many seconds after it was pushed (default: it never expires). A worker counts what
-    was left when the job was sent: one that stood still, or was cut off, while it was under way may begin so much
-    later."""
+    was left when the job was sent: one that stands still while it is under way may begin so much later."""
 
     priority: int
     """From 0 to 9; of what waits the highest goes first (default: 0)."""

@@ -20,6 +20,9 @@ class Directed:
     def __len__(self) -> int:
         return sum(self._counts.values())
 
+    def __bool__(self) -> bool:
+        return bool(self._counts)
+
     @property
     def targets(self) -> list[str]:
         """Return for whom jobs wait."""

@@ -36,6 +36,11 @@ class Dispatch:
         """How many jobs wait that may go to anybody."""
         return self.backlog.waiting
 
+    @property
+    def unsent(self) -> bool:
+        """Whether any wait, also for one node alone, that go as soon as their way is open."""
+        return self.backlog.waiting > 0 or bool(self.backlog.directed)
+
     def place_keys(self, now: float) -> None:
         """Have the keys belong to who takes jobs."""
         keys = self.backlog.keys

@@ -265,7 +265,7 @@ class Exchange(Sending):
                 if session.settled:
                     self.woken.append((("progress",), 1_000))
         if gone:
-            self._busy_outboxes.update((queue, None) for queue, outbox in self.outboxes.items() if outbox.waiting)
+            self._busy_outboxes.update((queue, None) for queue, outbox in self.outboxes.items() if outbox.unsent)
         return bool(self._busy_outboxes or self._local)
 
     def _work_off_staged(self, now: float) -> None:

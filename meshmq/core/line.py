@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from meshmq.core.pulse import Pulse
 from meshmq.core.stream import Lane, Source, Stream
 from meshmq.errors import ProtocolError
+from meshmq.wire.again import aged
 from meshmq.wire.frames import Kind, pack_bye, pack_head
 
 if TYPE_CHECKING:
@@ -173,9 +174,9 @@ class Line:
         self._pulse.calm()
         self._pulse.heard(now)
         self._stream.cover(received, now)
-        for number, kind, frames, _ in self._stream.kept:
+        for number, kind, frames, _, since in self._stream.kept:
             self.replayed += 1
-            self._send(kind, number, frames)
+            self._send(kind, number, aged(frames, now - since) if kind is Kind.JOBS else frames)
         self._stream.uncovered_since = now if self._stream.kept else None
 
     def _forget(self, connection: int) -> None:

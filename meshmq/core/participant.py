@@ -274,7 +274,7 @@ class Participant(Footing):
             laid = outbox.clear_tray(now)
             if outbox.tray.room and now >= outbox.tray.due:
                 outbox.set_tray(now, laid=laid)
-            if outbox.waiting or changed:
+            if outbox.unsent or changed:
                 self._busy_outboxes[outbox.queue] = None
         for part in self._parts:
             part.tick(now)

@@ -38,7 +38,8 @@ class Stream:
 
     def __init__(self) -> None:
         self.sent = self.received = 0
-        self.kept: deque[tuple[int, Kind, Sequence[bytes], int]] = deque()
+        #: Number, kind, frames, bytes, and when it was sent first.
+        self.kept: deque[tuple[int, Kind, Sequence[bytes], int, float]] = deque()
         self._kept_bytes = 0
         self._small: deque[tuple[Kind, Sequence[bytes]]] = deque()
         self._calls: deque[tuple[Kind, Sequence[bytes]]] = deque()
@@ -160,7 +161,7 @@ class Stream:
         """Number a message and keep it until it is covered; returns the number."""
         self.sent += 1
         size = HEAD_BYTES + sum(map(len, frames))
-        self.kept.append((self.sent, kind, frames, size))
+        self.kept.append((self.sent, kind, frames, size, now))
         self._kept_bytes += size
         if self.uncovered_since is None:
             self.uncovered_since = now

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
 from meshmq.faces.aio import AsyncNode
+from meshmq.faces.aio_publishing import Since
 from meshmq.message import Message
 from meshmq.names import counted
 from meshmq.testing.virtual_node import VirtualNode
@@ -49,8 +50,8 @@ class Chronicle:
                 last = self.read_by[node.id, topic] = self.read_at.get((index, topic), 0)
                 tasks.create_task(self._read(node, index, [topic], last + 1))
 
-    async def _read(self, node: AsyncNode, index: int, patterns: Sequence[str], since: int | str) -> None:
-        async for message in node.subscribe(*patterns, since=since):  # type: ignore[arg-type]  # one of both
+    async def _read(self, node: AsyncNode, index: int, patterns: Sequence[str], since: Since) -> None:
+        async for message in node.subscribe(*patterns, since=since):
             self._hear(message, node, self.read_by.get((node.id, message.topic), 0))
             self.read_by[node.id, message.topic] = self.read_at[index, message.topic] = message.seq
 

@@ -60,7 +60,7 @@ class Fates(Programs):
     #: What is pushed, as far as the nodes that did it were told before they died.
     pushed: set[int] = field(default_factory=set)
     finished_jobs: set[int] = field(default_factory=set)
-    #: How receipts ended, and how many of living nodes have not.
+    #: How receipts ended.
     receipts: dict[int, str] = field(default_factory=dict)
     #: Poisonous jobs that somebody has mended, or thrown away.
     mended: set[int] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""The scenario of ``make simulate``: a little of everything that users do, so short that thousands of seeds are run."""
+"""The first scenario of ``make simulate``: a little of all that users do, so short that thousands of seeds are run."""
 
 from __future__ import annotations
 

@@ -83,3 +83,20 @@ def test_a_name_that_several_bear_is_refused() -> None:
     with pytest.raises(AmbiguousPeer, match="2 nodes are named 'twin'"):
         village[0].push("jobs", b"x", (), None, village.sim.now, "twin")
     assert "jobs" not in village[0].outboxes
+
+
+def test_what_is_pushed_while_a_session_has_no_connection_goes_when_it_has_one_again() -> None:
+    village = Village(2)
+    village.open(1, prefetch=50)
+    village.take(1)
+    push(village, 0, "n1", b"first")
+    assert [one for one, _ in village.work_off(1)] == [b"first"]
+    session = village[0].sessions[village[1].node_id]
+    connection = session.connection
+    assert connection is not None
+    village.do(0, lambda node, now: node.ended(connection, now))
+    push(village, 0, "n1", b"second")
+    assert session.live
+    assert session.connection is None
+    village.run(3)  # nobody asks, and nobody acks
+    assert village[1].inboxes["jobs"].waiting == 1

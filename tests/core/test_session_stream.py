@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshmq.errors import ProtocolError
+from meshmq.wire.batches import Terms, pack_batch, unpack_batch
 from meshmq.wire.frames import Kind
 from tests.core.pair import Pair
 
@@ -149,3 +150,18 @@ def test_who_hurries_is_covered_at_once(met: Pair) -> None:
     met.a.session.hurry()
     met.settle()
     assert met.a.session.settled
+
+
+def test_jobs_that_are_replayed_are_as_old_as_they_are_by_then(met: Pair) -> None:
+    frames = pack_batch("jobs", b"o" * 16, 1, [b"job"], attempt=1, backlog=0, held=1.0, terms=Terms(None, 5.0))
+    waiting = [(Kind.JOBS, frames)]
+    met.mute.add(met.a)
+    met.a.session.pump(met.now, lambda: waiting.pop() if waiting else None)
+    met.run(2.0)
+    met.mute.clear()
+    met.cut(met.a, met.b)
+    met.run(2.0)
+    (body,) = met.b.read
+    batch = unpack_batch([body])
+    assert batch.held == pytest.approx(3.0, abs=0.5)
+    assert batch.terms.ttl == pytest.approx(3.0, abs=0.5)

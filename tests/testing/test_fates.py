@@ -33,10 +33,16 @@ SEEDS_OF_A_BUG = range(scale(test=10, stress=0), 200)
 
 def test_every_job_ends_once_and_as_its_receipt_says() -> None:
     counts: Counter[str] = Counter()
-    for seed in range(scale(test=8, stress=1_000)):
+    for seed in range(scale(test=8, stress=300)):
         counts.update(simulate(seed, scenario=Fates()).counts)
     assert counts["crash"]
     assert counts["wall clock"]
+
+
+def test_every_job_ends_so_in_a_storm() -> None:
+    for seed in range(scale(test=0, stress=100)):
+        simulate(5_000 + seed, scenario=Fates(), faults=Faults.few(12, until=10))
+    simulate(5106, scenario=Fates(), faults=Faults.few(12, until=10))  # a reader got messages of a publisher's twice
 
 
 def test_without_faults_receipts_say_what_the_pusher_asked_for() -> None:

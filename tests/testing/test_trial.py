@@ -11,7 +11,7 @@ import pytest
 from meshmq.core.receipts import Receipts
 from meshmq.core.session import Session
 from meshmq.core.sources import Source, Sources
-from meshmq.testing import Simulation, SimulationFailed, Trial, simulate
+from meshmq.testing import Faults, Simulation, SimulationFailed, Trial, simulate
 from meshmq.testing.command_line import main
 from tests.core.test_bustle import forget_what_was_lost
 from tests.scale import STRESS, scale
@@ -22,7 +22,7 @@ SEEDS_OF_A_BUG = 200
 @pytest.mark.timeout(scale(test=120, stress=900))
 def test_nothing_is_lost_and_every_promise_holds(capsys: pytest.CaptureFixture[str]) -> None:
     # Quicker: without devices and journals, and with half of the jobs.
-    count, plain = scale(test=300, stress=2_000), ["--set", "mixed=False", "--set", "jobs=150", "--set", "thrift=32"]
+    count, plain = scale(test=300, stress=1_500), ["--set", "mixed=False", "--set", "jobs=150", "--set", "thrift=32"]
     measure = ["--scenario", "meshmq.testing:Trial", "--count", str(count), "--processes", "2"]
     failed = main([*measure, *([] if STRESS else plain)])
     out, err = capsys.readouterr()
@@ -32,12 +32,18 @@ def test_nothing_is_lost_and_every_promise_holds(capsys: pytest.CaptureFixture[s
 
 def test_keys_of_a_worker_that_is_gone_find_another() -> None:
     simulate(38, scenario=Trial(mixed=False, keys=20))  # it was lost after another had come, and its keys waited for it
-    for seed in range(scale(test=2, stress=300)):
+    for seed in range(scale(test=2, stress=150)):
         simulate(seed, scenario=Trial(mixed=False, keys=20, journals=seed % 3 == 0))
 
 
+def test_keys_survive_a_storm() -> None:
+    for seed in range(scale(test=0, stress=100)):
+        simulate(30_000 + seed, scenario=Trial(mixed=False, keys=20), faults=Faults.few(10, until=10))
+    simulate(20077, scenario=Trial(), faults=Faults.few(10, until=10))  # jobs waited for a session that had come back
+
+
 def test_keys_go_around_a_device_and_keep_their_order() -> None:
-    for seed in (27, 67, *range(scale(test=0, stress=100))):
+    for seed in (27, 67, *range(scale(test=0, stress=30))):
         simulate(seed, scenario=Around(mixed=False, devices=1, keys=20))
 
 
