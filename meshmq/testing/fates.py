@@ -139,9 +139,9 @@ class Fates(Programs):
             case "hopeless":
                 options |= {"ttl": 0.2, "delay": 0.5}
             case "delayed":
-                options["delay"] = random.uniform(0.1, 1.0)
+                options["delay"] = random.uniform(0.1, 4.0)
             case "at":
-                options["at"] = moment = node._wall() + random.uniform(0.1, 1.0)
+                options["at"] = moment = node._wall() + random.uniform(0.1, 4.0)
                 self.moments[number] = min(moment, self.moments.get(number, moment))
             case "unique":
                 options["unique"] = f"id-{number}"
