@@ -33,6 +33,7 @@ SEEDS_OF_A_BUG = range(200)
 SELDOM = pytest.mark.stress
 
 
+@pytest.mark.timeout(600)
 def test_every_job_ends_once_and_as_its_receipt_says() -> None:
     counts: Counter[str] = Counter()
     for seed in range(scale(test=8, stress=300)):
@@ -41,6 +42,7 @@ def test_every_job_ends_once_and_as_its_receipt_says() -> None:
     assert counts["wall clock"]
 
 
+@pytest.mark.timeout(600)
 def test_every_job_ends_so_in_a_storm() -> None:
     for seed in range(scale(test=0, stress=100)):
         simulate(5_000 + seed, scenario=Fates(), faults=Faults.few(12, until=10))
@@ -160,6 +162,7 @@ def lie_to_receipts(patch: pytest.MonkeyPatch) -> None:
         (lie_to_receipts, "the receipt of .* says"),
     ],
 )
+@pytest.mark.timeout(300)
 def test_a_bug_is_found(
     mutate: Callable[[pytest.MonkeyPatch], None], sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
