@@ -37,8 +37,10 @@ KINDS: Final = ("plain", "leased", "poison", "late", "hopeless", "delayed", "at"
 OUTCOMES: Final = {"poison": {"dead"}, "late": {"done", "expired"}, "hopeless": {"expired"}}
 LEASE: Final = 0.3
 MOST_ATTEMPTS: Final = 3
+#: Jobs are put off by at most so long: for longer than their pusher is away when it crashes.
+LONGEST: Final = 4.0
 #: A clock that is a little too fast comes so much before the time of a job.
-DRIFTED: Final = 0.05
+DRIFTED: Final = 0.05 * LONGEST
 
 
 @dataclass
@@ -139,9 +141,9 @@ class Fates(Programs):
             case "hopeless":
                 options |= {"ttl": 0.2, "delay": 0.5}
             case "delayed":
-                options["delay"] = random.uniform(0.1, 1.0)
+                options["delay"] = random.uniform(0.1, LONGEST)
             case "at":
-                options["at"] = moment = node._wall() + random.uniform(0.1, 1.0)
+                options["at"] = moment = node._wall() + random.uniform(0.1, LONGEST)
                 self.moments[number] = min(moment, self.moments.get(number, moment))
             case "unique":
                 options["unique"] = f"id-{number}"
