@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from meshmq.errors import ConfigError
 from meshmq.faces.aio import AsyncNode
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from meshmq.testing.simulated_node import SimulatedNode
     from meshmq.testing.simulation import Simulation
 
+SILENT: Final = 1e6
+
 
 class VirtualNode(AsyncNode):
     """One incarnation of a simulated node, open from the first; handlers have to be ``async``."""
@@ -37,7 +40,9 @@ class VirtualNode(AsyncNode):
         disk: Disk | None = None,
     ) -> None:
         card = participant.presence.card
-        super().__init__(card.name, mesh=card.mesh, settings=participant.settings)
+        # Whoever waits for some virtual seconds has no need to be told: they are over at once.
+        patient = replace(participant.settings, first_word=SILENT)
+        super().__init__(card.name, mesh=card.mesh, settings=patient)
         # It is abstract by all that it has not: sockets, pipes, signals, processes.
         self.loop: VirtualLoop = cast(Any, VirtualLoop)(sim, node)
         self.engine = VirtualEngine(sim, node, self.loop)
