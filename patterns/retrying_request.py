@@ -59,16 +59,16 @@ def ask(
         PeerLost: its server is gone, and it may have run.
         RemoteError: the handler raised.
     """
-    deadline = time.monotonic() + timeout
+    deadline, retries = time.monotonic() + timeout, attempts - 1 if idempotent else 0
     while True:
         left = max(0.0, deadline - time.monotonic())
-        retries = attempts - 1 if idempotent else 0
         try:
             return node.request(service, data, timeout=left, idempotent=idempotent, retries=retries)
         except (meshmq.RequestRefused, meshmq.PeerLost) as error:
             harmless = isinstance(error, meshmq.RequestRefused) or idempotent or not error.may_have_run
             pause *= random.uniform(1.5, 2.5)  # many who were refused together should not come back together
-            if not harmless or time.monotonic() + pause >= deadline:
+            spare = deadline - time.monotonic()
+            if not harmless or pause + (left - spare) >= spare:  # another would have no time for its answer
                 raise
         threading.Event().wait(pause)
 

@@ -65,7 +65,8 @@ def test_a_refused_request_is_asked_again_until_time_is_up(mesh_name: str) -> No
         caller.wait_for(reply="wait", timeout=20)
         with caller.stream("wait", 1):
             assert begun.acquire(timeout=20)
-            with caller.stream("wait", 2), pytest.raises(meshmq.RequestRefused):  # it takes the only place to wait
+            # It takes the only place to wait; and the last try may have too little time for its refusal.
+            with caller.stream("wait", 2), pytest.raises((meshmq.RequestRefused, meshmq.TimedOut)):
                 ask(caller, "wait", 3, timeout=0.5)
         refused = caller.stats()["services"]["wait"]["request"]["refused"]
         over.set()
