@@ -24,6 +24,11 @@ class Directed:
         return bool(self._counts)
 
     @property
+    def spread(self) -> int:
+        """For how many jobs wait."""
+        return len(self._counts)
+
+    @property
     def targets(self) -> list[str]:
         """Return for whom jobs wait."""
         return list(self._runs)

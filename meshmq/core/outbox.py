@@ -16,6 +16,7 @@ from meshmq.core.cargo import weight
 from meshmq.core.custody import Input, output_id
 from meshmq.core.durable import Durable
 from meshmq.core.ledger import Ledger
+from meshmq.core.moments import earliest
 from meshmq.core.pauses import backoff
 from meshmq.core.routes import Route
 from meshmq.core.runs import Run, count_jobs, merged, suspects
@@ -257,8 +258,7 @@ class Outbox(Durable):
     @property
     def deadline(self) -> float | None:
         """When ``wake`` has something to do."""
-        moments = (self.backlog.deadline, self.owners.deadline)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return earliest(self.backlog.deadline, self.owners.deadline)
 
     def open(self, peer: bytes, *, onward: bool = False) -> Route:
         """Return the route to a worker, or ``onward`` to a device, made anew where there is none."""

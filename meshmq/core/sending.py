@@ -59,8 +59,17 @@ class Sending(Meeting):
             if route.aside and route.told_backlog > 0:
                 self._tell_backlog(outbox, route, 0)
 
+    def _awaited(self, outbox: Outbox) -> list[str]:
+        """Return for whom jobs wait that may go; not all of thousands, maybe, who are not here."""
+        directed, roster = outbox.backlog.directed, self.presence.roster
+        if directed.spread <= len(roster.peers):
+            return directed.targets
+        here = (*outbox.routes, *(peer.id for peer in roster.pullers(outbox.queue)))
+        names = dict.fromkeys(name for peer in here for name in (peer.hex(), self.name_of(peer)))
+        return [to for to in names if directed.waiting(to)]
+
     def _way_to(self, outbox: Outbox, to: str, now: float) -> Route | None:
-        """Return the direct way to the one node that is to do some jobs; where only devices stand, one is opened."""
+        """Return the direct way to the one node that is to do some jobs, opened if need be; ``None`` where it waits."""
         bearer, roster = self._bearer(to), self.presence.roster
         if bearer is not None and bearer in outbox.routes:
             return outbox.routes[bearer]
@@ -110,7 +119,7 @@ class Sending(Meeting):
             session = self.sessions[route.peer]
             session.pump(now, partial(self._next_jobs, outbox, route.peer, now), outbox.queue)
             self._soon_of(session)
-        for to in outbox.backlog.directed.targets:
+        for to in self._awaited(outbox):
             self._pump_directed(outbox, to, now)
         for route in outbox.routes.values():
             if not route.aside:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshmq.core.hands import Hand
+from meshmq.core.participant import Participant
 from meshmq.errors import AmbiguousPeer
 from meshmq.wire.verdicts import Verdict
 from tests.core.village import Village, body, numbered
@@ -100,3 +101,27 @@ def test_what_is_pushed_while_a_session_has_no_connection_goes_when_it_has_one_a
     assert session.connection is None
     village.run(3)  # nobody asks, and nobody acks
     assert village[1].inboxes["jobs"].waiting == 1
+
+
+def test_thousands_who_are_not_here_hold_up_nobody_who_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    village = Village(2)
+    for number in range(1_000):
+        push(village, 0, f"absent-{number}", b"later")
+    sought: list[str] = []
+    whole = type(village[0])._bearer
+
+    def bearer(self: Participant, to: str) -> bytes | None:
+        sought.append(to)
+        return whole(self, to)
+
+    monkeypatch.setattr(type(village[0]), "_bearer", bearer)
+    village.open(1)
+    village.open(0)
+    push(village, 0, "n1", b"by name")
+    push(village, 0, village[1].node_id.hex(), b"by id")
+    push(village, 0, "n0", b"mine")
+    assert sorted(one for one, _ in village.work_off(1)) == [b"by id", b"by name"]
+    assert [one for one, _ in village.work_off(0)] == [b"mine"]
+    village.run(2)
+    assert village[0].outboxes["jobs"].depth == 1_000
+    assert {to for to in sought if to.startswith("absent")} == set()
