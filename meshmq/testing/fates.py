@@ -200,7 +200,7 @@ class Fates(Programs):
                     await asyncio.sleep(random.expovariate(1) * 0.3)
                 if kind == "poison" and number not in self.mended:
                     if number == self.killer:
-                        self.sim.at(self.sim.now, partial(self._kill, node))
+                        self.sim.at(self.sim.now, partial(self.kill, node))
                         await asyncio.Event().wait()
                     message.nack(delay=random.choice((None, 0.3)))
                 elif random.random() < 0.02:
@@ -237,15 +237,6 @@ class Fates(Programs):
                 message.extend()
         elif chance < 0.5:
             await asyncio.sleep(LEASE + 1.5)
-
-    def _kill(self, node: AsyncNode) -> None:
-        for one in self.sim.nodes:
-            if self.incarnations[one.name] is node and one.state != "dead":
-                self.sim.crash(one)
-                self.sim.after(0.1, partial(self._start_again, one))
-
-    def _start_again(self, node: SimulatedNode) -> None:
-        self.sim.restart(node, same_address=True)
 
     # -- what is to come of it -----------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from meshmq.core.participant import Participant
 from meshmq.faces.aio import AsyncNode
@@ -20,6 +20,9 @@ from meshmq.testing.virtual_node import VirtualNode
 from meshmq.testing.watched import LATE, WatchedParticipant
 from meshmq.testing.witness import Witness
 from meshmq.wire.card import Forwards
+
+#: How long a supervisor takes to begin a process anew.
+AWAY: Final = 0.1
 
 
 @dataclass
@@ -106,6 +109,21 @@ class Programs(Mesh):
                 virtual.begin(partial(self.main, virtual, node.index))
 
         sim.call(node, "begin", begin)
+
+    def kill(self, node: AsyncNode, *, power_cut: bool = False) -> bool:
+        """End the process of a node, and soon begin another in its place, as a supervisor does; whether it was there.
+
+        Not from within a program, which would be at work in it: by ``sim.at`` or ``sim.after``.
+        """
+        for one in self.sim.nodes:
+            if self.incarnations[one.name] is node and one.state != "dead":
+                self.sim.crash(one, power_cut=power_cut)
+                self.sim.after(AWAY, partial(self._begin_again, one))
+                return True
+        return False
+
+    def _begin_again(self, node: SimulatedNode) -> None:
+        self.sim.restart(node, same_address=True)
 
     def on_event(self, sim: Simulation, node: SimulatedNode, woken: Sequence[tuple[Hashable, int]]) -> None:
         if woken:

@@ -64,7 +64,7 @@ class Simulation:
         self.events = 0
         self.ether = Ether(self)
         self.storm = Storm(self)
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._heap: list[tuple[float, int, Callable[[], object]]] = []
         self._ties = count()
         self._invariants: list[tuple[int, Callable[[Simulation], None]]] = []
         #: The newest incarnation at every place.
@@ -81,11 +81,11 @@ class Simulation:
         """A digest of the whole trace: equal for equal runs."""
         return self.trace.hash
 
-    def at(self, moment: float, action: Callable[[], None]) -> None:
+    def at(self, moment: float, action: Callable[[], object]) -> None:
         """Do ``action`` at ``moment``; actions of one moment keep their order."""
         heapq.heappush(self._heap, (max(moment, self.now), next(self._ties), action))
 
-    def after(self, seconds: float, action: Callable[[], None]) -> None:
+    def after(self, seconds: float, action: Callable[[], object]) -> None:
         """Do ``action`` so many seconds from now."""
         self.at(self.now + seconds, action)
 

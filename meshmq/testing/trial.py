@@ -138,7 +138,7 @@ class Trial(Programs):
                     self._is_blamed(message)
                 if number == self.stuck:
                     self.stuck = -1
-                    self.sim.after(1.0, partial(self._kill, node, number))
+                    self.sim.after(1.0, partial(self._kill_at, node, number))
                     await asyncio.Event().wait()
                 if (kind := random.random()) < 0.05:
                     await asyncio.sleep(random.expovariate(1) * (0.5 if kind < 0.015 else 0.01))
@@ -159,16 +159,10 @@ class Trial(Programs):
         failures = [run.failures for run in runs(outbox) if run.first <= number <= run.last]
         assert failures != [0], f"a worker died with {message!r} in hand for a second, and nobody blames it"
 
-    def _kill(self, node: AsyncNode, number: int) -> None:
-        for one in self.sim.nodes:
-            if self.incarnations[one.name] is node and one.state != "dead":
-                if not set(self.sim.counts) - set(TRAFFIC):
-                    self.blamed = number
-                self.sim.crash(one)
-                self.sim.after(0.1, partial(self._start_again, one))
-
-    def _start_again(self, node: SimulatedNode) -> None:
-        self.sim.restart(node, same_address=True)
+    def _kill_at(self, node: AsyncNode, number: int) -> None:
+        quiet = not set(self.sim.counts) - set(TRAFFIC)
+        if self.kill(node) and quiet:
+            self.blamed = number
 
     def may_crash(self, sim: Simulation, node: SimulatedNode) -> bool:
         """Let workers and devices die, and pushers with a journal: what is not durable dies with its pusher."""

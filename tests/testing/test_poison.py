@@ -33,7 +33,7 @@ class Lonely(Programs):
         queue = node.queue("orders", durable=True, max_attempts=ATTEMPTS, backoff=0.1)
 
         jobs = node.pull("orders")
-        workers = [asyncio.create_task(self.work(jobs)) for _ in range(3)]
+        workers = [asyncio.create_task(self.work(node, jobs)) for _ in range(3)]
         while self.pushed < self.orders:
             with suppress(NotUnique):  # the disk had it, and the node died before it knew
                 await queue.push(self.pushed, unique=f"order {self.pushed}")
@@ -42,22 +42,14 @@ class Lonely(Programs):
             self.dead = sorted(letter.data for letter in queue.dead)
             await asyncio.wait(workers, timeout=0.1)
 
-    async def work(self, jobs: AsyncReceiver[AsyncMessage]) -> None:
+    async def work(self, node: AsyncNode, jobs: AsyncReceiver[AsyncMessage]) -> None:
         async for message in jobs:
             if message.data in self.poison:
                 self.kills += 1
-                self.sim.after(0.0, partial(self.kill, self.sim.nodes[0]))
+                self.sim.after(0.0, partial(self.kill, node, power_cut=bool(self.kills % 2)))
                 await asyncio.sleep(1_000)
             await asyncio.sleep(0.02)
             self.runs[message.data] += 1
-
-    def kill(self, node: SimulatedNode) -> None:
-        if node.state == "up":
-            self.sim.crash(node, power_cut=bool(self.kills % 2))
-            self.sim.after(0.2, partial(self.again, node))
-
-    def again(self, node: SimulatedNode) -> None:
-        self.sim.restart(node, same_address=True)
 
     def may_crash(self, sim: Simulation, node: SimulatedNode) -> bool:
         return node.index > 0
