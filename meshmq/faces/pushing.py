@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import islice
 from typing import ClassVar, Literal, Unpack, overload
 
 from meshmq.checks import check_timeout
@@ -161,18 +162,16 @@ class PushingNode(CallingNode):
         """Push jobs, and wait once until all are on disk; returns how many. What is not when it ends is taken back."""
         count = 0
         pushed = deque[tuple[Job, int]]()
+        rest = iter(jobs)
         try:
-            for job in jobs:
-                pushed.append((job, self._put(job, timeout)))
-                if len(pushed) >= RECORDED_TOGETHER:
-                    wait(self, self._record_wish(pushed[0][0]), timeout)
-                    pushed.popleft()
-                    count += 1
-            while pushed:
+            while True:
+                for job in islice(rest, RECORDED_TOGETHER - len(pushed)):
+                    pushed.append((job, self._put(job, timeout)))
+                if not pushed:
+                    return count
                 wait(self, self._record_wish(pushed[0][0]), timeout)
                 pushed.popleft()
                 count += 1
         except BaseException as error:
             tell_pushed(error, count + self._withdraw_jobs(pushed))
             raise
-        return count
