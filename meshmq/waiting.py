@@ -47,7 +47,7 @@ class Patience:
         self._limit = None if timeout is None else now + timeout
         self._word_at = now + first_word
 
-    def span(self, now: float) -> float | None:
+    def span(self, now: float) -> float:
         """Return how long to sleep at most; speaks where it is time to.
 
         Raises:

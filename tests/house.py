@@ -69,6 +69,8 @@ JOINERS: Final = {
     "footing": "the part of it that the other patterns stand on",
     "backlog": "what of an outbox no worker has: runs, in pauses, for one node",
     **dict.fromkeys(("exchange", "sending"), "the parts of it that join outboxes and inboxes to sessions"),
+    "receiving": "the part of it that listens to sessions",
+    "quiet": "the part of it that knows whether anything is open",
     "meeting": "the part of it that joins sessions to presence",
     "presence": "hears who comes; doubts are the other half of it",
     "doubts": "the roster and the rumours are its two lists",

@@ -256,7 +256,8 @@ class Exchange(Sending):
     def _send_pending(self, now: float) -> bool:
         """Send what sessions still hold; whether a large job has gone for which others of its queue had to wait."""
         gone = False
-        for session in self.sessions.values():
+        laden, self.laden = self.laden, {}
+        for session in laden:
             if session.pending:
                 carried = session.carries()
                 session.pump(now, _nothing)

@@ -20,6 +20,10 @@ class Host(Protocol):
 
     outputs: list[tuple[object, ...]]
     connections: dict[int, Session]
+    #: Those that have something to send.
+    laden: dict[Session, None]
+    #: Whether more may be sent to somebody than before.
+    eased: bool
 
     def dial_direct(self, session: Session, now: float) -> int | None:
         """Dial the session's peer; ``None`` when no address is known."""
@@ -88,10 +92,12 @@ class Line:
     def put(self, kind: Kind, body: bytes) -> None:
         """Queue a small frame; these go before everything else. Only on a live session."""
         self._stream.put(kind, body)
+        self._host.laden[self._me()] = None
 
     def post(self, kind: Kind, frames: Sequence[bytes], name: bytes) -> None:
         """Queue a request or an answer; those of one name keep their order. Only on a live session."""
         self._stream.post(kind, frames, name)
+        self._host.laden[self._me()] = None
 
     def carries(self, name: str | None = None) -> bool:
         """Whether a large message (of this name) is under way: what follows it in order has to wait."""
@@ -146,8 +152,13 @@ class Line:
         return kind, frames
 
     def _cover(self, received: int, now: float, *, answered: bool) -> None:
-        progress = self._stream.cover(received, now)
-        if progress or (answered and not self._stream.kept):
+        stream = self._stream
+        full = stream.full
+        progress = stream.cover(received, now)
+        if full and not stream.full:
+            self._host.eased = True
+            self._host.laden[self._me()] = None
+        if progress or (answered and not stream.kept):
             self._pulse.calm()
 
     def suspect(self, now: float) -> None:
@@ -178,6 +189,8 @@ class Line:
             self.replayed += 1
             self._send(kind, number, aged(frames, now - since) if kind is Kind.JOBS else frames)
         self._stream.uncovered_since = now if self._stream.kept else None
+        self._host.eased = True
+        self._host.laden[self._me()] = None
 
     def _forget(self, connection: int) -> None:
         self._host.connections.pop(connection, None)
@@ -197,4 +210,8 @@ class Line:
 
     def _break(self, now: float) -> None:
         """Give up the connection, and go on over another."""
+        raise NotImplementedError
+
+    def _me(self) -> Session:
+        """Return the session that this is the line of."""
         raise NotImplementedError

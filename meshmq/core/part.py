@@ -59,6 +59,9 @@ class Ground(Protocol):
     def work(self, now: float) -> None:
         """Have everything sent that may be: what users call ends with it."""
 
+    def deliver(self, now: float) -> None:
+        """Have calls placed, and requests and answers sent: of ``work`` what is to do where nothing else is open."""
+
     def pump(self, peer: bytes, source: Source, now: float) -> None:
         """Send news to a peer, or to ourselves, as long as ``source`` gives some and there is room."""
 

@@ -14,9 +14,9 @@ from random import Random
 from meshmq.core.calls.calls import Calls
 from meshmq.core.copies import Copies
 from meshmq.core.feed.feed import Feed
-from meshmq.core.footing import Footing
 from meshmq.core.ledger import Ledger
 from meshmq.core.part import Part
+from meshmq.core.quiet import Quiet
 from meshmq.core.records import Recovered
 from meshmq.core.relay.relay import Relay
 from meshmq.core.roster import Peer
@@ -27,7 +27,7 @@ from meshmq.wire.card import Card, State, pack_card
 from meshmq.wire.frames import Kind
 
 
-class Participant(Footing):
+class Participant(Quiet):
     """One node's decisions: what its users and its engine call.
 
     Jobs are its own affair; ``feed`` has the topics and ``calls`` the services.

@@ -9,15 +9,15 @@ from functools import partial
 from random import Random
 
 from meshmq.core.inbox import Inbox
-from meshmq.core.meeting import Meeting
 from meshmq.core.outbox import Outbox
+from meshmq.core.receiving import Receiving
 from meshmq.core.routes import Route
 from meshmq.settings import Settings
 from meshmq.wire.card import Card
 from meshmq.wire.frames import Kind, pack_offer
 
 
-class Sending(Meeting):
+class Sending(Receiving):
     """A node that gives jobs to those who ask for them."""
 
     def __init__(self, card: Card, settings: Settings, random: Random, now: float) -> None:

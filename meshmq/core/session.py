@@ -250,6 +250,9 @@ class Session(Line):
         self._broken_since = now
         self._redial.at_once(now)
 
+    def _me(self) -> Session:
+        return self
+
     def _abandon_dial(self) -> None:
         if self.dialling is not None:
             self._forget(self.dialling)

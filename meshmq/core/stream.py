@@ -68,6 +68,11 @@ class Stream:
         return bool(self._small or self._calls or self._large or self._transfers)
 
     @property
+    def full(self) -> bool:
+        """Whether nothing may be handed over before the peer covers something."""
+        return self._kept_bytes >= WINDOW
+
+    @property
     def crowded(self) -> bool:
         """Whether more small frames wait than a peer that takes its answers ever leaves."""
         return len(self._small) > SMALL_FRAMES

@@ -12,20 +12,29 @@ from __future__ import annotations
 
 import logging
 import os
-import selectors
 import threading
+import time
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from meshmq.drivers.base import Service
 from meshmq.links.bell import Bell
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import shield, start_apart
+from meshmq.links.poller import Poller, new_poller
 
 #: The longest sleep: what epoll takes is bounded (24 days), and an hour is as good as for ever.
 _HOUR: Final = 3600.0
 #: So many seconds after its deadline an engine that we watch over is stepped: half of what others grant.
 _OVERDUE: Final = 0.5
+#: While an engine is lent again and again we look at it so often: else each return would have to wake us, and that is
+#: the change of threads that lending is to spare.
+_LENT: Final = 0.05
+#: ... where it was lent within so many seconds.
+_OFTEN: Final = 1.0
+#: So many seconds late is not late: epoll counts in milliseconds.
+_LATE: Final = 0.001
 
 _logger = logging.getLogger("meshmq.keeper")
 
@@ -44,8 +53,10 @@ class Keeper:
         self._services: dict[Service, int] = {}
         #: Driven by others, with what tells whether those are at it at all.
         self._wards: dict[Engine, Callable[[], bool]] = {}
-        self._selector: selectors.BaseSelector | None = None
+        self._poller: Poller | None = None
         self._bell: Bell | None = None
+        #: Until when it sleeps, in ``time.monotonic``; ``-inf`` while it is awake, and looks at all before it sleeps.
+        self._wakes_at = -inf
 
     def attach(self, engine: Engine) -> None:
         """Drive ``engine`` until it is detached or closed.
@@ -56,7 +67,7 @@ class Keeper:
             RuntimeError: the system gives no thread; the engine is not driven.
         """
         with shield:
-            descriptor = engine.take_helm()
+            descriptor = engine.take_helm(lends=True)
             try:
                 with self._lock:
                     self._engines[engine] = descriptor
@@ -75,6 +86,21 @@ class Keeper:
                     return
                 self._forget(descriptor)
             engine.leave_helm()
+
+    def lend(self, engine: Engine) -> None:
+        """Leave ``engine`` to a thread that has borrowed its helm; inside its gate."""
+        descriptor, poller = self._engines.get(engine), self._poller
+        if descriptor is not None and poller is not None:
+            poller.pause(descriptor)
+
+    def take_back(self, engine: Engine) -> None:
+        """Go on with ``engine``; inside its gate."""
+        descriptor, poller, bell = self._engines.get(engine), self._poller, self._bell
+        if descriptor is not None and poller is not None:
+            poller.resume(descriptor)
+        engine.helm.give_back()  # and not woken for what is due later than it wakes anyhow
+        if bell is not None and time.monotonic() + _seconds_until_due(engine) < self._wakes_at - _LATE:
+            bell.ring()
 
     def watch_over(self, engine: Engine, is_driven: Callable[[], bool]) -> None:
         """Step ``engine``, which another drives, where that is overdue; not while ``is_driven()`` says no.
@@ -114,69 +140,93 @@ class Keeper:
                 self._forget(descriptor)
 
     def _watch(self, driven: Engine | Service, descriptor: int) -> None:
-        if self._selector is None or self._bell is None:
+        if self._poller is None or self._bell is None:
             self._start()
         else:  # an epoll may be changed while another thread sleeps on it
-            self._selector.register(descriptor, selectors.EVENT_READ, driven)
+            self._poller.watch(descriptor, driven)
             self._bell.ring()
 
     def _forget(self, descriptor: int) -> None:
-        if self._selector is not None and self._bell is not None:
-            self._selector.unregister(descriptor)
+        if self._poller is not None and self._bell is not None:
+            self._poller.unwatch(descriptor)
             self._bell.ring()
 
     def _start(self) -> None:
         try:
-            self._selector = selectors.DefaultSelector()
+            self._poller = new_poller()
             self._bell = Bell()
-            self._selector.register(self._bell, selectors.EVENT_READ)
+            self._poller.watch(self._bell.fileno(), None)
             for driven, descriptor in (*self._engines.items(), *self._services.items()):
-                self._selector.register(descriptor, selectors.EVENT_READ, driven)
-            run = (self._selector, self._bell)
+                self._poller.watch(descriptor, driven)
+            run = (self._poller, self._bell)
             start_apart(threading.Thread(target=self._run, args=run, name="meshmq-keeper", daemon=True))
         except BaseException:  # the next attach tries again
             self._end()
             raise
 
-    def _run(self, selector: selectors.BaseSelector, bell: Bell) -> None:
+    def _run(self, poller: Poller, bell: Bell) -> None:
         try:
             while True:
                 with self._lock:
                     if not (self._engines or self._services or self._wards):
                         return self._end()
-                self._turn(selector, bell)
+                self._turn(poller, bell)
         except BaseException:  # nothing in here raises; if it does, the next attach starts a new thread
             with self._lock:
                 self._end()
             raise
 
-    def _turn(self, selector: selectors.BaseSelector, bell: Bell) -> None:
+    def _turn(self, poller: Poller, bell: Bell) -> None:
         """Sleep once and step who is ready; a function, so that nothing closed is held through the next sleep."""
-        seconds = min(map(_seconds_until_due, tuple(self._engines)), default=_HOUR)
-        for engine, is_driven in tuple(self._wards.items()):
-            late = _OVERDUE + _seconds_until_due(engine)
-            seconds = min(seconds, late if is_driven() else max(late, _OVERDUE))
+        due: list[tuple[Engine, float]] | None = None
+        while due != (
+            now_due := self._due()
+        ):  # again where something was brought forward before it knew how long we sleep
+            due = now_due
+            seconds = self._tell(due)
         stepped = set()
-        for key, _ in selector.select(max(seconds, 0.0)):
-            if isinstance(key.data, Engine):
-                stepped.add(key.data)
-                self._step(key.data)
-            elif key.data is None:
+        ready = poller.poll(seconds)
+        self._wakes_at = -inf
+        for driven in ready:
+            if isinstance(driven, Engine):
+                stepped.add(driven)
+                if not driven.helm.borrowed:
+                    self._step(driven)
+            elif driven is None:
                 bell.drain()
             else:
-                self._step_service(key.data)
+                self._step_service(driven)
         for engine in tuple(self._engines):
-            if engine not in stepped and _seconds_until_due(engine) <= 0:
+            if engine not in stepped and not engine.helm.borrowed and _seconds_until_due(engine) <= 0:
                 self._step(engine)
         for engine, is_driven in tuple(self._wards.items()):
             if is_driven() and _seconds_until_due(engine) <= -_OVERDUE:
                 self._step(engine)
 
+    def _due(self) -> list[tuple[Engine, float]]:
+        return [(engine, engine.helm.armed) for engine in tuple(self._engines) if not engine.helm.borrowed]
+
+    def _tell(self, due: list[tuple[Engine, float]]) -> float:
+        """Return for how many seconds to sleep, and tell all engines."""
+        seconds = min((_seconds_until_due(engine) for engine, _ in due), default=_HOUR)
+        for engine in tuple(self._engines):
+            if _now(engine) - engine.helm.lent_at < _OFTEN:
+                due_in = _seconds_until_due(engine)
+                seconds = min(seconds, due_in if 0 < due_in < _LENT else _LENT)
+        for engine, is_driven in tuple(self._wards.items()):
+            late = _OVERDUE + _seconds_until_due(engine)
+            seconds = min(seconds, late if is_driven() else max(late, _OVERDUE))
+        seconds = max(seconds, 0.0)
+        self._wakes_at = time.monotonic() + seconds
+        for engine in tuple(self._engines):
+            engine.helm.until = _now(engine) + seconds
+        return seconds
+
     def _end(self) -> None:
-        for closable in (self._selector, self._bell):
+        for closable in (self._poller, self._bell):
             if closable is not None:
                 closable.close()
-        self._selector = self._bell = None
+        self._poller = self._bell = None
 
     def _step(self, engine: Engine) -> None:
         try:
@@ -194,7 +244,7 @@ class Keeper:
             self.detach_service(service)
 
     def _forked(self) -> None:
-        for closable in (self._selector, self._bell):
+        for closable in (self._poller, self._bell):
             if closable is not None:
                 closable.close()  # copies: the parent does not feel it
 
@@ -220,13 +270,15 @@ class KeeperDriver:
 
 def _seconds_until_due(engine: Engine) -> float:
     deadline = engine.deadline
-    if deadline is None:
-        return _HOUR
+    return _HOUR if deadline is None else deadline - _now(engine)
+
+
+def _now(engine: Engine) -> float:
     try:
-        return deadline - engine.now()
+        return engine.now()
     except Exception as cause:  # a clock of the program's own
         engine.break_(cause)
-        return 0.0
+        return inf
 
 
 _keeper = Keeper()

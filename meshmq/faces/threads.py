@@ -7,9 +7,9 @@ import time
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
+from meshmq.drivers.caller import Caller
 from meshmq.errors import ClosedError, Undelivered, WouldBlock
 from meshmq.links.engine import Engine
-from meshmq.links.waiter import ThreadWaiter
 from meshmq.node import BaseNode
 from meshmq.supply import ItemT, Supply, Taker
 from meshmq.waiting import Patience, Wish
@@ -29,25 +29,42 @@ def wait(node: BaseNode, wish: Wish[ResultT], timeout: float | None) -> ResultT:
     """
     engine, _ = node._opened()
     clock = time.monotonic
-    patience = Patience(wish, timeout, node.settings.first_word, clock())
+    again = clock()
+    patience = Patience(wish, timeout, node.settings.first_word, again)
     since = engine.now()
-    took = False
-    with ThreadWaiter() as waiter:
+    with Caller(engine) as caller:
         try:
             while True:
                 with engine.gate:
+                    caller.look()
                     engine.check()
-                    try:
-                        result = wish.attempt(engine.now(), since)
-                        took = wish.takes
-                        return result
-                    except WouldBlock:
-                        engine.register(wish.key, waiter)
-                    finally:
-                        engine.flush()
-                waiter.wait(patience.span(clock()))
-        finally:
-            _unregister(engine, wish, waiter, took=took)
+                    tried = caller.woken or clock() >= again
+                    if tried:
+                        moment = engine.now()
+                        try:
+                            result = wish.attempt(moment, since)
+                            _leave_line(engine, wish, caller, took=wish.takes)
+                            return result
+                        except WouldBlock:
+                            engine.register(wish.key, caller)
+                            caller.take_helm(moment)
+                        finally:
+                            engine.flush()
+                    caller.rest()
+                now = clock()
+                if tried:
+                    again = now + patience.span(now)
+                caller.watch(again - now)
+        except BaseException:
+            if not engine.forked:
+                with engine.gate:
+                    _leave_line(engine, wish, caller, took=False)
+            raise
+
+
+def _leave_line(engine: Engine, wish: Wish[ResultT], caller: Caller, *, took: bool) -> None:
+    engine.unregister(wish.key, caller, took=took)
+    caller.leave_helm()
 
 
 def take(
@@ -63,12 +80,6 @@ def take(
         item = taker.open_one(wait(node, wish, timeout))
         if item is not None:
             return item
-
-
-def _unregister(engine: Engine, wish: Wish[ResultT], waiter: ThreadWaiter, *, took: bool) -> None:
-    if not engine.forked:
-        with engine.gate:
-            engine.unregister(wish.key, waiter, took=took)
 
 
 def leave(node: BaseNode, hard: float | None, *, hasty: bool = False) -> None:

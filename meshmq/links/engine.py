@@ -28,7 +28,7 @@ from meshmq.links.base import Decider, Links
 from meshmq.links.carry import carry
 from meshmq.links.forks import tell_in_child
 from meshmq.links.gate import FORKED, Gate, told
-from meshmq.links.nest import Nest
+from meshmq.links.helm import Helm
 from meshmq.links.room import WaitingRoom
 from meshmq.links.waiter import Waiter
 
@@ -55,10 +55,9 @@ class Engine:
         self._decider, self._links, self._clock = decider, links, clock
         self._posted: deque[Callable[[], None]] = deque()
         self._room = WaitingRoom()
-        self._armed = clock()
         self._stepping = False
-        self._helm_taken = False
-        self._nest = Nest(links.fileno())
+        #: For drivers.
+        self.helm = Helm(links.fileno(), clock())
         tell_in_child(self._forked)
 
     def __repr__(self) -> str:
@@ -88,35 +87,35 @@ class Engine:
             ClosedError: the engine is closed.
         """
         self.check()
-        return self._nest.fileno()
+        return self.helm.fileno()
 
     @property
     def deadline(self) -> float | None:
         """The moment at which ``step`` is due though the descriptor is silent; in the past if something was left."""
-        return None if self._armed == inf else self._armed
+        armed = self.helm.armed
+        return None if armed == inf else armed
 
-    def take_helm(self) -> int:
+    def take_helm(self, *, lends: bool = False) -> int:
         """Announce a driver; the descriptor returned stays open until it leaves, also if the engine is closed first.
+
+        With ``lends`` threads that wait may borrow the helm, and the driver has its turn when they give it back.
 
         Raises:
             ClosedError: the engine is closed.
             InUseError: somebody is at the helm already.
         """
         with self.gate:
-            descriptor = self.fileno()
-            if self._helm_taken:
+            self.check()
+            if self.helm.taken:
                 raise InUseError(f"node {self.name!r} is driven already: detach its driver first")
-            self._helm_taken = True
-            return descriptor
+            return self.helm.take(lends=lends)
 
     def leave_helm(self) -> None:
         """End what ``take_helm`` began; the descriptor is no longer watched by anybody. Twice is once."""
         if self.forked:
             return
         with self.gate:
-            self._helm_taken = False
-            if self.closed:
-                self._nest.close()
+            self.helm.leave()
 
     def step(self) -> None:
         """Do one bounded step: posted work, what has arrived (256 frames or 2 ms), what is due, what that asks for.
@@ -130,19 +129,23 @@ class Engine:
         if self.closed and not self.forked:
             return
         with self.gate:
-            if self.closed:
-                return
-            self._stepping = True
-            try:
-                self._step()
-            except Exception as cause:  # MeshErrors too: here there is no caller whose fault it could be
-                self.break_(cause)
-            finally:
-                self._stepping = False
+            self.step_inside()
+
+    def step_inside(self) -> None:
+        """Do as ``step``, inside the gate."""
+        if self.closed:
+            return
+        self._stepping = True
+        try:
+            self._step()
+        except Exception as cause:  # MeshErrors too: here there is no caller whose fault it could be
+            self.break_(cause)
+        finally:
+            self._stepping = False
 
     def _step(self) -> None:
         decider = self._decider
-        self._nest.drain()
+        self.helm.drain()
         self.catch_up()
         if self.closed:
             return
@@ -153,7 +156,7 @@ class Engine:
             decider.tick(now)
         if decider.outputs or decider.woken or decider.words:
             self._carry_out()
-        self._armed = now if left else min(_moment(decider.deadline), _moment(self._links.deadline))
+        self.helm.armed = now if left else min(_moment(decider.deadline), _moment(self._links.deadline))
 
     def flush(self) -> None:
         """Carry out what the decider asked for, wake whom it named, and tell the driver of an earlier deadline.
@@ -164,7 +167,7 @@ class Engine:
         if decider.outputs or decider.woken or decider.words:
             self._carry_out()
         deadline = decider.deadline
-        if deadline is not None and deadline < self._armed:
+        if deadline is not None and deadline < self.helm.armed:
             self._bring_forward(deadline)
 
     def post(self, work: Callable[[], None]) -> None:
@@ -174,7 +177,7 @@ class Engine:
         """
         if not self.closed:
             self._posted.append(work)
-            self._nest.ring()
+            self.helm.ring()
 
     def catch_up(self) -> None:
         """Do what was posted now and not in the next step; inside the gate."""
@@ -186,7 +189,7 @@ class Engine:
     def wake(self) -> None:
         """Make whoever is at the helm step now; from anywhere. Call it after moving a clock by hand."""
         if not self.forked:
-            self._nest.ring()
+            self.helm.ring()
 
     def register(self, key: Hashable, waiter: Waiter) -> None:
         """Put ``waiter`` in the line for ``key``; inside the gate. It is unregistered in any case.
@@ -245,7 +248,7 @@ class Engine:
 
     def _shut(self, linger: float) -> None:
         self.closed = True
-        self._nest.forget()
+        self.helm.close()
         try:
             self._links.close(linger)
         except Exception as error:
@@ -254,9 +257,7 @@ class Engine:
         self.gate.words.extend(self._decider.words)
         self._decider.words.clear()
         self._posted.clear()
-        self._armed = inf
         self._room.wake_all()
-        (self._nest.ring if self._helm_taken else self._nest.close)()
 
     def _carry_out(self) -> None:
         decider, links = self._decider, self._links
@@ -278,16 +279,14 @@ class Engine:
         decider.words.clear()
 
     def _bring_forward(self, moment: float) -> None:
-        if moment < self._armed and not self.closed:
-            self._armed = moment
-            if not self._stepping:
-                self._nest.ring()
+        if not self.closed and not self._stepping:
+            self.helm.bring_forward(moment)
 
     def _forked(self) -> None:
         self.forked = self.closed = True
         self.gate.forked()
         self._posted.clear()
-        self._nest.close()
+        self.helm.drop()
 
 
 def _moment(deadline: float | None) -> float:

@@ -21,7 +21,6 @@ import threading
 from collections.abc import Callable
 from threading import get_ident
 from types import FrameType, TracebackType
-from typing import Protocol
 
 #: What a shell reports for a process that SIGTERM ended.
 _TERMINATED = 128 + signal.SIGTERM
@@ -29,12 +28,6 @@ _TERMINATED = 128 + signal.SIGTERM
 _FAULTS = {
     getattr(signal, name) for name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV") if hasattr(signal, name)
 }
-
-
-class Sleeper(Protocol):
-    """What the main thread sleeps on while signals are only noted: a lock that a handler may release."""
-
-    def release(self) -> None: ...
 
 
 class _State:
@@ -46,7 +39,8 @@ class _State:
         self.thread = threading.main_thread().ident or 0
         self.depth = 0
         self.noted = 0
-        self.sleeper: Sleeper | None = None
+        #: Wakes the main thread where it sleeps while signals are only noted: what a handler may call.
+        self.sleeper: Callable[[], object] | None = None
         self.terminated = False
         #: For whom our handlers are there; with the last they go.
         self.holders: set[bytes] = set()
@@ -195,7 +189,7 @@ def _note(signum: int) -> None:
     sleeper = state.sleeper
     if sleeper is not None:
         with contextlib.suppress(RuntimeError):  # it was woken in the same moment
-            sleeper.release()
+            sleeper()
 
 
 def _after_fork() -> None:

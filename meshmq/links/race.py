@@ -10,7 +10,6 @@ fails it can be too late to see.
 from __future__ import annotations
 
 import errno
-import selectors
 import socket
 from collections import deque
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from typing import Any, Final
 
 from meshmq.links.base import Reason
 from meshmq.links.greeting import GREETING_BYTES, OPENING, Verdict, judge, remainder
+from meshmq.links.poller import READ, WRITE
 from meshmq.links.resolver import Resolved, Resolver, numeric
 from meshmq.links.sources import Source, Sources
 
@@ -102,7 +102,7 @@ class _Runner:
 
     @property
     def events(self) -> int:
-        return selectors.EVENT_READ if self._connected else selectors.EVENT_WRITE
+        return READ if self._connected else WRITE
 
     @property
     def local(self) -> str:

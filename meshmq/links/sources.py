@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import selectors
 import time
 from collections import deque
-from contextlib import suppress
 from typing import Final, Protocol
 
 from meshmq.links.base import Decider
 from meshmq.links.bell import Bell
+from meshmq.links.poller import READ, new_poller
 
 _QUOTA: Final = 16
 _BUDGET: Final = 256
@@ -35,20 +34,19 @@ class Sources:
     """All sources of one node; touched by one thread at a time, except ``post``."""
 
     def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
+        self._poller = new_poller()
         self._ready: deque[Source] = deque()
         self._marked: set[Source] = set()
         self._timers: list[tuple[float, int, Source]] = []
         self._order = itertools.count()
         self._posted: deque[Source] = deque()
         self._bell = Bell()
-        self._selector.register(self._bell, selectors.EVENT_READ, None)
+        self._poller.watch(self._bell.fileno(), None)
         self._now = 0.0
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when ``step`` has something to do; it can be nested [F 29]."""
-        fileno: int = self._selector.fileno()
-        return fileno
+        return self._poller.fileno()
 
     @property
     def deadline(self) -> float | None:
@@ -57,17 +55,13 @@ class Sources:
             return self._now
         return self._timers[0][0] if self._timers else None
 
-    def watch(self, fileno: int, source: Source, events: int = selectors.EVENT_READ) -> None:
+    def watch(self, fileno: int, source: Source, events: int = READ) -> None:
         """Mark ``source`` as ready whenever ``fileno`` is; also changes the events of one already watched."""
-        if fileno in self._selector.get_map():
-            self._selector.modify(fileno, events, source)
-        else:
-            self._selector.register(fileno, events, source)
+        self._poller.watch(fileno, source, events)
 
     def unwatch(self, fileno: int) -> None:
         """Stop watching, before the descriptor is closed."""
-        with suppress(KeyError):
-            self._selector.unregister(fileno)
+        self._poller.unwatch(fileno)
 
     def wake(self, source: Source) -> None:
         """Let the next step ask ``source``, and make the descriptor readable until then."""
@@ -87,11 +81,11 @@ class Sources:
     def step(self, decider: Decider, now: float) -> bool:
         """Ask the ready sources in turn, at most 256 messages or 2 ms; ``True`` if more is left."""
         self._now = now
-        for key, _ in self._selector.select(0):
-            if key.data is None:
+        for source in self._poller.poll(0):
+            if source is None:
                 self._bell.drain()
             else:
-                self._mark(key.data)
+                self._mark(source)
         while self._posted:
             self._mark(self._posted.popleft())
         while self._timers and self._timers[0][0] <= now:
@@ -113,7 +107,7 @@ class Sources:
         self._ready.clear()
         self._marked.clear()
         self._timers.clear()
-        self._selector.close()
+        self._poller.close()
         self._bell.close()
 
     def _mark(self, source: Source) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from threading import TIMEOUT_MAX, get_ident
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from meshmq.links.interrupts import state, strike
 
@@ -71,14 +71,14 @@ class ThreadWaiter:
         if get_ident() != state.thread or not state.depth:
             return self._lock.acquire(True, seconds)
         # Signals are noted here, and a handler that has noted one releases the lock we sleep on.
-        state.sleeper = self._lock
+        state.sleeper = self._lock.release
         woken = not state.noted and self._lock.acquire(True, seconds)
         state.sleeper = None
         if state.noted:
             strike()
         return woken
 
-    def __enter__(self) -> ThreadWaiter:
+    def __enter__(self) -> Self:
         if get_ident() == state.thread:
             state.depth += 1
         return self

@@ -21,6 +21,8 @@ class Side:
         self.id = name.encode() * 16
         self.outputs: list[tuple[object, ...]] = []
         self.connections: dict[int, Session] = {}
+        self.laden: dict[Session, None] = {}
+        self.eased = False
         self.session = Session(self.id, peer.encode() * 16, self, Random(name), grace=1.0)
         self.addresses: tuple[str, ...] = (peer,)
         #: Whether the other's process is seen to be there by other means.

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from meshmq.drivers.caller import Caller
 from meshmq.errors import TimedOut
 from meshmq.links.base import Bound, Connection, Decider, LinkName, Reason
 from meshmq.links.bell import Bell
@@ -176,6 +177,32 @@ def take(engine: Engine, decider: ToyDecider, key: Hashable, timeout: float = LI
         finally:
             with engine.gate:
                 engine.unregister(key, waiter, took=took)
+
+
+def take_driving(engine: Engine, decider: ToyDecider, key: Hashable, timeout: float = LIMIT) -> bytes:
+    """Wait as ``take`` does, and drive the engine meanwhile where the helm is to be had."""
+    deadline = time.monotonic() + timeout
+    with Caller(engine) as caller:
+        took = False
+        try:
+            while True:
+                with engine.gate:
+                    caller.look()
+                    engine.check()
+                    if caller.woken:
+                        if decider.boxes[key]:
+                            took = True
+                            return decider.boxes[key].popleft()
+                        engine.register(key, caller)
+                        caller.take_helm(engine.now())
+                    caller.rest()
+                if time.monotonic() >= deadline:
+                    raise TimedOut(f"nothing for {key!r} in {timeout} s")
+                caller.watch(deadline - time.monotonic())
+        finally:
+            with engine.gate:
+                engine.unregister(key, caller, took=took)
+                caller.leave_helm()
 
 
 async def take_async(engine: Engine, decider: ToyDecider, key: Hashable, timeout: float = LIMIT) -> bytes:

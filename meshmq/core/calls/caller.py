@@ -35,7 +35,7 @@ class Caller(Placing):
     def begin(self, asking: Asking, now: float, wake: Hashable = None) -> Call:
         """Ask; the call is over when it has an ``outcome``, which wakes ``call.wake``."""
         call = self.add(asking, now, wake)
-        self._ground.work(now)
+        self._ground.deliver(now)
         if call.deadline is not None and call.deadline <= now:
             self.expire(call, now)
         return call

@@ -54,7 +54,7 @@ class Ends:
             self._remember(incoming, frames, now)
         self._post(incoming, frames)
         self._ground.woken.append((("progress",), ALL))
-        self._ground.work(now)
+        self._ground.deliver(now)
         return not incoming.cancelled
 
     def _remember(self, incoming: Incoming, frames: Sequence[bytes], now: float) -> None:

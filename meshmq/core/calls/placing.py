@@ -37,6 +37,11 @@ class Placing:
         #: What became of all calls, by service.
         self.counts: dict[str, Asked] = {}
 
+    @property
+    def unplaced(self) -> bool:
+        """Whether calls wait to be given to a server."""
+        return bool(self._fresh)
+
     def work(self, now: float) -> None:
         """Give each call that has nobody to a server."""
         while self._fresh:

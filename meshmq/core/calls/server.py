@@ -152,7 +152,7 @@ class Server(Ends):
             raise WouldBlock
         incoming.sent += 1
         self._post(incoming, pack_answer(incoming.id, Status.ITEM, value, number=incoming.sent))
-        self._ground.work(now)
+        self._ground.deliver(now)
         return True
 
     def end(self, incoming: Incoming, now: float) -> bool:

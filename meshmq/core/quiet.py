@@ -1,0 +1,44 @@
+"""What a request or an answer leaves to do: where nothing else is open all others need not be asked.
+
+A full tick and ``work`` ask all sessions, queues, topics and devices; that was half of what a round trip cost.
+"""
+
+from __future__ import annotations
+
+from meshmq.core.calls.calls import Calls
+from meshmq.core.copies import Copies
+from meshmq.core.footing import Footing
+from meshmq.core.relay.relay import Relay
+
+
+class Quiet(Footing):
+    """A node that knows whether anything is open."""
+
+    calls: Calls
+    relay: Relay
+    copies: Copies
+    _roster_seen = -1
+
+    def deliver(self, now: float) -> None:
+        """Have calls placed, and requests and answers sent: of ``work`` what is to do where nothing else is open."""
+        if self._stirred():
+            self.work(now)
+            return
+        self.calls.work(now)
+        if self._send_pending(now):
+            self.work(now)
+
+    def _stirred(self) -> bool:
+        return bool(
+            self._seeking
+            or self._busy_inboxes
+            or self._busy_outboxes
+            or self._local
+            or self._staged
+            or self._working
+            or self._roster_seen != self.presence.roster.version
+        )
+
+    def _at_rest(self) -> bool:
+        passed = self.relay.passages.services or self.copies.tappers  # what came may have to go on, or to be shown
+        return not (self.laden or self.calls.caller.unplaced or passed or self._stirred())
