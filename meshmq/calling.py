@@ -227,7 +227,7 @@ class PendingStream:
         Raises:
             RemoteError: it cannot be.
         """
-        return _decode(self._codec, value, _server(self._participant, self._call))
+        return _decode(self._participant, self._codec, value, _server(self._call))
 
 
 def open_outcome(participant: Participant, codec: Codec, outcome: Outcome) -> Any:
@@ -240,19 +240,19 @@ def open_outcome(participant: Participant, codec: Codec, outcome: Outcome) -> An
         raise outcome.error
     assert outcome.answer is not None
     assert outcome.peer is not None
-    return _decode(codec, outcome.answer.value, participant.name_of(outcome.peer))
+    return _decode(participant, codec, outcome.answer.value, outcome.peer)
 
 
-def _decode(codec: Codec, value: Value, node: str) -> Any:
+def _decode(participant: Participant, codec: Codec, value: Value, peer: bytes | None) -> Any:
     try:
         return codec.decode(value.body, value.buffers)
     except DecodeError as error:
+        node = participant.name_of(peer) if peer is not None else ""
         raise RemoteError("DecodeError", f"its answer cannot be decoded here: {error}", node=node) from error
 
 
-def _server(participant: Participant, call: Call) -> str:
-    peer = call.outcome.peer if call.outcome is not None else next(iter(list(call.asked)), None)
-    return participant.name_of(peer) if peer is not None else ""
+def _server(call: Call) -> bytes | None:
+    return call.outcome.peer if call.outcome is not None else next(iter(list(call.asked)), None)
 
 
 def _words(participant: Participant, call: Call | None, asking: Asking) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 from typing import Final, NewType
 
 from meshmq.errors import NameInvalid
@@ -34,7 +35,11 @@ def check_name(kind: str, name: object) -> str:
     """
     if not isinstance(name, str):
         raise NameInvalid(f"the name of a {kind} is a str, not {type(name).__name__}: {name!r}")
-    name = str.__str__(name)  # of a member of a StrEnum, say, the text it is
+    return _checked(kind, str.__str__(name))  # of a member of a StrEnum, say, the text it is
+
+
+@lru_cache(4096)  # each call names a queue, a topic or a service, and nearly always one of a few
+def _checked(kind: str, name: str) -> str:
     if not name:
         raise NameInvalid(f"the name of a {kind} cannot be empty")
     for character in name:

@@ -36,14 +36,12 @@ class Meeting:
         self.each_minute: Callable[[], object] = lambda: None
         self.random = random
         self.presence = Presence(card, self, settings, random, now)
+        #: All peers whose card we hold, by id.
+        self.roster: dict[bytes, Peer] = self.presence.roster.peers
         self._last_connection = 0
         self._seeking = False
-        self._deadline: float | None = now
-
-    @property
-    def roster(self) -> dict[bytes, Peer]:
-        """All peers whose card we hold, by id."""
-        return self.presence.roster.peers
+        #: The next moment at which ``tick`` has something to do.
+        self.deadline: float | None = now
 
     # -- what links tell ---------------------------------------------------------------------------
 
@@ -55,7 +53,7 @@ class Meeting:
         """Take one message of a control link."""
         self._notice(now)
         self.presence.hear(connection, frames, now)
-        self._deadline = now
+        self.deadline = now
 
     def overhear(self, connection: int, frames: Sequence[bytes], now: float) -> None:
         """Take one message of a topics link."""
@@ -69,7 +67,7 @@ class Meeting:
         """Learn of a subscription to our control link."""
         self._notice(now)
         self.presence.claim(string, present, now)
-        self._deadline = now
+        self.deadline = now
 
     def found(
         self, addresses: tuple[str, ...], source: str, node_id: bytes | None, now: float, *, given: bool = False
@@ -77,7 +75,7 @@ class Meeting:
         """Take a rumour from discovery."""
         self._notice(now)
         self.presence.found(addresses, source, node_id, now, given=given)
-        self._deadline = now
+        self.deadline = now
 
     def reached(self, connection: int, address: str, now: float) -> None:
         """Learn which address of a dial answered."""
@@ -91,7 +89,7 @@ class Meeting:
             session.refused(connection, reason == "refused", now)
         else:
             self.presence.refused(connection, reason, address, now)
-        self._deadline = now
+        self.deadline = now
 
     def ended(self, connection: int, now: float) -> None:
         """Learn that a connection is gone."""
@@ -101,7 +99,7 @@ class Meeting:
             session.ended(connection, now)
         else:
             self.presence.refused(connection, "refused", "", now)
-        self._deadline = now
+        self.deadline = now
 
     def turned_away(self, reason: str, address: str, now: float) -> None:
         """Learn that somebody from outside could not get in; the links have counted it."""
@@ -196,14 +194,9 @@ class Meeting:
 
     # -- time --------------------------------------------------------------------------------------
 
-    @property
-    def deadline(self) -> float | None:
-        """The next moment at which ``tick`` has something to do."""
-        return self._deadline
-
     def _soon(self, moment: float) -> None:
-        if self._deadline is None or moment < self._deadline:
-            self._deadline = moment
+        if self.deadline is None or moment < self.deadline:
+            self.deadline = moment
 
     def _soon_of(self, session: Session) -> None:
         moment = session.deadline

@@ -146,14 +146,14 @@ class Participant(Quiet):
     def refused(self, connection: int, reason: str, address: str, now: float) -> None:
         """Learn that a dial failed."""
         if self.feed.lost(connection, now) or self.relay.topics.lost(connection, now):
-            self._deadline = now
+            self.deadline = now
         else:
             super().refused(connection, reason, address, now)
 
     def ended(self, connection: int, now: float) -> None:
         """Learn that a connection is gone."""
         if self.feed.lost(connection, now) or self.relay.topics.lost(connection, now):
-            self._deadline = now
+            self.deadline = now
         else:
             super().ended(connection, now)
 
@@ -162,14 +162,14 @@ class Participant(Quiet):
         self._notice(now)
         if not self.relay.topics.overhear(connection, frames[0], now):
             self.feed.overhear(connection, frames, now)
-        self._deadline = now
+        self.deadline = now
 
     def tuned(self, string: bytes, present: bool, now: float) -> None:
         """Learn of a subscription to our topics link."""
         self._notice(now)
         self.feed.tuned(string, present, now)
         self.relay.topics.tuned(string, present)
-        self._deadline = now
+        self.deadline = now
 
     def stall(self, now: float, *, stalled: bool) -> None:
         """Say on our card whether work waits for handlers that make no progress."""
@@ -251,7 +251,7 @@ class Participant(Quiet):
 
     def _notice(self, now: float) -> None:
         """Notice that this process stood still: others hold us for lost, what we fetched is theirs."""
-        if self._deadline is not None and now > self._deadline + self.settings.grace:
+        if self.deadline is not None and now > self.deadline + self.settings.grace:
             for inbox in self.inboxes.values():
                 inbox.forget_unbegun()
                 self._busy_inboxes[inbox.queue] = None
@@ -280,7 +280,7 @@ class Participant(Quiet):
             part.tick(now)
         self.work(now)
         self._prune()
-        self._deadline = self._next_deadline(now)
+        self.deadline = self._next_deadline(now)
 
     def _next_deadline(self, now: float) -> float:
         moments: list[float | None] = [self.presence.deadline]

@@ -73,7 +73,7 @@ class Receiving(Meeting):
         if quiet and session is not None and not self.eased and self._at_rest():
             self._soon_of(session)
         else:
-            self.eased, self._deadline = False, now
+            self.eased, self.deadline = False, now
 
     def _hear_hello(self, connection: int, session: Session | None, hello: Hello, received: int, now: float) -> None:
         if hello.mesh != self.presence.card.mesh:

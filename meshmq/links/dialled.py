@@ -21,7 +21,7 @@ from meshmq.links.options import Options
 from meshmq.links.race import LOOK, Lost, Networks, Race
 from meshmq.links.reader import Reader, readable, send
 from meshmq.links.resolver import Resolver
-from meshmq.links.sources import Sources
+from meshmq.links.sources import Ear, Sources
 from meshmq.wire.frames import MAGIC
 
 #: The end of a connection is told by libzmq a moment before the last frames are readable.
@@ -69,6 +69,7 @@ class Dial:
         self._fileno = -1
         self._reader: Reader | None = None
         self._monitor: Monitor | None = None
+        self._ear = Ear(self._listen)
         self._held: list[list[bytes]] = []
         self._held_bytes = 0
         self._stands = False
@@ -129,8 +130,6 @@ class Dial:
             self._race = self._start_race([self._address], now)
         if self._race is not None:
             self._run(self._race, decider, now)
-        if self._monitor is not None:
-            self._watch(self._monitor, decider, now)
         taken = 0
         while taken < quota and self._reader is not None and not self.closed:
             frames = self._reader.message()
@@ -138,6 +137,8 @@ class Dial:
                 break
             taken += 1
             self._take(frames, self._reader.overlong, decider, now)
+            if self._socket is not None and not readable(self._socket):  # an exception takes longer than to ask
+                break
         if self._ends is not None and now >= self._ends and taken < quota and not self.closed:
             self.hang_up(0)
             decider.ended(self.connection, now)
@@ -189,15 +190,16 @@ class Dial:
             return
         self._fileno = int(made.getsockopt(zmq.FD))
         sources.watch(self._fileno, self)
-        sources.watch(self._monitor.fileno(), self)
+        sources.watch(self._monitor.fileno(), self._ear)
         for frames in self._held:
             send(made, frames)
         self._held.clear()
         sources.wake(self)  # F 4: both descriptors were touched
+        sources.wake(self._ear)
         decider.reached(self.connection, address, now)
 
-    def _watch(self, monitor: Monitor, decider: Decider, now: float) -> None:
-        for event, value in monitor.events():
+    def _listen(self, decider: Decider, now: float) -> None:
+        for event, value in self._monitor.events() if self._monitor is not None else ():
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._stands = True
                 self._drop_probe()

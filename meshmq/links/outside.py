@@ -19,7 +19,7 @@ from meshmq.links.base import Connection, Decider
 from meshmq.links.door import Door, Refusals
 from meshmq.links.options import Options
 from meshmq.links.reader import Reader, readable, send
-from meshmq.links.sources import Sources
+from meshmq.links.sources import Ear, Sources
 from meshmq.wire.frames import MAGIC
 
 _MOST_GUESTS: Final = 65_536
@@ -48,6 +48,7 @@ class Outside:
     def __init__(self, options: Options, sources: Sources, refusals: Refusals, counts: dict[str, int]) -> None:
         self.socket = options.direct_server()
         self.door = Door(self.socket, refusals, secret=options.keys is not None)
+        self.ear = Ear(self._read_door)
         self._reader = Reader(self.socket)
         self._sources = sources
         self._refusals = refusals
@@ -95,7 +96,6 @@ class Outside:
         """Hand on what has arrived, then what has ended."""
         if self.socket.closed:
             return 0
-        self._read_door(decider, now)
         for guest in self._leaving:
             self._end_at(guest, now + (_FAREWELL if guest.muted or guest.full else _TAIL))
         self._leaving.clear()
@@ -108,6 +108,8 @@ class Outside:
             self._take(identity, decider, now)
             if self.socket.closed:
                 return 0
+            if not readable(self.socket):  # an exception takes longer than to ask
+                break
         self._finish(decider, now, drained=taken < quota)
         return taken
 
@@ -155,7 +157,7 @@ class Outside:
         cut(guest.fileno, guest.inode)
 
     def _read_door(self, decider: Decider, now: float) -> None:
-        for fileno in self.door.read(decider, now):
+        for fileno in self.door.read(decider, now) if not self.socket.closed else ():
             guest = self._by_fileno.pop(fileno, None)
             if guest is not None:
                 guest.fileno = -1

@@ -12,7 +12,7 @@ from meshmq.links.base import Decider
 from meshmq.links.door import Door, Refusals
 from meshmq.links.options import Options
 from meshmq.links.reader import Reader, readable, send
-from meshmq.links.sources import Sources
+from meshmq.links.sources import Ear, Sources
 
 LONGEST_SUBSCRIPTION: Final = 1024
 #: A node has two on each connection of its control link: to all cards, and to its own string.
@@ -53,6 +53,7 @@ class Published:
             self.socket = options.control_server()
             self._most, self._counted = MOST_CLAIMS, "claims"
         self.door = Door(self.socket, refusals, secret=options.keys is not None)
+        self.ear = Ear(self._read_door)
         self._link = link
         self._reader = Reader(self.socket)
         self._sources = sources
@@ -70,8 +71,7 @@ class Published:
         """Hand on what was subscribed to and withdrawn."""
         if self.socket.closed:
             return 0
-        for fileno in self.door.read(decider, now):
-            self._standing.pop(fileno, None)
+        self._read_door(decider, now)
         tell = decider.tuned if self._link == "topics" else decider.claim
         taken = 0
         while taken < quota and not self.socket.closed:
@@ -93,6 +93,11 @@ class Published:
             else:
                 self._count()
         return taken
+
+    def _read_door(self, decider: Decider, now: float) -> None:
+        if not self.socket.closed:
+            for fileno in self.door.read(decider, now):
+                self._standing.pop(fileno, None)
 
     def _keep(self, frame: zmq.Frame, string: bytes, *, present: bool) -> None:
         """Count what a connection is subscribed to: libzmq keeps it all, so whoever has too much is cut off."""

@@ -102,7 +102,8 @@ class ZmqLinks:
             raise
         for one in self._bound_ends:
             self._sources.watch(int(one.socket.getsockopt(zmq.FD)), one)
-            self._sources.watch(one.door.fileno(), one)
+            self._sources.watch(one.door.fileno(), one.ear)
+            self._sources.wake(one.ear)
             self._sources.wake(one)  # F 4: binding has touched them
         self._lookout = Lookout((one.door for one in self._bound_ends), self._files, self._sources)
         if tcp and follow is not None:

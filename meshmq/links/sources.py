@@ -12,6 +12,7 @@ import heapq
 import itertools
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from meshmq.links.base import Decider
@@ -28,6 +29,20 @@ class Source(Protocol):
 
     def drain(self, decider: Decider, now: float, quota: int) -> int:
         """Hand on at most ``quota`` messages and return their number; fewer means that nothing is left."""
+
+
+class Ear(Source):
+    """What happens to a socket, as a source of its own: what arrives there does not ask for it each time."""
+
+    __slots__ = ("_listen",)
+
+    def __init__(self, listen: Callable[[Decider, float], object]) -> None:
+        self._listen = listen
+
+    def drain(self, decider: Decider, now: float, quota: int) -> int:
+        """Hand on all of it."""
+        self._listen(decider, now)
+        return 0
 
 
 class Sources:

@@ -51,6 +51,9 @@ class Status(IntEnum):
     LOST = 6  # a device has lost the server that had it: it may have run
 
 
+_STATUSES: Final = {int(status): status for status in Status}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
     """An encoded value: its body, and large buffers that it refers to."""
@@ -182,16 +185,17 @@ def unpack_answer(frames: Sequence[bytes]) -> Answer:
     """
     fields, value = _parts(frames)
     call, status, number, word = read_fields(fields, bytes, int, int, str)
-    if status not in Status.__members__.values() or (word and _WORD.fullmatch(word) is None):
+    found = _STATUSES.get(status)
+    if found is None or (word and _WORD.fullmatch(word) is None):
         raise ProtocolError("an ANSWER with fields that are none")
     failure = None
-    if status == Status.FAILED:
+    if found is Status.FAILED:
         failure = Failure(*read_fields(value.body, str, str, str, str))
     loss = None
-    if status == Status.LOST:
+    if found is Status.LOST:
         name, reason = read_fields(value.body, str, str)
         loss = name, reason
-    return Answer(_id(call), Status(status), value, number, word, failure, loss)
+    return Answer(_id(call), found, value, number, word, failure, loss)
 
 
 def pack_cancel(call: bytes) -> bytes:

@@ -81,10 +81,9 @@ class Call:
 
     def next_moment(self, grace: float) -> float | None:
         """Return when something has to be done about it."""
-        moments = [self.deadline, self.retry_at]
-        if self.assigned is not None:
-            moments.append(self.assigned_at + grace)
-        return earliest(*moments)
+        if self.retry_at is None and self.assigned is None:
+            return self.deadline
+        return earliest(self.deadline, self.retry_at, None if self.assigned is None else self.assigned_at + grace)
 
     def window(self, room: int) -> int:
         """Return how many items may be here and under way, of the size of those that came."""

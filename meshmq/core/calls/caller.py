@@ -48,7 +48,9 @@ class Caller(Placing):
         if asking.retries and asking.timeout is not None:
             call.share = asking.timeout / (asking.retries + 1)
             call.retry_at = now + call.share
-        counts = self.counts.setdefault(asking.service, Asked())
+        counts = self.counts.get(asking.service)
+        if counts is None:
+            counts = self.counts[asking.service] = Asked()
         counts.counts["asked"] += 1
         counts.outstanding += 1
         self._calls[call.id] = call

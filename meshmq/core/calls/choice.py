@@ -6,7 +6,6 @@ Where devices stand before a service, they are its servers, but for a call with 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Collection
 from hashlib import blake2b
 from typing import Final
@@ -30,7 +29,7 @@ class Choice:
         self._directly = directly
         self._here: dict[str, list[bytes]] = {}
         self._before: dict[str, list[bytes]] = {}
-        self._outstanding: Counter[bytes] = Counter()
+        self._outstanding: dict[bytes, int] = {}
         self._used: dict[bytes, int] = {}
         self._uses = 0
 
@@ -71,8 +70,10 @@ class Choice:
         if asking.key is not None:
             key = asking.key
             return max(found, key=lambda peer: blake2b(key + peer, digest_size=16).digest())
+        if len(found) == 1:
+            return found[0]
         at_work = [peer for peer in found if not self._stalled(peer)]
-        return min(at_work or found, key=lambda peer: (self._outstanding[peer], self._used.get(peer, 0)))
+        return min(at_work or found, key=lambda peer: (self._outstanding.get(peer, 0), self._used.get(peer, 0)))
 
     def _devices(self, service: str) -> list[bytes]:
         found = self._before.get(service)
@@ -107,13 +108,13 @@ class Choice:
         """Note that a server is to have one call more."""
         self._uses += 1
         self._used[peer] = self._uses
-        self._outstanding[peer] += 1
+        self._outstanding[peer] = self._outstanding.get(peer, 0) + 1
 
     def take_back(self, peer: bytes) -> None:
         """Note that a server has one call less."""
-        self._outstanding[peer] -= 1
-        if not self._outstanding[peer]:
-            del self._outstanding[peer]
+        left = self._outstanding.pop(peer) - 1
+        if left:
+            self._outstanding[peer] = left
 
     def _stalled(self, peer: bytes) -> bool:
         known = self._ground.roster.get(peer)

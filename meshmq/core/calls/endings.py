@@ -16,12 +16,11 @@ NAMES_SHOWN: Final = 10
 
 def told(ground: Ground, call: Call, peer: bytes, answer: Answer) -> MeshError | None:
     """Return the error that an answer is, if it is one."""
-    who = ground.name_of(peer)
     if answer.failure is not None:
         failure = answer.failure
-        return RemoteError(failure.kind, failure.message, failure.traceback, failure.node or who)
+        return RemoteError(failure.kind, failure.message, failure.traceback, failure.node or ground.name_of(peer))
     if answer.status is Status.DROPPED:
-        return TimedOut(f"{who} left off {call.asking.service!r}: {answer.word or 'cancelled'}")
+        return TimedOut(f"{ground.name_of(peer)} left off {call.asking.service!r}: {answer.word or 'cancelled'}")
     return None
 
 
