@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import mean, median
 from typing import Any, Final, Literal
 
@@ -22,7 +22,21 @@ class Side:
     sender: str
     receiver: str
     greets: bool = False
-    """Whether receivers say that they are here once they hear the senders, and these wait for it."""
+    """Whether receivers say that they are ``here`` once they hear the senders, and these wait for it."""
+
+    counted: bool = False
+    """Whether receivers know the last message, and tell when it has ``ended`` what senders have ``begun``."""
+
+    share: float = 1.0
+    """How much of the work it does: of one that is much slower less says as much."""
+
+    secure: bool | None = None
+    """Whether there is a secret; ``None`` leaves it to the work."""
+
+    def part_of(self, work: Work) -> Work:
+        """Return what this side does of a work."""
+        count = max(work.senders, int(work.count * self.share))
+        return replace(work, count=count, secure=work.secure if self.secure is None else self.secure)
 
 
 @dataclass(slots=True)
@@ -56,8 +70,12 @@ FIGURES: Final[dict[Kind, tuple[Figure, ...]]] = {
         Figure("lost", "lost", "%", compared=False),
         *_CPU,
     ),
-    "request": (Figure("rate", "requests/s", "/s"), *_TRIPS, *_CPU),
-    "discover": (Figure("first", "first job done", "ms"), Figure("roster", "all are known", "ms")),
+    "request": (Figure("rate", "requests/s", "/s"), Figure("typical", "typical", "us"), *_TRIPS, *_CPU),
+    "discover": (
+        Figure("first", "first job done", "ms"),
+        Figure("roster", "all are known", "ms"),
+        Figure("start", "from program start", "ms"),
+    ),
 }
 
 
@@ -117,11 +135,11 @@ def _trips(work: Work, senders: Told, receivers: Told, found: dict[str, float]) 
     took = [value for one in senders for value in one["microseconds"]]
     rate = len(took) / max(one["seconds"] for one in senders)
     named, curve = summary(took, scheduled=work.rate is not None)
-    return Run({"rate": rate, **named, **found}, curve)
+    return Run({"rate": rate, "typical": median(took), **named, **found}, curve)
 
 
 def _met(work: Work, senders: Told, receivers: Told, found: dict[str, float]) -> Run:
-    run = Run({key: median(senders[0][key]) * 1000 for key in ("first", "roster") if key in senders[0]})
+    run = Run({key: median(senders[0][key]) * 1000 for key in ("first", "roster", "start") if key in senders[0]})
     run.curve = [[turn, took * 1000] for turn, took in enumerate(senders[0]["first"], 1)]
     return run
 

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Final
 
 from meshmq.bench.actors import Crew
-from meshmq.bench.kinds import Run, Side, figures
+from meshmq.bench.kinds import Run, Side, Told, figures
 from meshmq.bench.work import Place, Work
 
 #: Characters of a secret made for a run.
@@ -63,6 +63,7 @@ class Scene:
         Raises:
             MeshError: a process has ended, or has said nothing for long.
         """
+        work = side.part_of(work)
         with tempfile.TemporaryDirectory(prefix="mq-", dir="/tmp") as directory:
             secret = self.secret or (secrets.token_urlsafe(_SECRET) if work.secure else None)
             place = Place(
@@ -74,18 +75,33 @@ class Scene:
             )
             self.receivers.begin(side.receiver, work, place, work.receivers, ())
             addresses = [told["address"] for told in self.receivers.hear("address")]
-            self.senders.begin(side.sender, work, place, work.senders, addresses)
+            self.senders.begin(side.sender, work, place, work.senders, self.between(side, work, place, addresses))
             self.senders.hear("ready")
             if side.greets:
                 self.receivers.hear("here")
-            before = self.senders.cpu() + self.receivers.cpu()
+            before = self.cpu(side)
             self.senders.say("go")
             sent = self.senders.hear("seconds")
             heard = self.receivers.hear("received") if work.kind == "publish" else []
-            cpu = self.senders.cpu() + self.receivers.cpu() - before
+            if side.counted:
+                ended = max(told["ended"] for told in self.receivers.hear("ended"))
+                sent = [{"seconds": ended - min(told["begun"] for told in sent)}]
+            cpu = self.cpu(side) - before
             self.senders.stop()
-            self.receivers.stop()
-        return figures(work, sent, heard, cpu)
+            done = self.receivers.stop()
+        return self.figures(work, sent, heard or done, cpu)
+
+    def between(self, side: Side, work: Work, place: Place, addresses: Sequence[str]) -> Sequence[str]:
+        """Start what stands between; return the addresses that senders are given."""
+        return addresses
+
+    def cpu(self, side: Side) -> float:
+        """Return the seconds of processor time used until now by all who take part."""
+        return self.senders.cpu() + self.receivers.cpu()
+
+    def figures(self, work: Work, senders: Told, receivers: Told, cpu: float) -> Run:
+        """Return what came of what all have told, and of the seconds of processor time they used."""
+        return figures(work, senders, receivers, cpu)
 
     def close(self) -> None:
         """End the processes."""

@@ -38,7 +38,8 @@ What is measured, between processes of this machine that have no other work:
   publish   the same, published as fast as it goes; what the slowest subscriber gets (PUB and SUB)
   request   round trips (DEALER and ROUTER), in clear
   large     bytes, or numpy's arrays with --array, pushed and acked (PUSH and PULL, copy=False, not acked)
-  discover  from opening a node to the ack of its first job, and until it knows all who are there
+  discover  from opening a node to the ack of its first job, and until it knows all who are there; and the first of
+            these again from the start of a program, with all its imports
 
 Rounds of all sides alternate. Shown are medians; a ratio is the median of the rounds' ratios of MeshMQ to the other:
 of rates more is better, of times and processor time (both ends together) less.
@@ -46,14 +47,15 @@ of rates more is better, of times and processor time (both ends together) less.
 Percentiles are corrected for coordinated omission. With --rate requests are sent on a schedule, and each counts from
 the moment it was meant to be sent. Without, one is sent when the one before is answered, and values are added for those
 that a slow one kept from being sent, as HdrHistogram's recordValueWithExpectedInterval does; expected is the median.
+"Typical" is the median as it was measured.
 (Gil Tene, "How NOT to Measure Latency"; https://hdrhistogram.github.io/HdrHistogram/)
 
 Between two machines the receivers run where --serve is, and the senders where --to is, over TCP, on any ports; with
 --baseline, given at both ends, bare sockets, in clear and open to the network while they are measured, too.
 
 --json gives {"machine": {...}, "results": [{"title", "work", "rounds", "sides": {NAME: {"median", "runs"}}, "ratios"}]}
-with figures by name: rate (a second), bytes (MB a second), average, lost (%), p50 to p100 (microseconds), first and
-roster (milliseconds), cpu (seconds for a million).
+with figures by name: rate (a second), bytes (MB a second), average, lost (%), typical and p50 to p100 (microseconds),
+first, roster and start (milliseconds), cpu (seconds for a million).
 
 examples:
   meshmq bench push --baseline
