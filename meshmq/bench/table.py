@@ -69,8 +69,9 @@ def shown(value: float | None, unit: Unit) -> str:
 def run_line(work: Work, side: Side, run: Run) -> str:
     """Return what one run of one side came to, in a few words."""
     first = FIGURES[work.kind][0]
-    value = run.figures.get(first.key)
-    return f"{side.name} {shown(value, first.unit)}{first.unit if first.unit == '/s' else ''}"
+    if first.key not in run.figures:
+        return f"{side.name} done"
+    return f"{side.name} {shown(run.figures[first.key], first.unit)}{first.unit if first.unit == '/s' else ''}"
 
 
 def document(all_compared: Sequence[Compared]) -> dict[str, Any]:

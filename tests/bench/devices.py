@@ -73,7 +73,8 @@ class DeviceScene(Scene):
         """Return the rate; of workers with paces the time as a multiple of what they need if they are never idle."""
         run = super().figures(work, senders, receivers, cpu)
         if work.receivers == len(PACES):
-            ideal = work.total / sum(one["jobs"] / one["busy"] for one in receivers)
+            paces = [one["jobs"] / one["busy"] if one["busy"] else 1 / PACES[n] for n, one in enumerate(receivers)]
+            ideal = work.total / sum(paces)
             run.figures = {"makespan": senders[0]["seconds"] / ideal}
         return run
 
