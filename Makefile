@@ -65,7 +65,7 @@ help:
 	@echo "             is told with the command that runs it again; it stops by itself after LIMIT=1800 seconds"
 	@echo "make faults  cut, lossy and slow networks, kills, stops: what becomes of everything (root, 5 minutes)"
 	@echo "make check   format, lint, types, architecture"
-	@echo "make bench   speed, as ratios to what people write by hand"
+	@echo "make bench   speed, as ratios to what people would pick instead, where installed (BENCH=\"--only push --rounds 2\")"
 	@echo "make clean   forget what was built, the .venv too"
 
 # Two stamps: the demo needs the package alone; whoever has the tools has the package, too.
@@ -113,7 +113,8 @@ check: $(VENV)/.dev
 	@$(RUN) -m pytest --quiet tests/test_architecture.py
 
 bench: $(VENV)/.dev
-	@$(RUN) tests/bench
+	@mkdir -p build
+	@$(RUN) tests/bench --plot build/bench.png $(BENCH)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

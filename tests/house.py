@@ -31,20 +31,22 @@ LAYERS: Final = (
     {"supervisor"},
     {"pipeline", "routing", "testing"},
     {"patterns"},
+    {"bench"},
     {"cli"},
     {"", "__main__"},
 )
 
-#: Third parties (and one of the standard library), each with its one door. A recipe shows a program without us.
+#: Third parties (and one of the standard library), each with its one door. A recipe shows a program without us, and
+#: what `meshmq bench --baseline` compares us with is one, too.
 DOORS: Final[dict[str, str | tuple[str, ...]]] = {
-    "zmq": ("meshmq/links/", "patterns/plain_zeromq.py"),
-    "msgpack": ("meshmq/codecs/msgpack.py", "patterns/plain_zeromq.py"),
+    "zmq": ("meshmq/links/", "patterns/plain_zeromq.py", "meshmq/bench/plain/"),
+    "msgpack": ("meshmq/codecs/msgpack.py", "patterns/plain_zeromq.py", "meshmq/bench/plain/"),
     "zeroconf": "meshmq/discovery/zeroconf.py",
     "ifaddr": "meshmq/discovery/adapters.py",
     "sqlite3": "meshmq/journal/sqlite.py",
-    "numpy": "meshmq/codecs/",
+    "numpy": ("meshmq/codecs/", "meshmq/bench/values.py"),
     "rich": "meshmq/cli/",
-    "matplotlib": "meshmq/cli/",
+    "matplotlib": "meshmq/bench/plot.py",
     "pytest": "meshmq/testing/fixtures.py",
 }
 

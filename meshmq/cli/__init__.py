@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "journal": "journal",
     "keys": "keys",
     "recipe": "recipe",
+    "bench": "bench",
 }
 INTERRUPTED: Final = 130
 

@@ -13,13 +13,12 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from meshmq.bench.table import columns
 from meshmq.core.records import Keep, StoredJob
 from meshmq.journal.base import Journal
 from meshmq.journal.opening import open_journal
 from meshmq.journal.sqlite import Sync
-from tests.bench.table import line
 
-COLUMNS: Final = (34, 9, 12, 14, 14, 12)
 BODY: Final = b"x" * 100
 THREADS: Final = 8
 
@@ -57,7 +56,7 @@ def _show(ways: list[str], syncs: tuple[Sync, ...], rates: dict[tuple[str, Sync]
     one, whole, *_ = ways
     print(f"\nJobs of 100 bytes in a journal, in {Path(place).parent}, until they are on disk as sync= says. Medians.")
     print("Plain SQLite: one table in WAL mode, with the same synchronous.\n")
-    line("", "sync", "jobs/s", "to one by one", "to all at once", "rounds", columns=COLUMNS)
+    table = [["", "sync", "jobs/s", "to one by one", "to all at once", "rounds"]]
     for sync in syncs:
         for way in ways:
             found = rates[way, sync]
@@ -66,7 +65,8 @@ def _show(ways: list[str], syncs: tuple[Sync, ...], rates: dict[tuple[str, Sync]
                 for other in (one, whole)
             ]
             cells = (f"{median(found):,.0f}", f"{ratios[0]:.2f}", f"{ratios[1]:.3f}", f"{len(found)}")
-            line(way, sync, *cells, columns=COLUMNS)
+            table.append([way, sync, *cells])
+    print(columns(table))
 
 
 def _connect(path: Path, sync: Sync) -> sqlite3.Connection:

@@ -1,8 +1,8 @@
-"""One process of a comparison: plays a part told on stdin, answers on stdout, again and again.
+"""One process of a run: plays a part told on stdin, answers on stdout, again and again.
 
-A line in is a part with its arguments, as JSON; the answers are JSON lines, too. While the part is
-played, ``go`` begins what is measured, ``cpu`` is answered with the seconds of processor time used,
-and ``stop`` ends the part.
+A line in is a part (``module:function``) with its arguments, as JSON; the answers are JSON lines, too. While the part
+is played, ``go`` begins what is measured, ``cpu`` is answered with the seconds of processor time used, and ``stop``
+ends the part; so does the end of the input, with the process.
 """
 
 from __future__ import annotations
@@ -14,35 +14,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from importlib import import_module
+from typing import Any
 
-from tests.bench import calls, mesh, plain, topics
-
-PARTS: Final[dict[str, Callable[..., None]]] = {
-    "mesh push": mesh.push,
-    "mesh pull": mesh.pull,
-    "mesh device": mesh.device,
-    "mesh tap": mesh.tap,
-    "mesh push async": mesh.push_async,
-    "mesh pull async": mesh.pull_async,
-    "plain push": plain.push,
-    "plain pull": plain.pull,
-    "plain push async": plain.push_async,
-    "plain pull async": plain.pull_async,
-    "mesh publish": topics.publish,
-    "mesh subscribe": topics.subscribe,
-    "plain publish": topics.publish_plainly,
-    "plain subscribe": topics.subscribe_plainly,
-    "mesh request": calls.request,
-    "mesh reply": calls.reply,
-    "mesh reply by handler": calls.reply_by_handler,
-    "mesh request async": calls.request_async,
-    "mesh reply async": calls.reply_async,
-    "plain request": calls.request_plainly,
-    "plain reply": calls.reply_plainly,
-    "plain request async": calls.request_plainly_async,
-    "plain reply async": calls.reply_plainly_async,
-}
+from meshmq.bench.work import Place, Work
 
 
 class Stage:
@@ -78,8 +53,10 @@ class Stage:
         while line := self._lines.get():
             self._go.clear()
             self._stop.clear()
-            arguments = json.loads(line)
-            PARTS[arguments.pop("part")](self, **arguments)
+            told = json.loads(line)
+            module, _, name = told["part"].partition(":")
+            part = getattr(import_module(module), name)
+            part(self, Work(**told["work"]), Place(**told["place"]), told["number"], told["addresses"])
             self.on_stop = self._stop.set
             self.tell(over=True)
 
@@ -91,11 +68,16 @@ class Stage:
             elif word == "cpu":
                 self.tell(cpu=time.process_time())
             elif word == "stop":
-                self._stop.set()
-                self.on_stop()
+                self._end()
             else:
                 self._lines.put(line)
         self._lines.put("")
+        self._end()
+        self._go.set()
+
+    def _end(self) -> None:
+        self._stop.set()
+        self.on_stop()
 
 
 if __name__ == "__main__":
