@@ -190,8 +190,7 @@ class Keeper:
         for driven in ready:
             if isinstance(driven, Engine):
                 stepped.add(driven)
-                if not driven.helm.borrowed:
-                    self._step(driven)
+                self._step(driven)  # also one that is lent in this moment: to pass it over would be to spin
             elif driven is None:
                 bell.drain()
             else:
