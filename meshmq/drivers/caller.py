@@ -34,12 +34,11 @@ class Caller(ThreadWaiter):
             ... in any case, inside the gate: unregister, and caller.leave_helm()
     """
 
-    __slots__ = ("_asleep", "_engine", "_steers", "_until", "woken")
+    __slots__ = ("_asleep", "_engine", "_has_lock", "_steers", "_until", "woken")
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__()
         self._engine = engine
-        self._steers = self._asleep = False
+        self._steers = self._asleep = self._has_lock = False
         self._until = 0.0
         #: Whether there is reason to try: it has not yet, or was woken since it last registered.
         self.woken = True
@@ -49,16 +48,21 @@ class Caller(ThreadWaiter):
         self.woken = True
         if self._asleep:
             self._engine.helm.ring()
-        elif not self._steers:
+        elif self._has_lock:
             return super().wake()
         return True
 
     def take_helm(self, now: float) -> None:
         """Drive from now on, if nobody but the keeper does; inside the gate."""
         self.woken = False
-        if not self._steers and self._engine.helm.borrow(now):
+        if self._steers:
+            return
+        if self._engine.helm.borrow(now):
             self._steers = True
             keeper().lend(self._engine)
+        elif not self._has_lock:  # which who drives can do without
+            super().__init__()
+            self._has_lock = True
 
     def rest(self) -> None:
         """Say that sleep comes next; inside the gate, the last thing there."""

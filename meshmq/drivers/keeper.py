@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 from math import inf
 from typing import Final
@@ -33,8 +32,6 @@ _OVERDUE: Final = 0.5
 _LENT: Final = 0.05
 #: ... where it was lent within so many seconds.
 _OFTEN: Final = 1.0
-#: So many seconds late is not late: epoll counts in milliseconds.
-_LATE: Final = 0.001
 
 _logger = logging.getLogger("meshmq.keeper")
 
@@ -55,8 +52,6 @@ class Keeper:
         self._wards: dict[Engine, Callable[[], bool]] = {}
         self._poller: Poller | None = None
         self._bell: Bell | None = None
-        #: Until when it sleeps, in ``time.monotonic``; ``-inf`` while it is awake, and looks at all before it sleeps.
-        self._wakes_at = -inf
 
     def attach(self, engine: Engine) -> None:
         """Drive ``engine`` until it is detached or closed.
@@ -95,12 +90,10 @@ class Keeper:
 
     def take_back(self, engine: Engine) -> None:
         """Go on with ``engine``; inside its gate."""
-        descriptor, poller, bell = self._engines.get(engine), self._poller, self._bell
+        descriptor, poller = self._engines.get(engine), self._poller
         if descriptor is not None and poller is not None:
             poller.resume(descriptor)
-        engine.helm.give_back()  # and not woken for what is due later than it wakes anyhow
-        if bell is not None and time.monotonic() + _seconds_until_due(engine) < self._wakes_at - _LATE:
-            bell.ring()
+        engine.helm.give_back()
 
     def watch_over(self, engine: Engine, is_driven: Callable[[], bool]) -> None:
         """Step ``engine``, which another drives, where that is overdue; not while ``is_driven()`` says no.
@@ -185,9 +178,7 @@ class Keeper:
             due = now_due
             seconds = self._tell(due)
         stepped = set()
-        ready = poller.poll(seconds)
-        self._wakes_at = -inf
-        for driven in ready:
+        for driven in poller.poll(seconds):
             if isinstance(driven, Engine):
                 stepped.add(driven)
                 self._step(driven)  # also one that is lent in this moment: to pass it over would be to spin
@@ -216,7 +207,6 @@ class Keeper:
             late = _OVERDUE + _seconds_until_due(engine)
             seconds = min(seconds, late if is_driven() else max(late, _OVERDUE))
         seconds = max(seconds, 0.0)
-        self._wakes_at = time.monotonic() + seconds
         for engine in tuple(self._engines):
             engine.helm.until = _now(engine) + seconds
         return seconds

@@ -8,8 +8,12 @@ deadline only, and never for one who is awake and looks before it sleeps again.
 from __future__ import annotations
 
 from math import inf
+from typing import Final
 
 from meshmq.links.nest import Nest
+
+#: So many seconds late is not late: epoll counts in milliseconds.
+_LATE: Final = 0.001
 
 
 class Helm:
@@ -67,9 +71,12 @@ class Helm:
         return True
 
     def give_back(self) -> None:
-        """End what ``borrow`` began."""
+        """End what ``borrow`` began; whoever lent it goes on, and is woken for what is due before it wakes anyhow."""
         self.borrowed = False
-        self._tidy()
+        if self.armed < self.until - _LATE:
+            self.ring()
+        if self._closed:
+            self._tidy()
 
     def bring_forward(self, moment: float) -> None:
         """Have a step done at that moment at the latest."""
