@@ -18,6 +18,10 @@ LARGE_BYTES: Final = 64 * 1024
 SAME_HASH: Final = 32
 
 
+#: What a large buffer is: bytes, or a view of them that keeps them where they are.
+Buffer = bytes | memoryview
+
+
 class Codec(Protocol):
     """Values to bytes and back. One codec serves all threads at once."""
 
@@ -25,7 +29,7 @@ class Codec(Protocol):
     def name(self) -> str:
         """The word under which nodes tell each other which codec they speak."""
 
-    def encode(self, data: object) -> tuple[bytes, tuple[bytes, ...]]:
+    def encode(self, data: object) -> tuple[bytes, tuple[Buffer, ...]]:
         """Return the body and, in the order in which it refers to them, the large buffers.
 
         All of it is copied before the call returns: the caller may write to its buffers again.
@@ -35,7 +39,7 @@ class Codec(Protocol):
             MessageTooLarge: body and buffers together are over the limit.
         """
 
-    def decode(self, body: bytes | memoryview, buffers: Sequence[bytes | memoryview] = ()) -> object:
+    def decode(self, body: bytes | memoryview, buffers: Sequence[Buffer] = ()) -> object:
         """Return the value; arrays are read-only views on ``buffers``.
 
         Raises:
