@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from meshmq import deadline, wishes
+from meshmq.codecs.base import Buffer
 from meshmq.core.participant import Participant
 from meshmq.core.trade import MadeOf
 from meshmq.core.tray import ItemT, Tray
@@ -31,7 +32,7 @@ class Job(NamedTuple):
 
     queue: str
     body: bytes
-    buffers: tuple[bytes, ...] = ()
+    buffers: tuple[Buffer, ...] = ()
     headers: Headers | None = None
     to: str | None = None
     made_of: MadeOf = ()
@@ -94,7 +95,7 @@ class Pusher(Holder):
     ) -> Job:
         return Job(check_name("queue", queue), *self._encode(data, headers), to, made_of, wants)
 
-    def _encode(self, data: object, headers: Headers | None) -> tuple[bytes, tuple[bytes, ...], Headers | None]:
+    def _encode(self, data: object, headers: Headers | None) -> tuple[bytes, tuple[Buffer, ...], Headers | None]:
         body, buffers = self._codec.encode(data)
         if headers is not None:
             try:

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from msgpack import ExtType, Packer, Unpacker, unpackb  # type: ignore[import-untyped]  # msgpack ships no types
 
-from meshmq.codecs.base import DEPTH, LARGE_BYTES, Refused
+from meshmq.codecs.base import DEPTH, LARGE_BYTES, Buffer, Refused
 from meshmq.codecs.scan import holds_few
 from meshmq.codecs.tree import PLAIN, Reader, Writer
 from meshmq.errors import DecodeError, EncodeError, MessageTooLarge
@@ -133,14 +133,17 @@ def _fits(data: object, leaves: frozenset[type] = _LEAVES) -> bool:
 
 
 class MsgpackCodec:
-    """The codec of MeshMQ; ``limit`` is the most bytes that body and buffers of one value may have."""
+    """The codec of MeshMQ; ``limit`` is the most bytes that body and buffers of one value may have.
+
+    ``copied`` makes the copy of a large buffer that is sent.
+    """
 
     name: Final = "msgpack"
 
-    def __init__(self, *, limit: int = Settings().message_bytes) -> None:
-        self._limit = limit
+    def __init__(self, *, limit: int = Settings().message_bytes, copied: Callable[[Buffer], Buffer] = bytes) -> None:
+        self._limit, self._copied = limit, copied
 
-    def encode(self, data: object) -> tuple[bytes, tuple[bytes, ...]]:
+    def encode(self, data: object) -> tuple[bytes, tuple[Buffer, ...]]:
         """Return the body and the large buffers of ``data``, all of it copied.
 
         Raises:
@@ -172,7 +175,7 @@ class MsgpackCodec:
             raise MessageTooLarge(len(body), self._limit)
         return body, ()
 
-    def decode(self, body: bytes | memoryview, buffers: Sequence[bytes | memoryview] = ()) -> object:
+    def decode(self, body: bytes | memoryview, buffers: Sequence[Buffer] = ()) -> object:
         """Return the value; arrays are read-only views on ``buffers``.
 
         Raises:
@@ -212,15 +215,15 @@ class MsgpackCodec:
         values: list[object] = value
         return values
 
-    def _encode_tree(self, data: object) -> tuple[bytes, tuple[bytes, ...]]:
+    def _encode_tree(self, data: object) -> tuple[bytes, tuple[Buffer, ...]]:
         try:
             try:
-                writer = Writer(ExtType, careful=False, limit=self._limit)
+                writer = Writer(ExtType, self._copied, careful=False, limit=self._limit)
                 body = _TREE + _pack(writer.write(data))
             except (ValueError, OverflowError, TypeError) as error:
                 if isinstance(error, EncodeError):
                     raise
-                writer = Writer(ExtType, careful=True, limit=self._limit)
+                writer = Writer(ExtType, self._copied, careful=True, limit=self._limit)
                 body = _TREE + _pack(writer.write(data))
         except Refused as refused:
             raise refused.error() from refused.__cause__
@@ -233,7 +236,7 @@ class MsgpackCodec:
             raise MessageTooLarge(size, self._limit)
         return body, tuple(writer.buffers)
 
-    def _decode(self, body: bytes | memoryview, buffers: Sequence[bytes | memoryview]) -> object:
+    def _decode(self, body: bytes | memoryview, buffers: Sequence[Buffer]) -> object:
         size = len(body) + (sum(memoryview(buffer).nbytes for buffer in buffers) if buffers else 0)
         if size > self._limit:
             raise DecodeError(f"data of {size:,} bytes: one message may have {self._limit:,}")

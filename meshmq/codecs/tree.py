@@ -32,7 +32,7 @@ from types import NoneType
 from typing import Any, Final
 
 from meshmq.codecs import arrays, registry, scalars
-from meshmq.codecs.base import DEPTH, LARGE_BYTES, SAME_HASH, Refused
+from meshmq.codecs.base import DEPTH, LARGE_BYTES, SAME_HASH, Buffer, Refused
 from meshmq.errors import DecodeError, MessageTooLarge
 
 TUPLE: Final = 1
@@ -59,8 +59,9 @@ class Writer:
     fail, and a second, careful writer finds them.
     """
 
-    def __init__(self, extension: Extension, *, careful: bool, limit: int) -> None:
-        self.buffers: list[bytes] = []
+    def __init__(self, extension: Extension, copied: Callable[[Buffer], Buffer], *, careful: bool, limit: int) -> None:
+        self._copied = copied
+        self.buffers: list[Buffer] = []
         self._extension = extension
         self._careful = careful
         self._limit = limit
@@ -170,17 +171,16 @@ class Writer:
         dtype, shape, size = arrays.pack_array(value)
         if size > self._limit:
             raise MessageTooLarge(size, self._limit)
-        payload: bytes = value.tobytes()
         if size < LARGE_BYTES:
-            return [self._extension(ARRAY, b""), dtype, shape, payload]
-        self.buffers.append(payload)
+            return [self._extension(ARRAY, b""), dtype, shape, value.tobytes()]
+        self.buffers.append(self._copied(arrays.bytes_of(value)))
         return [self._extension(ARRAY, b""), dtype, shape]
 
 
 class Reader:
     """One tree on its way to a value; takes ``buffers`` in the order in which the tree refers to them."""
 
-    def __init__(self, extension: Extension, buffers: Iterator[bytes | memoryview]) -> None:
+    def __init__(self, extension: Extension, buffers: Iterator[Buffer]) -> None:
         self._extension = extension
         self._buffers = buffers
 

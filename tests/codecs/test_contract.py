@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meshmq.codecs.base import DEPTH, Codec
+from meshmq.codecs.base import DEPTH, Buffer, Codec
 from meshmq.codecs.msgpack import MsgpackCodec
 from meshmq.errors import DecodeError, EncodeError, MessageTooLarge
 from tests.codecs import values
@@ -152,7 +152,7 @@ def test_depth_is_bounded_at_both_ends_alike(codec: Codec, kind: str) -> None:
         codec.encode(nested(deepest + 1, WRAPS[kind]))
 
 
-def encoded(codec: Codec, value: object) -> tuple[bytes, tuple[bytes, ...]] | EncodeError:
+def encoded(codec: Codec, value: object) -> tuple[bytes, tuple[Buffer, ...]] | EncodeError:
     try:
         return codec.encode(value)
     except EncodeError as error:
