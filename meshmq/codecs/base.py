@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from types import NoneType
 from typing import Final, Protocol
 
 from meshmq.errors import EncodeError
@@ -17,6 +19,9 @@ LARGE_BYTES: Final = 64 * 1024
 #: whoever picks such keys makes a table of n members cost n * n comparisons.
 SAME_HASH: Final = 32
 
+
+#: What MessagePack gives back as it was.
+PLAIN: Final = frozenset({NoneType, bool, int, float, str, bytes})
 
 #: What a large buffer is: bytes, or a view of them that keeps them where they are.
 Buffer = bytes | memoryview
@@ -52,6 +57,18 @@ class Codec(Protocol):
         No body is of more than ``longest`` bytes. A body that is none makes it ``None``, too: then each is decoded
         alone, and told apart.
         """
+
+
+def check_hashes(members: Sequence[object], refuse: Callable[[str], Exception]) -> None:
+    """Raise what ``refuse`` makes of the reason where too many members have one hash.
+
+    Raises:
+        TypeError: a member has no hash.
+    """
+    if len(members) > SAME_HASH:
+        most = max(Counter(map(hash, members)).values())
+        if most > SAME_HASH:
+            raise refuse(f"has {most:,} members or keys with one hash, and {SAME_HASH} may have: send a list of them")
 
 
 class Refused(Exception):

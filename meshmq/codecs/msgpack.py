@@ -6,9 +6,9 @@ MessagePack of a tree (``tree.py``). So the common value is packed and unpacked 
 what it would bend without a word is found afterwards: a bytearray or memoryview shows as a bin header in the
 body, too deep nesting as many container headers; only bodies that may hold such are looked at more closely.
 
-Naive datetimes and memoryviews are refused; an aware datetime arrives with its offset, but not with the name of its
-zone. MessagePack's own timestamp, as other languages send it, arrives as an aware datetime in UTC (and is refused
-where it is sent), and other extensions in a plain body as ``msgpack.ExtType``.
+Naive datetimes are refused; an aware one arrives with its offset, but not with the name of its zone. MessagePack's own
+timestamp, as other languages send it, arrives as an aware datetime in UTC (and is refused where it is sent), and other
+extensions in a plain body as ``msgpack.ExtType``. Large bytes and arrays leave the body for frames of their own.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from typing import Any, Final
 
 from msgpack import ExtType, Packer, Unpacker, unpackb  # type: ignore[import-untyped]  # msgpack ships no types
 
-from meshmq.codecs.base import DEPTH, LARGE_BYTES, Buffer, Refused
+from meshmq.codecs.base import DEPTH, LARGE_BYTES, PLAIN, Buffer, Refused
+from meshmq.codecs.large import holds_large_within
 from meshmq.codecs.scan import holds_few
-from meshmq.codecs.tree import PLAIN, Reader, Writer
+from meshmq.codecs.tree import Reader, Writer
 from meshmq.errors import DecodeError, EncodeError, MessageTooLarge
 from meshmq.names import counted
 from meshmq.settings import Settings
@@ -150,6 +151,8 @@ class MsgpackCodec:
             EncodeError: ``data`` would not come back equal and of the same types; ``.path`` says where.
             MessageTooLarge: body and buffers together are over the limit.
         """
+        if type(data) is bytes and len(data) >= LARGE_BYTES:  # not packed in vain
+            return self._encode_tree(data)
         # What _pack does, once more: this is the hot path.
         try:
             pack = _idle.pop()
@@ -169,7 +172,7 @@ class MsgpackCodec:
             deep = len(body.translate(None, _NO_CONTAINER)) > DEPTH
             if (deep or _stamped(body)) and not _fits(data):
                 return self._encode_tree(data)
-        elif not _fits(data):
+        elif not _fits(data) or (len(body) >= LARGE_BYTES and holds_large_within(data)):
             return self._encode_tree(data)
         if len(body) > self._limit:
             raise MessageTooLarge(len(body), self._limit)

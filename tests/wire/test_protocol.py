@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 import meshmq.wire
-from meshmq.codecs import tree
+from meshmq.codecs import large, tree
 from meshmq.codecs.scalars import KINDS
 from meshmq.core import copies, stream, throughput
 from meshmq.core.feed import audience, errands, publisher
@@ -109,6 +109,7 @@ def test_the_kinds_of_values_are_those_of_the_code() -> None:
     containers = [int(code) for code, *_ in rows("| code | value | the rest of the array |")]
     assert containers == [
         tree.TUPLE, tree.SET, tree.FROZENSET, tree.MAPPING, tree.REGISTERED, tree.ARRAY, tree.NUMBER, tree.EXTENSION,
+        large.BYTES, large.BYTEARRAY, large.VIEW,
     ]  # fmt: skip
     assert [int(code) for code, *_ in rows("| code | value | bytes |")] == list(range(16, 16 + len(KINDS)))
 
