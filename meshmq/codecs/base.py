@@ -34,10 +34,11 @@ class Codec(Protocol):
     def name(self) -> str:
         """The word under which nodes tell each other which codec they speak."""
 
-    def encode(self, data: object) -> tuple[bytes, tuple[Buffer, ...]]:
+    def encode(self, data: object, *, copy: bool = True) -> tuple[bytes, tuple[Buffer, ...]]:
         """Return the body and, in the order in which it refers to them, the large buffers.
 
-        All of it is copied before the call returns: the caller may write to its buffers again.
+        All of it is copied before the call returns: the caller may write to its buffers again. Without ``copy`` large
+        buffers are not: they are given away, and arrays are read-only from then on.
 
         Raises:
             EncodeError: ``data`` would not come back equal and of the same types; ``.path`` says where.

@@ -144,15 +144,15 @@ class MsgpackCodec:
     def __init__(self, *, limit: int = Settings().message_bytes, copied: Callable[[Buffer], Buffer] = bytes) -> None:
         self._limit, self._copied = limit, copied
 
-    def encode(self, data: object) -> tuple[bytes, tuple[Buffer, ...]]:
-        """Return the body and the large buffers of ``data``, all of it copied.
+    def encode(self, data: object, *, copy: bool = True) -> tuple[bytes, tuple[Buffer, ...]]:
+        """Return the body and the large buffers of ``data``, all of it copied, or the last ones given away.
 
         Raises:
             EncodeError: ``data`` would not come back equal and of the same types; ``.path`` says where.
             MessageTooLarge: body and buffers together are over the limit.
         """
         if type(data) is bytes and len(data) >= LARGE_BYTES:  # not packed in vain
-            return self._encode_tree(data)
+            return self._encode_tree(data, copy)
         # What _pack does, once more: this is the hot path.
         try:
             pack = _idle.pop()
@@ -162,7 +162,7 @@ class MsgpackCodec:
             body = pack(data)
         except Exception:
             _idle.append(pack)
-            return self._encode_tree(data)
+            return self._encode_tree(data, copy)
         if len(body) <= _SMALL and 0xC4 not in body and (0xFF not in body or not _stamped(body)):
             _idle.append(pack)
             return body, ()
@@ -171,9 +171,9 @@ class MsgpackCodec:
         if len(body) <= _MEDIUM and 0xC4 not in body and 0xC5 not in body:
             deep = len(body.translate(None, _NO_CONTAINER)) > DEPTH
             if (deep or _stamped(body)) and not _fits(data):
-                return self._encode_tree(data)
+                return self._encode_tree(data, copy)
         elif not _fits(data) or (len(body) >= LARGE_BYTES and holds_large_within(data)):
-            return self._encode_tree(data)
+            return self._encode_tree(data, copy)
         if len(body) > self._limit:
             raise MessageTooLarge(len(body), self._limit)
         return body, ()
@@ -218,15 +218,16 @@ class MsgpackCodec:
         values: list[object] = value
         return values
 
-    def _encode_tree(self, data: object) -> tuple[bytes, tuple[Buffer, ...]]:
+    def _encode_tree(self, data: object, copy: bool) -> tuple[bytes, tuple[Buffer, ...]]:
+        copied = self._copied if copy else memoryview
         try:
             try:
-                writer = Writer(ExtType, self._copied, careful=False, limit=self._limit)
+                writer = Writer(ExtType, copied, careful=False, limit=self._limit)
                 body = _TREE + _pack(writer.write(data))
             except (ValueError, OverflowError, TypeError) as error:
                 if isinstance(error, EncodeError):
                     raise
-                writer = Writer(ExtType, self._copied, careful=True, limit=self._limit)
+                writer = Writer(ExtType, copied, careful=True, limit=self._limit)
                 body = _TREE + _pack(writer.write(data))
         except Refused as refused:
             raise refused.error() from refused.__cause__
@@ -237,6 +238,9 @@ class MsgpackCodec:
         size = len(body) + sum(map(len, writer.buffers))
         if size > self._limit:
             raise MessageTooLarge(size, self._limit)
+        if not copy:
+            for array in writer.arrays:
+                array.flags.writeable = False
         return body, tuple(writer.buffers)
 
     def _decode(self, body: bytes | memoryview, buffers: Sequence[Buffer]) -> object:

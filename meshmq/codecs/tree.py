@@ -58,6 +58,8 @@ class Writer:
     def __init__(self, extension: Extension, copied: Callable[[Buffer], Buffer], *, careful: bool, limit: int) -> None:
         self._copied = copied
         self.buffers: list[Buffer] = []
+        #: Large ones.
+        self.arrays: list[Any] = []
         self._extension = extension
         self._careful = careful
         self._limit = limit
@@ -183,6 +185,7 @@ class Writer:
             raise MessageTooLarge(size, self._limit)
         if size < LARGE_BYTES:
             return [self._extension(ARRAY, b""), dtype, shape, value.tobytes()]
+        self.arrays.append(value)
         self.buffers.append(self._copied(arrays.bytes_of(value)))
         return [self._extension(ARRAY, b""), dtype, shape]
 

@@ -144,3 +144,25 @@ def test_two_hundred_large_arrays_leave_no_memory_behind() -> None:
 
         before = carry(20)
         assert carry(200) < before + 100_000  # kilobytes: six of them
+
+
+@pytest.mark.parametrize("verb", ["push", "push_many", "publish", "request"])
+def test_what_is_given_away_is_read_only_and_arrives(verb: str) -> None:
+    with Node("there") as there, Node("here") as here, there.pull("jobs") as jobs, there.subscribe("news") as news:
+        there.reply("echo")(lambda data: data)
+        here.wait_for(subscribe="news", timeout=LIMIT)
+        for size in (1000, *SIZES):
+            array, large = NOISE[:size].copy(), size >= SIZES[1]
+            if verb == "push":
+                here.push("jobs", array, copy=False)
+            elif verb == "push_many":
+                here.queue("jobs").push_many([array], copy=False)
+            elif verb == "publish":
+                here.publish("news", array, copy=False)
+            found = (
+                here.request("echo", array, copy=False, timeout=LIMIT)
+                if verb == "request"
+                else (news if verb == "publish" else jobs).receive(LIMIT).data
+            )
+            assert np.array_equal(found, NOISE[:size])
+            assert array.flags.writeable is not large
