@@ -64,6 +64,10 @@ class JobOptions(QueueOptions, total=False):
     """A connection to the SQLite file that is the node's journal: the job is pushed when its transaction is committed,
     and only then. ``push`` returns at once; the job is durable."""
 
+    copy: bool
+    """``False`` gives large arrays, bytearrays and memoryviews away: they are not copied as long as they wait, and you
+    write to them no more; arrays become read-only. ``True``, the default: write again when the call has returned."""
+
     unique: str | None
     """An id of your own: a job with the same is refused (``NotUnique``) within ``unique_window`` seconds."""
 

@@ -178,11 +178,18 @@ class BaseNode(Pusher):
         request.reply(answer(self, request.data))
 
     def _asking(
-        self, service: str, data: object, headers: Headers | None, timeout: Timeout, **options: Any
+        self,
+        service: str,
+        data: object,
+        headers: Headers | None,
+        timeout: Timeout,
+        *,
+        copy: bool = True,
+        **options: Any,
     ) -> tuple[Engine, Participant, Codec, Asking]:
         """Check and encode what is asked of a service; returns what ``calling`` makes calls of."""
         service = check_name("service", service)
-        body, buffers, headers = self._encode(data, headers)
+        body, buffers, headers = self._encode(data, headers, copy=copy)
         asking = check_asking(self.settings, service, Value(body, buffers), headers, timeout=timeout, **options)
         return *self._opened(), self._codec, asking
 
@@ -205,13 +212,13 @@ class BaseNode(Pusher):
         service = check_name("service", reply)
         return wishes.servers(self._participating(), service, count)
 
-    def _publish_nowait(self, topic: object, data: object, headers: Headers | None) -> None:
+    def _publish_nowait(self, topic: object, data: object, headers: Headers | None, *, copy: bool = True) -> None:
         engine, participant = self._engine, self._participant
         if participant is not None and type(topic) is str and topic in participant.feed.publisher.series:
             name = topic  # what else it is the check below tells
         else:
             name = check_topic(topic)
-        body, buffers, checked = self._encode(data, headers)
+        body, buffers, checked = self._encode(data, headers, copy=copy)
         if engine is None or participant is None:
             engine, participant = self._opened()
         tray = participant.feed.intake.tray

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from meshmq import deadline, wishes
+from meshmq.codecs.base import Buffer
 from meshmq.core.participant import Participant
 from meshmq.core.trade import MadeOf
 from meshmq.core.tray import ItemT, Tray
@@ -31,7 +32,7 @@ class Job(NamedTuple):
 
     queue: str
     body: bytes
-    buffers: tuple[bytes, ...] = ()
+    buffers: tuple[Buffer, ...] = ()
     headers: Headers | None = None
     to: str | None = None
     made_of: MadeOf = ()
@@ -81,7 +82,8 @@ class Pusher(Holder):
         if options.get("within") is not None:
             self._push_within(queue, data, headers, to, options, receipt=ticket is not None)
             return None
-        return self._job(queue, data, headers, to, (), self._wants(options, to, ticket))
+        wants = self._wants(options, to, ticket)
+        return self._job(queue, data, headers, to, (), wants, copy=options.get("copy", True))
 
     def _job(
         self,
@@ -91,11 +93,17 @@ class Pusher(Holder):
         to: str | None = None,
         made_of: MadeOf = (),
         wants: Wants = PLAIN,
+        *,
+        copy: bool = True,
     ) -> Job:
-        return Job(check_name("queue", queue), *self._encode(data, headers), to, made_of, wants)
+        return Job(check_name("queue", queue), *self._encode(data, headers, copy=copy), to, made_of, wants)
 
-    def _encode(self, data: object, headers: Headers | None) -> tuple[bytes, tuple[bytes, ...], Headers | None]:
-        body, buffers = self._codec.encode(data)
+    def _encode(
+        self, data: object, headers: Headers | None, *, copy: bool = True
+    ) -> tuple[bytes, tuple[Buffer, ...], Headers | None]:
+        if type(copy) is not bool:
+            raise ConfigError(f"copy={copy!r}: it is True or False")
+        body, buffers = self._codec.encode(data, copy=copy)
         if headers is not None:
             try:
                 headers = check_headers(headers)
@@ -170,6 +178,7 @@ class Pusher(Holder):
         connection = options["within"]
         rest: JobOptions = {**options}
         del rest["within"]
+        rest.pop("copy", None)
         if receipt:
             raise ConfigError("push(within=..., receipt=True): the job is there when the transaction is committed")
         if self._journal is None or not _is_file(connection, self._journal):

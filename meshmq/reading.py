@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from meshmq.codecs.base import Codec
+from meshmq.codecs.base import Buffer, Codec
 from meshmq.errors import DecodeError
 
 #: Stands for a value that cannot be decoded.
@@ -28,7 +28,7 @@ class Bodies(Protocol):
         """The bytes of the longest."""
 
     @property
-    def buffers(self) -> Sequence[bytes]:
+    def buffers(self) -> Sequence[Buffer]:
         """What the only body refers to, where it does."""
 
     def body(self, index: int) -> memoryview:

@@ -47,6 +47,14 @@ def pack_array(value: Any) -> tuple[object, list[int], int]:
     return _pack_dtype(value.dtype), list(value.shape), value.nbytes
 
 
+def bytes_of(value: Any) -> memoryview:
+    """Return the bytes of an array in C order; a view of its own, where it has them so."""
+    import numpy as np
+
+    flat: Any = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+    return memoryview(flat)
+
+
 def unpack_array(dtype: object, shape: object, data: bytes | memoryview) -> object:
     """Return a read-only array on ``data``; only where that is not aligned, on a copy.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from types import NoneType
 from typing import Final, Protocol
 
 from meshmq.errors import EncodeError
@@ -18,6 +20,13 @@ LARGE_BYTES: Final = 64 * 1024
 SAME_HASH: Final = 32
 
 
+#: What MessagePack gives back as it was.
+PLAIN: Final = frozenset({NoneType, bool, int, float, str, bytes})
+
+#: What a large buffer is: bytes, or a view of them that keeps them where they are.
+Buffer = bytes | memoryview
+
+
 class Codec(Protocol):
     """Values to bytes and back. One codec serves all threads at once."""
 
@@ -25,17 +34,18 @@ class Codec(Protocol):
     def name(self) -> str:
         """The word under which nodes tell each other which codec they speak."""
 
-    def encode(self, data: object) -> tuple[bytes, tuple[bytes, ...]]:
+    def encode(self, data: object, *, copy: bool = True) -> tuple[bytes, tuple[Buffer, ...]]:
         """Return the body and, in the order in which it refers to them, the large buffers.
 
-        All of it is copied before the call returns: the caller may write to its buffers again.
+        All of it is copied before the call returns: the caller may write to its buffers again. Without ``copy`` large
+        buffers are not: they are given away, and arrays are read-only from then on.
 
         Raises:
             EncodeError: ``data`` would not come back equal and of the same types; ``.path`` says where.
             MessageTooLarge: body and buffers together are over the limit.
         """
 
-    def decode(self, body: bytes | memoryview, buffers: Sequence[bytes | memoryview] = ()) -> object:
+    def decode(self, body: bytes | memoryview, buffers: Sequence[Buffer] = ()) -> object:
         """Return the value; arrays are read-only views on ``buffers``.
 
         Raises:
@@ -48,6 +58,18 @@ class Codec(Protocol):
         No body is of more than ``longest`` bytes. A body that is none makes it ``None``, too: then each is decoded
         alone, and told apart.
         """
+
+
+def check_hashes(members: Sequence[object], refuse: Callable[[str], Exception]) -> None:
+    """Raise what ``refuse`` makes of the reason where too many members have one hash.
+
+    Raises:
+        TypeError: a member has no hash.
+    """
+    if len(members) > SAME_HASH:
+        most = max(Counter(map(hash, members)).values())
+        if most > SAME_HASH:
+            raise refuse(f"has {most:,} members or keys with one hash, and {SAME_HASH} may have: send a list of them")
 
 
 class Refused(Exception):

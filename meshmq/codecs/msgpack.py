@@ -6,9 +6,9 @@ MessagePack of a tree (``tree.py``). So the common value is packed and unpacked 
 what it would bend without a word is found afterwards: a bytearray or memoryview shows as a bin header in the
 body, too deep nesting as many container headers; only bodies that may hold such are looked at more closely.
 
-Naive datetimes and memoryviews are refused; an aware datetime arrives with its offset, but not with the name of its
-zone. MessagePack's own timestamp, as other languages send it, arrives as an aware datetime in UTC (and is refused
-where it is sent), and other extensions in a plain body as ``msgpack.ExtType``.
+Naive datetimes are refused; an aware one arrives with its offset, but not with the name of its zone. MessagePack's own
+timestamp, as other languages send it, arrives as an aware datetime in UTC (and is refused where it is sent), and other
+extensions in a plain body as ``msgpack.ExtType``. Large bytes and arrays leave the body for frames of their own.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from typing import Any, Final
 
 from msgpack import ExtType, Packer, Unpacker, unpackb  # type: ignore[import-untyped]  # msgpack ships no types
 
-from meshmq.codecs.base import DEPTH, LARGE_BYTES, Refused
+from meshmq.codecs.base import DEPTH, LARGE_BYTES, PLAIN, Buffer, Refused
+from meshmq.codecs.large import holds_large_within
 from meshmq.codecs.scan import holds_few
-from meshmq.codecs.tree import PLAIN, Reader, Writer
+from meshmq.codecs.tree import Reader, Writer
 from meshmq.errors import DecodeError, EncodeError, MessageTooLarge
 from meshmq.names import counted
 from meshmq.settings import Settings
@@ -133,20 +134,25 @@ def _fits(data: object, leaves: frozenset[type] = _LEAVES) -> bool:
 
 
 class MsgpackCodec:
-    """The codec of MeshMQ; ``limit`` is the most bytes that body and buffers of one value may have."""
+    """The codec of MeshMQ; ``limit`` is the most bytes that body and buffers of one value may have.
+
+    ``copied`` makes the copy of a large buffer that is sent.
+    """
 
     name: Final = "msgpack"
 
-    def __init__(self, *, limit: int = Settings().message_bytes) -> None:
-        self._limit = limit
+    def __init__(self, *, limit: int = Settings().message_bytes, copied: Callable[[Buffer], Buffer] = bytes) -> None:
+        self._limit, self._copied = limit, copied
 
-    def encode(self, data: object) -> tuple[bytes, tuple[bytes, ...]]:
-        """Return the body and the large buffers of ``data``, all of it copied.
+    def encode(self, data: object, *, copy: bool = True) -> tuple[bytes, tuple[Buffer, ...]]:
+        """Return the body and the large buffers of ``data``, all of it copied, or the last ones given away.
 
         Raises:
             EncodeError: ``data`` would not come back equal and of the same types; ``.path`` says where.
             MessageTooLarge: body and buffers together are over the limit.
         """
+        if type(data) is bytes and len(data) >= LARGE_BYTES:  # not packed in vain
+            return self._encode_tree(data, copy)
         # What _pack does, once more: this is the hot path.
         try:
             pack = _idle.pop()
@@ -156,7 +162,7 @@ class MsgpackCodec:
             body = pack(data)
         except Exception:
             _idle.append(pack)
-            return self._encode_tree(data)
+            return self._encode_tree(data, copy)
         if len(body) <= _SMALL and 0xC4 not in body and (0xFF not in body or not _stamped(body)):
             _idle.append(pack)
             return body, ()
@@ -165,14 +171,14 @@ class MsgpackCodec:
         if len(body) <= _MEDIUM and 0xC4 not in body and 0xC5 not in body:
             deep = len(body.translate(None, _NO_CONTAINER)) > DEPTH
             if (deep or _stamped(body)) and not _fits(data):
-                return self._encode_tree(data)
-        elif not _fits(data):
-            return self._encode_tree(data)
+                return self._encode_tree(data, copy)
+        elif not _fits(data) or (len(body) >= LARGE_BYTES and holds_large_within(data)):
+            return self._encode_tree(data, copy)
         if len(body) > self._limit:
             raise MessageTooLarge(len(body), self._limit)
         return body, ()
 
-    def decode(self, body: bytes | memoryview, buffers: Sequence[bytes | memoryview] = ()) -> object:
+    def decode(self, body: bytes | memoryview, buffers: Sequence[Buffer] = ()) -> object:
         """Return the value; arrays are read-only views on ``buffers``.
 
         Raises:
@@ -212,15 +218,16 @@ class MsgpackCodec:
         values: list[object] = value
         return values
 
-    def _encode_tree(self, data: object) -> tuple[bytes, tuple[bytes, ...]]:
+    def _encode_tree(self, data: object, copy: bool) -> tuple[bytes, tuple[Buffer, ...]]:
+        copied = self._copied if copy else memoryview
         try:
             try:
-                writer = Writer(ExtType, careful=False, limit=self._limit)
+                writer = Writer(ExtType, copied, careful=False, limit=self._limit)
                 body = _TREE + _pack(writer.write(data))
             except (ValueError, OverflowError, TypeError) as error:
                 if isinstance(error, EncodeError):
                     raise
-                writer = Writer(ExtType, careful=True, limit=self._limit)
+                writer = Writer(ExtType, copied, careful=True, limit=self._limit)
                 body = _TREE + _pack(writer.write(data))
         except Refused as refused:
             raise refused.error() from refused.__cause__
@@ -231,9 +238,12 @@ class MsgpackCodec:
         size = len(body) + sum(map(len, writer.buffers))
         if size > self._limit:
             raise MessageTooLarge(size, self._limit)
+        if not copy:
+            for array in writer.arrays:
+                array.flags.writeable = False
         return body, tuple(writer.buffers)
 
-    def _decode(self, body: bytes | memoryview, buffers: Sequence[bytes | memoryview]) -> object:
+    def _decode(self, body: bytes | memoryview, buffers: Sequence[Buffer]) -> object:
         size = len(body) + (sum(memoryview(buffer).nbytes for buffer in buffers) if buffers else 0)
         if size > self._limit:
             raise DecodeError(f"data of {size:,} bytes: one message may have {self._limit:,}")

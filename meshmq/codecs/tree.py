@@ -19,20 +19,18 @@ code   value                       the rest of the array
                                    order); larger ones are the next buffer
 7      numpy scalar                dtype, bytes
 8      extension of the user's     code, bytes
+9-11   large bytes                 see ``large``
 =====  ==========================  ==============================================
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import is_dataclass
-from enum import Enum
-from types import NoneType
 from typing import Any, Final
 
-from meshmq.codecs import arrays, registry, scalars
-from meshmq.codecs.base import DEPTH, LARGE_BYTES, SAME_HASH, Refused
+from meshmq.codecs import arrays, large, registry, scalars
+from meshmq.codecs.advice import advice_on
+from meshmq.codecs.base import DEPTH, LARGE_BYTES, PLAIN, Buffer, Refused, check_hashes
 from meshmq.errors import DecodeError, MessageTooLarge
 
 TUPLE: Final = 1
@@ -44,8 +42,6 @@ ARRAY: Final = 6
 NUMBER: Final = 7
 EXTENSION: Final = 8
 
-#: What MessagePack gives back as it was.
-PLAIN: Final = frozenset({NoneType, bool, int, float, str, bytes})
 
 #: An extension as the codec's library represents it: (code, payload) and a class of its own.
 Extension = Callable[[int, bytes], Any]
@@ -59,8 +55,11 @@ class Writer:
     fail, and a second, careful writer finds them.
     """
 
-    def __init__(self, extension: Extension, *, careful: bool, limit: int) -> None:
-        self.buffers: list[bytes] = []
+    def __init__(self, extension: Extension, copied: Callable[[Buffer], Buffer], *, careful: bool, limit: int) -> None:
+        self._copied = copied
+        self.buffers: list[Buffer] = []
+        #: Large ones.
+        self.arrays: list[Any] = []
         self._extension = extension
         self._careful = careful
         self._limit = limit
@@ -77,6 +76,8 @@ class Writer:
             return self._text(value) if self._careful else value
         if kind is int:
             return value if -(2**63) <= value < 2**64 else self._scalar(value)
+        if kind is bytes and len(value) >= LARGE_BYTES:
+            return self._large(large.BYTES, value)
         if kind in PLAIN:
             return value
         if kind is list:
@@ -104,7 +105,7 @@ class Writer:
         return None if packed is None else self._extension(*packed)
 
     def _items(self, values: list[Any] | tuple[Any, ...], room: int) -> Sequence[object]:
-        if not self._careful and PLAIN.issuperset(map(type, values)):
+        if not self._careful and PLAIN.issuperset(map(type, values)) and not large.holds_large(values):
             return values
         return [self._step(value, room, _index, index) for index, value in enumerate(values)]
 
@@ -127,7 +128,7 @@ class Writer:
     def _dict(self, value: dict[Any, Any], room: int) -> object:
         if not PLAIN.issuperset(map(type, value)) or (self._careful and any(map(_is_big, value))):
             return self._mapping(value, room)
-        if not self._careful and PLAIN.issuperset(map(type, value.values())):
+        if not self._careful and PLAIN.issuperset(map(type, value.values())) and not large.holds_large(value.values()):
             return value
         if self._careful:
             self._keys(value, room)
@@ -148,7 +149,19 @@ class Writer:
             refused.member("has a key")
             raise
 
+    def _large(self, code: int, data: Buffer) -> object:
+        if len(data) > self._limit:
+            raise MessageTooLarge(len(data), self._limit)
+        self.buffers.append(self._copied(data))
+        return [self._extension(code, b"")]
+
     def _other(self, value: Any, room: int) -> object:
+        if type(value) is memoryview:
+            view = large.bytes_of_view(value)
+            small = len(view) < LARGE_BYTES
+            return [self._extension(large.VIEW, b""), bytes(view)] if small else self._large(large.VIEW, view)
+        if type(value) is bytearray and len(value) >= LARGE_BYTES:
+            return self._large(large.BYTEARRAY, memoryview(value))
         packed = self._scalar(value)
         if packed is not None:
             return packed
@@ -164,23 +177,23 @@ class Writer:
             return self._array(value)
         if arrays.is_numpy(kind):
             return [self._extension(NUMBER, b""), *arrays.pack_number(value)]
-        raise Refused(_advice(value))
+        raise Refused(advice_on(value))
 
     def _array(self, value: Any) -> object:
         dtype, shape, size = arrays.pack_array(value)
         if size > self._limit:
             raise MessageTooLarge(size, self._limit)
-        payload: bytes = value.tobytes()
         if size < LARGE_BYTES:
-            return [self._extension(ARRAY, b""), dtype, shape, payload]
-        self.buffers.append(payload)
+            return [self._extension(ARRAY, b""), dtype, shape, value.tobytes()]
+        self.arrays.append(value)
+        self.buffers.append(self._copied(arrays.bytes_of(value)))
         return [self._extension(ARRAY, b""), dtype, shape]
 
 
 class Reader:
     """One tree on its way to a value; takes ``buffers`` in the order in which the tree refers to them."""
 
-    def __init__(self, extension: Extension, buffers: Iterator[bytes | memoryview]) -> None:
+    def __init__(self, extension: Extension, buffers: Iterator[Buffer]) -> None:
         self._extension = extension
         self._buffers = buffers
 
@@ -237,24 +250,14 @@ class Reader:
             if buffer is None:
                 raise DecodeError("an array without its frame")
             return arrays.unpack_array(rest[0], rest[1], buffer)
+        if code in large.CODES.values():
+            return large.unpack_bytes(code, rest, self._buffers)
         if code == NUMBER and len(rest) == 2 and type(rest[1]) is bytes:
             return arrays.unpack_number(*rest)
         if code == EXTENSION and len(rest) == 2:
             return self._extension(*rest)
         # A list that begins with a scalar of ours, a Decimal say.
         return self._items([head, *rest], room)
-
-
-def check_hashes(members: Sequence[object], refuse: Callable[[str], Exception]) -> None:
-    """Raise what ``refuse`` makes of the reason where too many members have one hash.
-
-    Raises:
-        TypeError: a member has no hash.
-    """
-    if len(members) > SAME_HASH:
-        most = max(Counter(map(hash, members)).values())
-        if most > SAME_HASH:
-            raise refuse(f"has {most:,} members or keys with one hash, and {SAME_HASH} may have: send a list of them")
 
 
 def _inner(room: int) -> int:
@@ -279,18 +282,3 @@ def _shown(key: object) -> str:
         shown = repr(key) if type(key) is not int or not _is_big(key) else "a large int"
         return f"[{shown if len(shown) <= 60 else shown[:57] + '...'}]"
     return f"[a {type(key).__name__}]"
-
-
-def _advice(value: object) -> str:
-    kind = type(value)
-    name = kind.__qualname__
-    if kind is memoryview:
-        return "is a memoryview, which would arrive as bytes: send bytes(view)"
-    if isinstance(value, Enum) or is_dataclass(kind) or (isinstance(value, tuple) and hasattr(kind, "_fields")):
-        return f"is a {name}, which is not registered: decorate the class with @meshmq.register on both ends"
-    for base in (*PLAIN, list, dict, tuple, set, frozenset, *scalars.KINDS):
-        if isinstance(value, base):
-            return f"is a {name}, a subclass that would arrive as {base.__name__}: send {base.__name__}(value)"
-    if isinstance(value, Iterator):
-        return f"is a {name}, which can be read only once: send list(value)"
-    return f"is a {name}, which cannot travel: send a dict of its parts"

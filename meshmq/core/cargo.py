@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from meshmq.codecs.base import Buffer
 from meshmq.core.runs import Run
 from meshmq.wire.batches import EXTRAS_LIMIT, Headers, headers_bytes
 
@@ -15,10 +16,10 @@ class Cargo:
     """Buffers and headers of the jobs of one outbox, by number; most jobs have none."""
 
     def __init__(self) -> None:
-        self.buffers: dict[int, tuple[bytes, ...]] = {}
+        self.buffers: dict[int, tuple[Buffer, ...]] = {}
         self.headers: dict[int, Headers] = {}
 
-    def load(self, number: int, buffers: Sequence[bytes], headers: Headers | None) -> None:
+    def load(self, number: int, buffers: Sequence[Buffer], headers: Headers | None) -> None:
         """Keep what a job carries."""
         if buffers:
             self.buffers[number] = tuple(buffers)
@@ -48,7 +49,7 @@ class Cargo:
                 size += weight(self.headers.get(number, {}))
         return size
 
-    def of(self, run: Run) -> tuple[tuple[bytes, ...], dict[int, Headers] | None]:
+    def of(self, run: Run) -> tuple[tuple[Buffer, ...], dict[int, Headers] | None]:
         """Return the buffers of a run (of its only job) and its headers by index."""
         buffers = self.buffers.get(run.first, ()) if self.buffers else ()
         if not self.headers:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from meshmq.codecs.base import Buffer
 from meshmq.core.feed.feed import Feed
 from meshmq.core.feed.publisher import TOPICS_BYTES
 from meshmq.core.part import Ground
@@ -145,7 +146,7 @@ class Copies:
         }
 
     def _note(
-        self, topic: str, body: bytes | memoryview, buffers: Sequence[bytes], headers: dict[str, str], now: float
+        self, topic: str, body: bytes | memoryview, buffers: Sequence[Buffer], headers: dict[str, str], now: float
     ) -> bool:
         """Note one, unless there have been too many bytes; whether it is."""
         size = len(body) + sum(map(len, buffers))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 from meshmq.core.pulse import Pulse
 from meshmq.core.stream import Lane, Source, Stream
 from meshmq.errors import ProtocolError
-from meshmq.wire.again import aged
 from meshmq.wire.frames import Kind, pack_bye, pack_head
 
 if TYPE_CHECKING:
@@ -119,7 +118,8 @@ class Line:
 
     def _send(self, kind: Kind, number: int = 0, frames: Sequence[bytes] = (b"",)) -> None:
         head = self._stream.head(kind, number)
-        self._host.outputs.append(("send", self.connection, [head + frames[0], *frames[1:]]))
+        parts = [b"".join((head, *frames))] if kind is Kind.CHUNK else [head + frames[0], *frames[1:]]
+        self._host.outputs.append(("send", self.connection, parts))
 
     def accept(self, connection: int, kind: Kind, number: int, received: int, size: int, now: float) -> bool:
         """Take note of a frame; whether its body is new and for the participant to read."""
@@ -153,9 +153,9 @@ class Line:
 
     def _cover(self, received: int, now: float, *, answered: bool) -> None:
         stream = self._stream
-        full = stream.full
+        held = stream.holding
         progress = stream.cover(received, now)
-        if full and not stream.full:
+        if progress and held:
             self._host.eased = True
             self._host.laden[self._me()] = None
         if progress or (answered and not stream.kept):
@@ -184,11 +184,9 @@ class Line:
             self._say_hello(connection, self.id or b"", resumed=True)
         self._pulse.calm()
         self._pulse.heard(now)
-        self._stream.cover(received, now)
-        for number, kind, frames, _, since in self._stream.kept:
+        for number, kind, frames in self._stream.again(received, now):
             self.replayed += 1
-            self._send(kind, number, aged(frames, now - since) if kind is Kind.JOBS else frames)
-        self._stream.uncovered_since = now if self._stream.kept else None
+            self._send(kind, number, frames)
         self._host.eased = True
         self._host.laden[self._me()] = None
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from random import Random
 
+from meshmq.codecs.base import Buffer
 from meshmq.core.busy import BusyTime
 from meshmq.core.cargo import weight
 from meshmq.core.custody import Input, output_id
@@ -57,7 +58,7 @@ class Outbox(Durable):
     def add(
         self,
         body: bytes,
-        buffers: Sequence[bytes],
+        buffers: Sequence[Buffer],
         headers: Headers | None,
         now: float,
         to: str | None = None,

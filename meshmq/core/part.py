@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 from random import Random
 from typing import Protocol, TypeVar
 
+from meshmq.codecs.base import Buffer
 from meshmq.core.roster import Peer
 from meshmq.core.session import Session
 from meshmq.core.stream import Source
@@ -43,7 +44,7 @@ class Ground(Protocol):
     def put(self, peer: bytes, kind: Kind, body: bytes) -> bool:
         """Send a small frame to a peer, or to ourselves; ``False`` where no session stands."""
 
-    def push(self, queue: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
+    def push(self, queue: str, body: bytes, buffers: Sequence[Buffer], headers: Headers | None, now: float) -> int:
         """Put a job into a queue's outbox; returns its number.
 
         Raises:

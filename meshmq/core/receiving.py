@@ -37,7 +37,7 @@ class Receiving(Meeting):
         taken = quiet = False
         try:
             kind, number, received = unpack_head(frames[0])
-            body = frames[0][HEAD_BYTES:]
+            body = frames[0][HEAD_BYTES:] if kind is not Kind.CHUNK else b""
             if kind is Kind.HELLO:
                 self._hear_hello(connection, session, unpack_hello(body), received, now)
             elif session is None and kind is Kind.BYE:  # its card said goodbye, and came first
@@ -52,7 +52,7 @@ class Receiving(Meeting):
                 if kind is Kind.CHUNK:
                     if not self._awaits(session.peer):  # only jobs are large, and they need credit
                         raise ProtocolError("a part of a large message, and it was granted nothing")
-                    whole = session.assemble(memoryview(body), self.settings.message_bytes, now)
+                    whole = session.assemble(memoryview(frames[0])[HEAD_BYTES:], self.settings.message_bytes, now)
                     if whole is not None:
                         self._read(session.peer, *whole, now)
                 else:

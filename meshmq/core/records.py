@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from meshmq.codecs.base import Buffer
 from meshmq.fate import ORDINARY, Fate
 from meshmq.wire.batches import Headers
 
@@ -21,7 +22,7 @@ class PushedJob:
     queue: str
     body: bytes
     pushed: float
-    buffers: tuple[bytes, ...] = ()
+    buffers: tuple[Buffer, ...] = ()
     headers: Headers | None = None
     fate: Fate = ORDINARY
     #: The only node that is to do it.
@@ -70,7 +71,7 @@ class StoredMessage:
     seq: int
     body: bytes
     published: float
-    buffers: tuple[bytes, ...] = ()
+    buffers: tuple[Buffer, ...] = ()
     headers: Headers | None = None
 
 

@@ -1,8 +1,9 @@
 """The two ordered streams of a session: what is sent and kept until covered, what is received.
 
 Small frames (acks, grants) go before everything, then requests and answers, then batches of jobs and
-news; the chunks of large messages take turns with the last. At most ``WINDOW`` bytes (or one frame) are
-handed to the connection beyond what the peer has received.
+news; the chunks of large messages take turns with the last. At most a window of bytes (or one frame) is handed
+to the connection beyond what the peer has received: as much as it carries in a moment, see ``throughput``. What is
+large goes whole where that is a moment, too.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
+from meshmq.core.throughput import WINDOW, Throughput
 from meshmq.core.transfers import Transfer
 from meshmq.errors import ProtocolError
+from meshmq.wire.again import aged
 from meshmq.wire.chunks import CHUNK_BYTES, split_message, unpack_chunk
 from meshmq.wire.frames import HEAD_BYTES, Kind, pack_head
 
-WINDOW: Final = 256 * 1024
 COVER_AFTER: Final = 0.05
 COVER_BYTES: Final = WINDOW // 4
 COVER_FRAMES: Final = 16
@@ -26,7 +28,11 @@ SMALL_FRAMES: Final = 32_768
 Lane = Literal["calls", "jobs", "news"]
 #: How many large messages of each lane are under way at a time; and of all together.
 PLACES: Final[dict[Lane, int]] = {"calls": 1, "jobs": 2, "news": 1}
-TRANSFERS: Final = sum(PLACES.values())
+TRANSFERS: Final = sum(PLACES.values()) + 1  # what had gone whole and goes again
+#: Fewer than links take in one message.
+WHOLE_FRAMES: Final = 32
+#: Smaller chunks are put together as they come: what is kept of each costs more than they hold.
+PIECE_BYTES: Final = 4096
 TRANSFER_EXTRA: Final = 256 * 1024
 
 #: Gives the next message that may go to this session's peer, or nothing.
@@ -48,11 +54,12 @@ class Stream:
         self._large_names: Counter[bytes] = Counter()
         #: Bytes of requests and answers that wait.
         self.unread = 0
+        self._throughput = Throughput()
         self._transfers: deque[Transfer] = deque()
         self._transfer_number = 0
         self._chunk_turn = False
         #: Since when each large message comes, and what has come of it.
-        self._arriving: dict[int, tuple[float, bytearray]] = {}
+        self._arriving: dict[int, tuple[float, int, list[bytearray | memoryview]]] = {}
         self._unsaid_frames = self._unsaid_bytes = 0
         self.cover_at: float | None = None
         self.uncovered_since: float | None = None
@@ -68,8 +75,8 @@ class Stream:
         return bool(self._small or self._calls or self._large or self._transfers)
 
     @property
-    def full(self) -> bool:
-        """Whether nothing may be handed over before the peer covers something."""
+    def holding(self) -> bool:
+        """Whether so much is not covered that something may wait for it."""
         return self._kept_bytes >= WINDOW
 
     @property
@@ -79,7 +86,7 @@ class Stream:
 
     def room(self, lane: Lane = "jobs") -> bool:
         """Whether another batch may be handed over now."""
-        return self._kept_bytes < WINDOW and self._has_place(lane)
+        return self._kept_bytes < self._throughput.window and self._has_place(lane)
 
     def put(self, kind: Kind, body: bytes) -> None:
         """Queue a small frame."""
@@ -110,7 +117,7 @@ class Stream:
 
     def next(self, source: Source, name: str = "", lane: Lane = "jobs") -> tuple[Kind, Sequence[bytes]] | None:
         """Return what goes next, or nothing when there is nothing or no room; ``source`` gives what is of ``name``."""
-        if self._kept_bytes >= WINDOW:
+        if self._kept_bytes >= self._throughput.window:
             return None
         if self._small:
             return self._small.popleft()
@@ -118,12 +125,12 @@ class Stream:
         if found is not None:
             return found
         self._chunk_turn = not self._chunk_turn
-        if self._transfers and self._chunk_turn:
-            return self._next_chunk()
+        if self._chunk_turn and (chunk := self._next_chunk()) is not None:
+            return chunk
         found = source() if self._has_place(lane) else None
         if found is None:
-            return self._next_chunk() if self._transfers else None
-        return found if _is_small(found[1]) else self._begin(*found, lane, name)
+            return self._next_chunk()
+        return found if self._goes_whole(found[1], lane) else self._begin(*found, lane, name)
 
     def _next_call(self) -> tuple[Kind, Sequence[bytes]] | None:
         if self._calls:
@@ -133,15 +140,22 @@ class Stream:
         if not self._large:
             return None
         kind, frames, name = self._large[0]
-        small = _is_small(frames)
-        if self.carries(name) or not (small or self._has_place("calls")):
+        whole = self._goes_whole(frames, "calls")
+        if self.carries(name) or not (whole or self._has_place("calls")):
             return None
         self._large.popleft()
         self._large_names[name] -= 1
         if not self._large_names[name]:
             del self._large_names[name]
         self.unread -= sum(map(len, frames))
-        return (kind, frames) if small else self._begin(kind, frames, "calls", name)
+        return (kind, frames) if whole else self._begin(kind, frames, "calls", name)
+
+    def _goes_whole(self, frames: Sequence[bytes], lane: Lane) -> bool:
+        # News may be abandoned: nothing is to hold them then.
+        size = sum(map(len, frames))
+        return size <= CHUNK_BYTES or (
+            lane != "news" and len(frames) <= WHOLE_FRAMES and self._throughput.takes_whole(size)
+        )
 
     def _has_place(self, lane: Lane) -> bool:
         if not self._transfers:
@@ -150,17 +164,28 @@ class Stream:
 
     def _begin(
         self, kind: Kind, frames: Sequence[bytes], lane: Lane, name: str | bytes
-    ) -> tuple[Kind, Sequence[bytes]]:
-        self._transfer_number += 1
-        self._transfers.append(Transfer(self._transfer_number, kind, frames, lane, name))
+    ) -> tuple[Kind, Sequence[bytes]] | None:
+        self._transfers.append(self._transfer(kind, frames, lane, name))
         return self._next_chunk()
 
-    def _next_chunk(self) -> tuple[Kind, Sequence[bytes]]:
-        transfer = self._transfers.popleft()
-        body = transfer.next_chunk()
-        if not transfer.done:
-            self._transfers.append(transfer)
-        return Kind.CHUNK, (body,)
+    def _transfer(self, kind: Kind, frames: Sequence[bytes], lane: str, name: str | bytes) -> Transfer:
+        self._transfer_number += 1
+        return Transfer(self._transfer_number, kind, frames, lane, name)
+
+    def _next_chunk(self) -> tuple[Kind, Sequence[bytes]] | None:
+        for _ in range(len(self._transfers)):
+            transfer = self._transfers.popleft()
+            if transfer.lane != "news":
+                body = transfer.next_chunk(self._throughput.chunk)
+            elif self._kept_bytes < WINDOW:  # what has left cannot be abandoned: little at a time, and copied
+                body = [b"".join(transfer.next_chunk(CHUNK_BYTES))]
+            else:
+                self._transfers.append(transfer)
+                continue
+            if not transfer.done:
+                self._transfers.append(transfer)
+            return Kind.CHUNK, body
+        return None
 
     def keep(self, kind: Kind, frames: Sequence[bytes], now: float) -> int:
         """Number a message and keep it until it is covered; returns the number."""
@@ -180,13 +205,39 @@ class Stream:
 
     def cover(self, received: int, now: float) -> bool:
         """Drop what the peer has; whether that was anything."""
-        progress = False
-        while self.kept and self.kept[0][0] <= received:
-            self._kept_bytes -= self.kept.popleft()[3]
-            progress = True
-        if progress:
-            self.uncovered_since = now if self.kept else None
-        return progress
+        kept, before = self.kept, self._kept_bytes
+        if not kept or kept[0][0] > received:
+            return False
+        since = kept[0][4]
+        while kept and kept[0][0] <= received:
+            self._kept_bytes -= kept.popleft()[3]
+        self._throughput.covered(before - self._kept_bytes, since, now, busy=bool(kept))
+        self.uncovered_since = now if kept else None
+        return True
+
+    def again(self, received: int, now: float) -> list[tuple[int, Kind, Sequence[bytes]]]:
+        """Return what a fresh connection is to carry first: all that the peer has not received, and in what form.
+
+        Of the line nothing is known any more, so what had gone whole though it is large goes in chunks, too. What is
+        not received has no number yet for the peer: what stands behind it is numbered anew.
+        """
+        self.cover(received, now)
+        self._throughput = Throughput()
+        kept, self.kept, self._kept_bytes = self.kept, deque(), 0
+        if kept:
+            self.sent = kept[0][0] - 1
+        sent = list[tuple[int, Kind, Sequence[bytes]]]()
+        for _, kind, frames, _, since in kept:
+            older = aged(frames, now - since) if kind is Kind.JOBS else frames
+            if kind is Kind.CHUNK or _is_small(frames):
+                sent.append((self.keep(kind, frames, since), kind, older))
+                continue
+            transfer = self._transfer(kind, older, "", "")
+            while not transfer.done:
+                chunk = transfer.next_chunk(CHUNK_BYTES)
+                sent.append((self.keep(Kind.CHUNK, chunk, since), Kind.CHUNK, chunk))
+        self.uncovered_since = now if self.kept else None
+        return sent
 
     def take(self, number: int, size: int, now: float) -> Literal["new", "repeat", "hole"]:
         """Take note of a numbered frame; only the next number is new."""
@@ -217,15 +268,21 @@ class Stream:
         if total > limit + TRANSFER_EXTRA:
             raise ProtocolError(f"a message of {total:,} bytes, and one may have {limit:,}")
         if offset == 0 and transfer not in self._arriving and len(self._arriving) < TRANSFERS:
-            self._arriving[transfer] = now, bytearray()
-        began, whole = self._arriving.get(transfer, (now, None))
-        if whole is None or len(whole) != offset:
+            self._arriving[transfer] = now, 0, []
+        began, came, pieces = self._arriving.get(transfer, (now, -1, []))
+        if came != offset:
             raise ProtocolError("a chunk that does not continue what came before")
-        whole += data
-        if len(whole) < total:
+        if len(data) >= PIECE_BYTES:
+            pieces.append(data)
+        elif pieces and isinstance(pieces[-1], bytearray):
+            pieces[-1] += data
+        else:
+            pieces.append(bytearray(data))
+        if came + len(data) < total:
+            self._arriving[transfer] = began, came + len(data), pieces
             return None
         del self._arriving[transfer]
-        return *split_message(whole), now - began
+        return *split_message(*pieces), now - began
 
 
 def _is_small(frames: Sequence[bytes]) -> bool:

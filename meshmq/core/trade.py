@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from random import Random
 
+from meshmq.codecs.base import Buffer
 from meshmq.core.custody import Input
 from meshmq.core.exchange import Exchange
 from meshmq.core.hands import Hand
@@ -34,7 +35,7 @@ class Trade(Exchange):
         self,
         queue: str,
         body: bytes,
-        buffers: Sequence[bytes],
+        buffers: Sequence[Buffer],
         headers: Headers | None,
         now: float,
         to: str | None = None,

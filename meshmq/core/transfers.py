@@ -1,10 +1,12 @@
-"""Large messages on their way out, cut into chunks as they go: nothing of them is copied but the chunk that leaves."""
+"""Large messages on their way out, cut into chunks as they go: nothing of them is copied."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
-from meshmq.wire.chunks import CHUNK_BYTES, message_pieces, pack_chunk
+from meshmq.codecs.base import Buffer
+from meshmq.wire.chunks import message_pieces, pack_chunk
 from meshmq.wire.frames import Kind
 
 
@@ -37,13 +39,13 @@ class Transfer:
         self._pieces, self._left = iter(()), memoryview(b"")
         self._abandoned = True
 
-    def next_chunk(self) -> bytes:
-        """Return the body of the next CHUNK."""
+    def next_chunk(self, most: int) -> list[bytes]:
+        """Return the body of the next CHUNK, with at most so many bytes of the message, in parts to be joined."""
         if self._abandoned:
             self._offset = self.total
-            return pack_chunk(self._number, 0, 0)
-        parts: list[bytes | memoryview] = [pack_chunk(self._number, self._offset, self.total)]
-        room = min(CHUNK_BYTES, self.total - self._offset)
+            return [pack_chunk(self._number, 0, 0)]
+        parts: list[Buffer] = [pack_chunk(self._number, self._offset, self.total)]
+        room = min(most, self.total - self._offset)
         self._offset += room
         while room:
             if not self._left:
@@ -52,4 +54,4 @@ class Transfer:
             part, self._left = self._left[:room], self._left[room:]
             parts.append(part)
             room -= len(part)
-        return b"".join(parts)
+        return cast("list[bytes]", parts)  # to be joined, whatever they are

@@ -60,7 +60,7 @@ class Wants:
 PLAIN: Final = Wants()
 
 #: The options of a push that are not its fate.
-_OWN: Final = frozenset({"delay", "at", "key", "unique", "unique_window"})
+_OWN: Final = frozenset({"copy", "delay", "at", "key", "unique", "unique_window"})
 
 
 def wants_of(
@@ -71,7 +71,7 @@ def wants_of(
     Raises:
         ConfigError: one cannot be used, or two of them together.
     """
-    if not options and awaited is None:
+    if not options.keys() - {"copy"} and awaited is None:
         return PLAIN
     delay = check_wait("delay", options["delay"]) if "delay" in options else 0.0
     if "at" in options:

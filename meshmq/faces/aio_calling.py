@@ -27,6 +27,7 @@ class AsyncCallingNode(AsyncServingNode):
         key: Key | None = None,
         to: str | None = None,
         headers: Headers | None = None,
+        copy: bool = True,
     ) -> Any:
         """Ask one server of ``service`` and return its answer.
 
@@ -52,7 +53,7 @@ class AsyncCallingNode(AsyncServingNode):
             ConfigError: an option that cannot be; ``retries`` without ``idempotent``.
             ClosedError: the node is closed.
         """
-        options = {"retries": retries, "idempotent": idempotent, "key": key, "to": to}
+        options: dict[str, Any] = {"retries": retries, "idempotent": idempotent, "key": key, "to": to, "copy": copy}
         pending = Pending(*self._asking(service, data, headers, timeout, **options))
         try:
             outcome = await self._wait(pending.wish(), None)
@@ -99,7 +100,7 @@ class AsyncCallingNode(AsyncServingNode):
             ConfigError: an option that cannot be.
             ClosedError: the node is closed.
         """
-        options = {"stream": True, "key": key, "to": to}
+        options: dict[str, Any] = {"stream": True, "key": key, "to": to}
         return AsyncStream(self, PendingStream(*self._asking(service, data, headers, timeout, **options)))
 
     def service(
@@ -144,6 +145,7 @@ class AsyncService:
         key: Key | None = None,
         to: str | None = None,
         headers: Headers | None = None,
+        copy: bool = True,
     ) -> Any:
         """Ask one server and return its answer; see ``AsyncNode.request``.
 
@@ -159,6 +161,7 @@ class AsyncService:
             key=key,
             to=self._to if to is None else to,
             headers=self._headers if headers is None else headers,
+            copy=copy,
         )
 
     async def survey(

@@ -46,8 +46,9 @@ class AsyncSubscription(AsyncReceiver[AsyncMessage]):
 class AsyncPublishingNode(AsyncPushingNode):
     """The verbs of a node with which it publishes and subscribes."""
 
-    async def publish(self, topic: str, data: object, *, headers: Headers | None = None) -> None:
-        """Tell all subscribers of ``topic``. Never waits; ``data`` is copied before the call returns.
+    async def publish(self, topic: str, data: object, *, headers: Headers | None = None, copy: bool = True) -> None:
+        """Tell all subscribers of ``topic``. Never waits; ``data`` is copied before the call returns, but with
+        ``copy=False``: then large arrays, bytearrays and memoryviews in it are given away, and arrays become read-only.
 
         What is published while discovery still goes on is kept, and given to subscribers that were there
         before it, as they are found. Subscribers too slow for it miss some, and are told how many.
@@ -57,7 +58,7 @@ class AsyncPublishingNode(AsyncPushingNode):
             NameInvalid: ``topic`` cannot be the name of one.
             ClosedError: the node is closed.
         """
-        self._publish_nowait(topic, data, headers)
+        self._publish_nowait(topic, data, headers, copy=copy)
         self._turn += 1
         if self._turn >= TURN_AFTER:
             await self._take_turn()
@@ -134,14 +135,14 @@ class AsyncTopic:
     def __repr__(self) -> str:
         return f"<AsyncTopic {self.name!r} of {self._node!r}>"
 
-    async def publish(self, data: object, *, headers: Headers | None = None) -> None:
+    async def publish(self, data: object, *, headers: Headers | None = None, copy: bool = True) -> None:
         """Tell all subscribers; see ``AsyncNode.publish``.
 
         Raises:
             EncodeError, ClosedError: as ``AsyncNode.publish``.
             NameInvalid: the handle is of a pattern.
         """
-        await self._node.publish(self.name, data, headers=headers)
+        await self._node.publish(self.name, data, headers=headers, copy=copy)
 
     def subscribe(
         self,

@@ -136,7 +136,10 @@ class AsyncPushingNode(AsyncCallingNode):
     ) -> None:
         """Push what was made of jobs in hand; see ``Message.push``."""
         limit = check_timeout(timeout)
-        await self._push(self._job(queue, data, headers, to, made_of, self._wants(options, to)), limit)
+        await self._push(
+            self._job(queue, data, headers, to, made_of, self._wants(options, to), copy=options.get("copy", True)),
+            limit,
+        )
 
     async def _push(self, job: Job, timeout: float | None) -> None:
         until = until_of(timeout)

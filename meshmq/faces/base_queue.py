@@ -36,7 +36,10 @@ class BaseQueue:
         return DeadLetters(self._node, self.name)
 
     def _jobs(self, values: Iterable[object], options: JobOptions) -> Iterator[Job]:
-        return (self._node._job(self.name, value, wants=self._node._wants(options)) for value in values)
+        return (
+            self._node._job(self.name, value, wants=self._node._wants(options), copy=options.get("copy", True))
+            for value in values
+        )
 
     def _lease(self, lease: float | None) -> float | None:
         return lease if lease is not None else self._options.get("lease")

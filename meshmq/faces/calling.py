@@ -28,6 +28,7 @@ class CallingNode(ServingNode):
         key: Key | None = None,
         to: str | None = None,
         headers: Headers | None = None,
+        copy: bool = True,
     ) -> Any:
         """Ask one server of ``service`` and return its answer.
 
@@ -42,6 +43,8 @@ class CallingNode(ServingNode):
         another server if there is one, and the first answer counts. No server runs one id twice.
         Ctrl-C gives it up.
 
+        ``copy=False`` gives large arrays, bytearrays and memoryviews in ``data`` away; see ``publish``.
+
         Raises:
             RemoteError: the handler failed, or its answer cannot be encoded, or decoded here.
             NoPeersError: nobody serves it within the timeout; ``timeout=0``: just now.
@@ -53,7 +56,7 @@ class CallingNode(ServingNode):
             ConfigError: an option that cannot be; ``retries`` without ``idempotent``.
             ClosedError: the node is closed.
         """
-        options = {"retries": retries, "idempotent": idempotent, "key": key, "to": to}
+        options: dict[str, Any] = {"retries": retries, "idempotent": idempotent, "key": key, "to": to, "copy": copy}
         pending = Pending(*self._asking(service, data, headers, timeout, **options))
         try:
             outcome = wait(self, pending.wish(), None)
@@ -100,7 +103,7 @@ class CallingNode(ServingNode):
             ConfigError: an option that cannot be.
             ClosedError: the node is closed.
         """
-        options = {"stream": True, "key": key, "to": to}
+        options: dict[str, Any] = {"stream": True, "key": key, "to": to}
         return Stream(self, PendingStream(*self._asking(service, data, headers, timeout, **options)))
 
     def service(
@@ -145,6 +148,7 @@ class Service:
         key: Key | None = None,
         to: str | None = None,
         headers: Headers | None = None,
+        copy: bool = True,
     ) -> Any:
         """Ask one server and return its answer; see ``Node.request``.
 
@@ -160,6 +164,7 @@ class Service:
             key=key,
             to=self._to if to is None else to,
             headers=self._headers if headers is None else headers,
+            copy=copy,
         )
 
     def survey(self, data: object = None, *, timeout: Timeout = ..., headers: Headers | None = None) -> list[Answer]:

@@ -42,8 +42,9 @@ class Subscription(Receiver[Message]):
 class PublishingNode(PushingNode):
     """The verbs of a node with which it publishes and subscribes."""
 
-    def publish(self, topic: str, data: object, *, headers: Headers | None = None) -> None:
-        """Tell all subscribers of ``topic``. Never waits; ``data`` is copied before the call returns.
+    def publish(self, topic: str, data: object, *, headers: Headers | None = None, copy: bool = True) -> None:
+        """Tell all subscribers of ``topic``. Never waits; ``data`` is copied before the call returns, but with
+        ``copy=False``: then large arrays, bytearrays and memoryviews in it are given away, and arrays become read-only.
 
         What is published while discovery still goes on is kept, and given to subscribers that were there
         before it, as they are found. Subscribers too slow for it miss some, and are told how many.
@@ -53,7 +54,7 @@ class PublishingNode(PushingNode):
             NameInvalid: ``topic`` cannot be the name of one.
             ClosedError: the node is closed.
         """
-        self._publish_nowait(topic, data, headers)
+        self._publish_nowait(topic, data, headers, copy=copy)
 
     def subscribe(
         self,
@@ -127,14 +128,14 @@ class Topic:
     def __repr__(self) -> str:
         return f"<Topic {self.name!r} of {self._node!r}>"
 
-    def publish(self, data: object, *, headers: Headers | None = None) -> None:
+    def publish(self, data: object, *, headers: Headers | None = None, copy: bool = True) -> None:
         """Tell all subscribers; see ``Node.publish``.
 
         Raises:
             EncodeError, ClosedError: as ``Node.publish``.
             NameInvalid: the handle is of a pattern.
         """
-        self._node.publish(self.name, data, headers=headers)
+        self._node.publish(self.name, data, headers=headers, copy=copy)
 
     def subscribe(
         self,

@@ -87,7 +87,7 @@ class PushingNode(CallingNode):
 
         ``options`` say what becomes of the job; a queue's handle takes those of the first line for all of its own:
         ``durable``, ``max_attempts``, ``backoff``, ``lease``, ``ttl``, ``priority``, ``unique_window``; and
-        ``delay``, ``at``, ``key``, ``unique`` (see ``JobOptions``).
+        ``delay``, ``at``, ``key``, ``unique``, ``copy`` (see ``JobOptions``).
 
         A durable job is pushed once it is on disk. A call that ends before, by its ``timeout`` or because it is
         cancelled, takes it back; but where it is cancelled in the moment in which the disk had it, it is pushed, and
@@ -136,7 +136,10 @@ class PushingNode(CallingNode):
     ) -> None:
         """Push what was made of jobs in hand; see ``Message.push``."""
         limit = check_timeout(timeout)
-        self._push(self._job(queue, data, headers, to, made_of, self._wants(options, to)), limit)
+        self._push(
+            self._job(queue, data, headers, to, made_of, self._wants(options, to), copy=options.get("copy", True)),
+            limit,
+        )
 
     def _push(self, job: Job, timeout: float | None) -> None:
         until = until_of(timeout)

@@ -8,6 +8,7 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Final
 
+from meshmq.codecs.base import Buffer
 from meshmq.codecs.msgpack import pack_plain, unpack_plain
 from meshmq.core.records import Letter, PushedJob, Staged, StoredJob, StoredMessage
 from meshmq.errors import ConfigError, DecodeError
@@ -169,7 +170,7 @@ def _moment(what: str, value: object) -> float:
     return float(value)  # type: ignore[arg-type]  # it is a number
 
 
-def _pack_buffers(buffers: tuple[bytes, ...]) -> bytes | None:
+def _pack_buffers(buffers: tuple[Buffer, ...]) -> bytes | None:
     return pack_plain([bytes(buffer) for buffer in buffers]) if buffers else None
 
 

@@ -123,7 +123,7 @@ class Outside:
                 self._refusals.tell(decider, "not_meshmq", _address(frame), now)
                 self._throw_out(guest, "foreign")
         else:
-            frames = self._reader.rest([])
+            frames = self._reader.rest([self.socket.recv(zmq.DONTWAIT)])
         if guest.muted:
             self._count("unheard")
         elif self._reader.overlong:

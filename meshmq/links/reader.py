@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, cast
 
 import zmq
+
+from meshmq.codecs.base import Buffer
 
 # As plain numbers: arithmetic on pyzmq's enumerations costs more than the calls it is for.
 _DONTWAIT: Final = int(zmq.DONTWAIT)
@@ -46,13 +48,17 @@ class Reader:
         return self.socket.recv(_DONTWAIT, copy=False)
 
     def rest(self, frames: list[bytes]) -> list[bytes]:
-        """Append what is left of the message begun with ``frames``, and return them."""
+        """Append what is left of the message begun with ``frames``, and return them.
+
+        All but the first are large values: they stay where libzmq has put them, as read-only views, which cost 2 us
+        each and keep them there.
+        """
         socket = self.socket
         self.overlong = False
         while socket.getsockopt(_RCVMORE):
-            frame = socket.recv(_DONTWAIT)
+            frame = socket.recv(_DONTWAIT, copy=False)
             if len(frames) < MOST_FRAMES:
-                frames.append(frame)
+                frames.append(cast(bytes, _view(frame)))
             else:
                 self.overlong = True
         return frames
@@ -66,12 +72,30 @@ def readable(socket: zmq.SyncSocket) -> bool:
 def send(socket: zmq.SyncSocket, frames: Sequence[bytes]) -> None:
     """Send one message or raise before its first frame has left.
 
-    Frames are copied: pyzmq's way without a copy needs a thread and a context of its own, and pays
-    only far above the size of our chunks [PAINS 25].
+    Frames are copied, but for views of what libzmq has already (``owned``, or received). pyzmq's way without a copy for
+    memory of ours needs a thread and a context of its own, which outlive our nodes [PAINS 25]; it would save an eighth
+    of the sender's time with arrays of 1 and 16 MB.
 
     Raises:
         zmq.ZMQError: nobody is there (``EAGAIN``, ``EHOSTUNREACH``).
     """
     for frame in frames[:-1]:
-        socket.send(frame, _MORE)
-    socket.send(frames[-1], _DONTWAIT)
+        _send_one(socket, frame, _MORE)
+    _send_one(socket, frames[-1], _DONTWAIT)
+
+
+def _send_one(socket: zmq.SyncSocket, frame: bytes | memoryview, flags: int) -> None:
+    if type(frame) is memoryview and isinstance(frame.obj, zmq.Frame) and len(frame.obj) == len(frame):
+        socket.send(frame.obj, flags, copy=False)
+    else:
+        socket.send(frame, flags)
+
+
+def owned(data: Buffer) -> Buffer:
+    """Return a copy of large data in memory that libzmq can send, as often as need be, without copying it again."""
+    return _view(zmq.Frame(data, copy=True))
+
+
+def _view(frame: zmq.Frame) -> memoryview:
+    held: Any = frame
+    return memoryview(held).toreadonly()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from typing import Any, Final
 
+from meshmq.codecs.base import Buffer
 from meshmq.consumer import Consumer
 from meshmq.core.custody import Input
 from meshmq.core.exchange import QUEUE_SHIFT
@@ -40,7 +41,7 @@ class WatchedOutbox(Outbox):
     def add(
         self,
         body: bytes,
-        buffers: Sequence[bytes],
+        buffers: Sequence[Buffer],
         headers: Headers | None,
         now: float,
         to: str | None = None,

@@ -21,8 +21,9 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
+from meshmq.codecs.base import Buffer
 from meshmq.codecs.msgpack import pack_plain, unpack_plain
 from meshmq.errors import DecodeError, ProtocolError
 from meshmq.fate import PRIORITIES
@@ -72,7 +73,7 @@ class Batch:
     offsets: tuple[int, ...]
     payload: memoryview
     headers: dict[int, dict[str, str]]
-    buffers: tuple[bytes, ...]
+    buffers: tuple[Buffer, ...]
     size: int
     longest: int
     #: Whether the job is to be with a worker that has nothing else.
@@ -98,7 +99,7 @@ def pack_batch(
     backlog: int,
     held: float,
     headers: Mapping[int, Headers] | None = None,
-    buffers: Sequence[bytes] = (),
+    buffers: Sequence[Buffer] = (),
     alone: bool = False,
     terms: Terms | None = None,
 ) -> list[bytes]:
@@ -109,7 +110,10 @@ def pack_batch(
     count = len(bodies)
     fixed = _FIXED.pack(origin, first, count, min(attempt, 65_535), flags, min(backlog, 2**32 - 1), held)
     bounds = _pack_terms(terms) if terms is not None else b""
-    return [b"".join((bytes((len(name),)), name, fixed, bounds, *load_parts(bodies, headers))), *buffers]
+    return [
+        b"".join((bytes((len(name),)), name, fixed, bounds, *load_parts(bodies, headers))),
+        *cast("Sequence[bytes]", buffers),
+    ]
 
 
 def _pack_terms(terms: Terms) -> bytes:
@@ -130,7 +134,10 @@ def pack_onward(batch: Batch, start: int, end: int, *, pusher: bytes, backlog: i
     attempt, most = min(batch.attempt, 65_535), min(backlog, 2**32 - 1)
     fixed = _FIXED.pack(batch.origin, batch.first + start, end - start, attempt, flags, most, held)
     rest = [batch.rest] if whole else load_parts([bytes(batch.body(index)) for index in range(start, end)], headers)
-    return [b"".join((bytes((len(name),)), name, fixed, pusher, bounds, *rest)), *batch.buffers]
+    return [
+        b"".join((bytes((len(name),)), name, fixed, pusher, bounds, *rest)),
+        *cast("Sequence[bytes]", batch.buffers),
+    ]
 
 
 def load_parts(bodies: Sequence[bytes], headers: Mapping[int, Headers] | None) -> list[bytes]:
@@ -202,7 +209,7 @@ def unpack_batch(frames: Sequence[bytes | memoryview]) -> Batch:
         terms = _read_terms(view, place)
         place += _BOUNDS.size
     load = read_load(view, place, count, extras=bool(flags & _EXTRAS))
-    buffers = tuple(bytes(frame) for frame in frames[1:])
+    buffers = tuple(frames[1:])
     if not 0 < first < NUMBERS - count or not attempt or flags & ~_ALL:
         raise ProtocolError("a batch with fields that are none")
     if (flags & _ALONE and count != 1) or (flags & _PUSHER and len(pusher) != ID_BYTES):

@@ -16,8 +16,9 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, cast
 
+from meshmq.codecs.base import Buffer
 from meshmq.codecs.msgpack import pack_plain
 from meshmq.errors import DecodeError, ProtocolError
 from meshmq.wire.batches import Headers, check_headers
@@ -59,7 +60,7 @@ class Value:
     """An encoded value: its body, and large buffers that it refers to."""
 
     body: bytes | memoryview
-    buffers: tuple[bytes, ...] = ()
+    buffers: tuple[Buffer, ...] = ()
 
     @property
     def size(self) -> int:
@@ -230,7 +231,7 @@ def unpack_demand(body: bytes) -> tuple[bytes, int]:
 
 def _frames(fields: Sequence[object], value: Value) -> list[bytes]:
     packed = pack_plain([*fields])
-    return [b"".join((_LENGTH.pack(len(packed)), packed, value.body)), *value.buffers]
+    return [b"".join((_LENGTH.pack(len(packed)), packed, value.body)), *cast("Sequence[bytes]", value.buffers)]
 
 
 def _parts(frames: Sequence[bytes]) -> tuple[memoryview, Value]:
@@ -241,7 +242,7 @@ def _parts(frames: Sequence[bytes]) -> tuple[memoryview, Value]:
     end = _LENGTH.size + size
     if len(view) < end:
         raise ProtocolError("a request or answer that is cut short")
-    return view[_LENGTH.size : end], Value(view[end:], tuple(bytes(frame) for frame in frames[1:]))
+    return view[_LENGTH.size : end], Value(view[end:], tuple(frames[1:]))
 
 
 def _id(call: bytes) -> bytes:

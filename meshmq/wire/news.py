@@ -18,8 +18,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
+from meshmq.codecs.base import Buffer
 from meshmq.errors import ProtocolError
 from meshmq.wire.batches import Headers, Load, headers_bytes, load_parts, read_load
 from meshmq.wire.fields import NUMBERS, read_name
@@ -57,7 +58,7 @@ class News:
     offsets: tuple[int, ...]
     payload: memoryview
     headers: dict[int, dict[str, str]]
-    buffers: tuple[bytes, ...]
+    buffers: tuple[Buffer, ...]
     longest: int
     #: The device that sent them on, empty where none did.
     via: bytes = b""
@@ -90,7 +91,7 @@ def pack_news(
     kept: bool,
     held: float,
     headers: Mapping[int, Headers] | None = None,
-    buffers: Sequence[bytes] = (),
+    buffers: Sequence[Buffer] = (),
     apart: bool = False,
 ) -> list[bytes]:
     """Return the frames of news; ``headers`` go by index, ``held`` is seconds.
@@ -101,7 +102,7 @@ def pack_news(
     head = _head(topic, publisher, turn, epoch, first, len(bodies), flags | (_APART if apart else 0), held)
     load = load_parts(bodies, headers)
     own = [load.pop()] if apart else []
-    return [b"".join((*head, *load)), *own, *buffers]
+    return [b"".join((*head, *load)), *own, *cast("Sequence[bytes]", buffers)]
 
 
 def pack_notice(topic: str, publisher: bytes, epoch: int, first: int, count: int, *, turn: int) -> bytes:
@@ -187,7 +188,7 @@ def unpack_news(frames: Sequence[bytes | memoryview], via: bytes = b"") -> News:
     apart = memoryview(frames[1]) if flags & _APART and len(frames) > 1 else None
     if bool(flags & _APART) != (apart is not None) or (apart is not None and count != 1):
         raise ProtocolError("news with fields that are none")
-    buffers = tuple(bytes(more) for more in frames[1 if apart is None else 2 :])
+    buffers = tuple(frames[1 if apart is None else 2 :])
     if bool(buffers) != bool(flags & _BUFFERS) or (buffers and count != 1) or (elsewhere and flags & ~12):
         raise ProtocolError("news with fields that are none")
     view = memoryview(raw)

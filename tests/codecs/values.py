@@ -185,7 +185,7 @@ STRANGERS: dict[str, Any] = {
     "named tuple": Bare(1, 2),
     "kind of str": Text("a"),
     "kind of dict": OrderedDict(a=1),
-    "memoryview": memoryview(b"abc"),
+    "memoryview of numbers": memoryview(b"abcd").cast("I"),
     "half a pair": "half \ud800",
     "naive": datetime(2026, 1, 31),
     "odd offset": datetime(2026, 1, 31, tzinfo=timezone(timedelta(microseconds=1))),

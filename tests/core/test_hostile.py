@@ -7,12 +7,12 @@ from contextlib import suppress
 
 import pytest
 
-from meshmq.core import stream
+from meshmq.core import stream, throughput
 from meshmq.core.stream import TRANSFERS
 from meshmq.errors import ConfigError, WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.card import NAMES_LIMIT, pack_card, read_card, unpack_body
-from meshmq.wire.chunks import CHUNK_BYTES, join_message, pack_chunk
+from meshmq.wire.chunks import CHUNK_BYTES, CHUNK_MOST, join_message, pack_chunk
 from meshmq.wire.frames import Kind, pack_acks, pack_bye, pack_grant, pack_head, pack_offer, unpack_grant
 from meshmq.wire.verdicts import Verdict, pack_settle, unpack_settle
 from tests.core.stranger import ORIGIN, Stranger, byes, jobs, participant, pulling, pushing
@@ -89,7 +89,7 @@ def test_credit_without_end_sends_no_more_than_the_window() -> None:
     node, stranger = pushing(20_000, body=b"\xc4\x63" + b"x" * 99)
     stranger.say(Kind.GRANT, pack_grant("jobs", LAST, LAST))
     sent = sum(len(body) for body in stranger.bodies(Kind.JOBS))
-    assert 0 < sent < stream.WINDOW + CHUNK_BYTES
+    assert 0 < sent < throughput.WINDOW + CHUNK_BYTES
     assert node.outboxes["jobs"].depth == 20_000
 
 
@@ -228,7 +228,7 @@ def test_a_large_job_that_was_on_its_way_when_its_queue_was_closed_goes_back() -
         chunk(1, 0, Settings().message_bytes * 2, 1_000),
         chunk(1, 7, 10**6, 1_000),
         chunk(1, 0, 10, 11),
-        chunk(1, 0, 10**6, CHUNK_BYTES + 1),
+        chunk(1, 0, 10**8, CHUNK_MOST + 1),
         chunk(1, 0, 1, 0),
         b"",
     ],

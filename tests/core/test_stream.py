@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Sequence
 
@@ -16,11 +17,12 @@ from meshmq.core.stream import (
     PLACES,
     SMALL_FRAMES,
     TRANSFER_EXTRA,
-    WINDOW,
+    WHOLE_FRAMES,
     Stream,
 )
+from meshmq.core.throughput import WINDOW
 from meshmq.errors import ProtocolError
-from meshmq.wire.chunks import CHUNK_BYTES, pack_chunk
+from meshmq.wire.chunks import CHUNK_BYTES, join_message, pack_chunk
 from meshmq.wire.frames import HEAD_BYTES, Kind, unpack_head
 
 LIMIT = 10 * CHUNK_BYTES
@@ -58,7 +60,7 @@ def received(frames: Sequence[Message]) -> list[Message]:
     whole: list[Message] = []
     for kind, parts in frames:
         if kind is Kind.CHUNK:
-            message = stream.assemble(memoryview(parts[0]), LIMIT, 0.0)
+            message = stream.assemble(memoryview(b"".join(parts)), LIMIT, 0.0)
             whole += [message[:2]] if message is not None else []
         else:
             whole.append((kind, list(parts)))
@@ -112,7 +114,7 @@ def test_whatever_is_sent_arrives_whole(sizes: list[int]) -> None:
 def test_no_more_than_the_window_is_handed_over_beyond_what_is_covered() -> None:
     stream = Stream()
     frames = sent(stream, Source(*[50_000] * 20), covered=False)
-    assert sum(len(parts[0]) for _, parts in frames) < WINDOW + 60_000
+    assert sum(len(part) for _, parts in frames for part in parts) < WINDOW + 60_000
     assert not stream.room()
     assert stream.next(nothing) is None
     stream.put(Kind.ACKS, b"")
@@ -175,7 +177,7 @@ def test_more_answers_than_anybody_takes_are_a_crowd() -> None:
 
 def test_a_message_in_chunks_tells_for_how_long_it_came() -> None:
     stream, pieces = Stream(), sent(Stream(), Source(3 * CHUNK_BYTES))
-    taken = [stream.assemble(memoryview(parts[0]), LIMIT, 5.0 + at) for at, (_, parts) in enumerate(pieces)]
+    taken = [stream.assemble(memoryview(b"".join(parts)), LIMIT, 5.0 + at) for at, (_, parts) in enumerate(pieces)]
     assert taken[:-1] == [None] * (len(pieces) - 1)
     assert taken[-1] is not None
     assert taken[-1][2] == len(pieces) - 1
@@ -209,3 +211,70 @@ def test_a_large_message_that_is_given_up_frees_its_place_and_is_forgotten_by_th
     assert [len(body) for body in rest[0][1]] == [24]
     ((kind, parts),) = received([first, *rest])
     assert (kind, parts[0][0], len(parts[0])) == (Kind.JOBS, 1, 1 + 2 * CHUNK_BYTES)
+
+
+def fast(stream: Stream) -> Stream:
+    """Have a stream see that its line carries 1 GB/s."""
+    for number in range(30):
+        moment = number * 0.001
+        stream.cover(stream.keep(Kind.JOBS, [bytes(1_000_000)], moment), moment + 0.001)
+    return stream
+
+
+def test_a_large_message_goes_whole_on_a_fast_line() -> None:
+    assert [kind for kind, _ in sent(fast(Stream()), Source(20 * CHUNK_BYTES))] == [Kind.JOBS]
+
+
+def test_news_can_be_abandoned_on_a_fast_line_too() -> None:
+    stream, large = fast(Stream()), [b"x" * 20_000_000]
+    found = stream.next(lambda: (Kind.NEWS, large), lane="news")
+    assert found is not None
+    assert found[0] is Kind.CHUNK
+    stream.keep(*found, now=1.0)
+    stream.abandon("news")
+    assert gc.get_referrers(large[0]) == [large]
+
+
+def test_a_message_of_many_frames_goes_in_chunks_on_any_line() -> None:
+    frames = [b"x" * 60_000] * (WHOLE_FRAMES + 1)
+    stream = fast(Stream())
+    stream.post(Kind.REQUEST, frames, b"a")
+    went = sent(stream, Source())
+    assert {kind for kind, _ in went} == {Kind.CHUNK}
+    assert received(went) == [(Kind.REQUEST, frames)]
+
+
+def test_what_went_whole_goes_again_in_chunks_and_in_order() -> None:
+    stream, source = fast(Stream()), Source(10, 10, 5 * CHUNK_BYTES, 10)
+    had = stream.sent
+    source.waiting = deque((Kind.NEWS, frames) for _, frames in source.waiting)
+    messages = [stream.next(source) for _ in range(4)]
+    for message in messages:
+        assert message is not None
+        stream.keep(*message, 1.0)
+    again = stream.again(had + 1, 2.0)  # the first of them has arrived
+    assert [number for number, _, _ in again] == list(range(had + 2, stream.sent + 1))
+    assert [kind for _, kind, _ in again] == [Kind.NEWS, *[Kind.CHUNK] * 6, Kind.NEWS]
+    assert received([(kind, frames) for _, kind, frames in again]) == messages[1:]
+    assert sum(item[3] for item in stream.kept) == stream._kept_bytes
+    assert stream.again(had + 1, 3.0) == again  # and a second time
+    assert stream.cover(stream.sent, 3.0)
+    assert stream.settled
+
+
+def test_of_a_fresh_connection_nothing_is_known() -> None:
+    stream = fast(Stream())
+    stream.again(stream.sent, 1.0)
+    assert [kind for kind, _ in sent(stream, Source(CHUNK_BYTES))] == [Kind.CHUNK] * 2
+
+
+@pytest.mark.parametrize("size", [1, 7, 4095, 4096, 5000])
+def test_a_message_in_tiny_chunks_is_kept_without_much_beside(size: int) -> None:
+    whole, stream = join_message(Kind.NEWS, [b"a" * 10_000, b"b" * 3]), Stream()
+    found = None
+    for start in range(0, len(whole), size):
+        assert found is None
+        piece = whole[start : start + size]
+        found = stream.assemble(memoryview(pack_chunk(1, start, len(whole)) + piece), LIMIT, 0.0)
+        assert sum(len(pieces) for _, _, pieces in stream._arriving.values()) <= 1 + start // 4096
+    assert found == (Kind.NEWS, [b"a" * 10_000, b"b" * 3], 0.0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from meshmq.errors import ProtocolError
 from meshmq.wire.chunks import (
-    CHUNK_BYTES,
+    CHUNK_MOST,
     FRAMES_FREE,
     join_message,
     pack_chunk,
@@ -70,7 +70,7 @@ def test_a_large_message_may_have_many_large_frames_and_not_many_small_ones() ->
 
 @pytest.mark.parametrize(
     ("offset", "total", "size"),
-    [(0, 5, 6), (5, 5, 1), (2**64 - 1, 2**64 - 1, 1), (0, 10**9, CHUNK_BYTES + 1)],
+    [(0, 5, 6), (5, 5, 1), (2**64 - 1, 2**64 - 1, 1), (0, 10**9, CHUNK_MOST + 1)],
 )
 def test_a_chunk_that_cannot_be_is_refused(offset: int, total: int, size: int) -> None:
     with pytest.raises(ProtocolError):

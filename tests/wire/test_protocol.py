@@ -9,9 +9,9 @@ from typing import get_args
 import pytest
 
 import meshmq.wire
-from meshmq.codecs import tree
+from meshmq.codecs import large, tree
 from meshmq.codecs.scalars import KINDS
-from meshmq.core import copies, stream
+from meshmq.core import copies, stream, throughput
 from meshmq.core.feed import audience, errands, publisher
 from meshmq.links import published
 from meshmq.names import NAME_BYTES
@@ -79,8 +79,8 @@ LIMITS = {
     "peers in one PEERS": card.PEERS_LIMIT,
     "jobs in a batch, messages in news": batches.JOBS_LIMIT,
     "bytes of the extras of a batch or of news": batches.EXTRAS_LIMIT,
-    "bytes of a chunk": chunks.CHUNK_BYTES,
-    "bytes uncovered": stream.WINDOW,
+    "bytes of a chunk": chunks.CHUNK_MOST,
+    "bytes uncovered": throughput.WINDOW_MOST,
     "transfers unfinished": stream.TRANSFERS,
     "characters of the headers of one job, message or request": batches.HEADERS_LIMIT,
     "seconds left in a REQUEST": calls.LEFT_LIMIT,
@@ -109,6 +109,7 @@ def test_the_kinds_of_values_are_those_of_the_code() -> None:
     containers = [int(code) for code, *_ in rows("| code | value | the rest of the array |")]
     assert containers == [
         tree.TUPLE, tree.SET, tree.FROZENSET, tree.MAPPING, tree.REGISTERED, tree.ARRAY, tree.NUMBER, tree.EXTENSION,
+        large.BYTES, large.BYTEARRAY, large.VIEW,
     ]  # fmt: skip
     assert [int(code) for code, *_ in rows("| code | value | bytes |")] == list(range(16, 16 + len(KINDS)))
 

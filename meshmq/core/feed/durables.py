@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from meshmq.codecs.base import Buffer
 from meshmq.core.feed.patterns import matches
 from meshmq.core.feed.publisher import Publisher
 from meshmq.core.feed.series import Item, Series
@@ -62,7 +63,7 @@ class Durables:
         """Whether a topic is durable."""
         return any(matches(pattern, topic) for pattern in self._patterns)
 
-    def enter(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
+    def enter(self, topic: str, body: bytes, buffers: Sequence[Buffer], headers: Headers | None, now: float) -> int:
         """Have a message written, and published once it is on disk; returns its number."""
         assert self.ledger is not None
         epoch, head = self._heads.get(topic) or (self._ground.random.randrange(DURABLE_EPOCHS, EPOCHS), 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from functools import partial
 
+from meshmq.codecs.base import Buffer
 from meshmq.core.feed.audience import Audience
 from meshmq.core.feed.intake import Intake
 from meshmq.core.feed.publisher import Publisher
@@ -48,7 +49,7 @@ class Feed:
         """Whether this node subscribes to anything."""
         return bool(self.subscriber.subscriptions)
 
-    def publish(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
+    def publish(self, topic: str, body: bytes, buffers: Sequence[Buffer], headers: Headers | None, now: float) -> int:
         """Publish a message; returns its number among those of the topic. Never waits."""
         self.announce(now)
         return self.intake.publish(topic, body, buffers, headers, now)

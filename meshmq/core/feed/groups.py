@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
+from meshmq.codecs.base import Buffer
 from meshmq.core.feed.patterns import Patterns
 from meshmq.core.feed.series import Item, Series
 from meshmq.errors import WouldBlock
@@ -42,7 +43,7 @@ class _Group:
 class Groups:
     """All groups that get what one node publishes; ``push`` puts a job into a queue."""
 
-    def __init__(self, push: Callable[[str, bytes, Sequence[bytes], Headers | None, float], object]) -> None:
+    def __init__(self, push: Callable[[str, bytes, Sequence[Buffer], Headers | None, float], object]) -> None:
         self._push = push
         self._groups: dict[str, _Group] = {}
         self._index: Patterns[str] = Patterns()

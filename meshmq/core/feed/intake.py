@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import itemgetter
 
+from meshmq.codecs.base import Buffer
 from meshmq.core.feed.durables import Durables
 from meshmq.core.feed.groups import Groups
 from meshmq.core.feed.publisher import Publisher
@@ -27,7 +28,7 @@ class Intake:
         #: Topics, which have to be known, and bodies of small messages without headers.
         self.tray: Tray[tuple[str, bytes]] = Tray()
 
-    def publish(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> int:
+    def publish(self, topic: str, body: bytes, buffers: Sequence[Buffer], headers: Headers | None, now: float) -> int:
         """Take a message, after those on the tray; returns its number among those of the topic."""
         self.clear(now)
         if self.durables.covers(topic):
@@ -63,7 +64,7 @@ class Intake:
         return True
 
     def _publish(
-        self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float
+        self, topic: str, body: bytes, buffers: Sequence[Buffer], headers: Headers | None, now: float
     ) -> Series:
         series = self._publisher.publish(topic, body, buffers, headers, now)
         if self._groups:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from meshmq.codecs.base import Buffer
 from meshmq.core.feed.batch import Batch
 from meshmq.core.feed.errands import Errands
 from meshmq.core.feed.follower import Follower
@@ -77,7 +78,9 @@ class Publisher:
                     for item in list(series.kept.values()):
                         self._shelf(item).put(series, item, now)
 
-    def publish(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> Series:
+    def publish(
+        self, topic: str, body: bytes, buffers: Sequence[Buffer], headers: Headers | None, now: float
+    ) -> Series:
         """Take a message; it leaves at once where the line is quiet, else with its batch. Returns its series."""
         size = len(body) + sum(map(len, buffers))
         if size <= TOPICS_BYTES and not buffers:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from meshmq.codecs.base import Buffer
 from meshmq.history import History
 from meshmq.names import RESERVED
 from meshmq.wire.batches import Headers
@@ -27,7 +28,7 @@ class Item:
 
     seq: int
     body: bytes
-    buffers: Sequence[bytes]
+    buffers: Sequence[Buffer]
     headers: Headers | None
     at: float
     size: int
