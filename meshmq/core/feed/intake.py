@@ -8,8 +8,9 @@ from operator import itemgetter
 
 from meshmq.core.feed.durables import Durables
 from meshmq.core.feed.groups import Groups
+from meshmq.core.feed.kept import Item
 from meshmq.core.feed.publisher import Publisher
-from meshmq.core.feed.series import Item, Series
+from meshmq.core.feed.series import Series
 from meshmq.core.part import Ground
 from meshmq.core.records import StoredMessage
 from meshmq.core.tray import TRAY_JOBS, Tray

@@ -14,11 +14,12 @@ from typing import Final
 from meshmq.core.feed.batch import Batch
 from meshmq.core.feed.errands import Errands
 from meshmq.core.feed.follower import Follower
+from meshmq.core.feed.kept import Item, Row
 from meshmq.core.feed.known import Known
 from meshmq.core.feed.loans import Loans
 from meshmq.core.feed.patterns import Patterns, matches
 from meshmq.core.feed.restless import Restless
-from meshmq.core.feed.series import Item, Series, Shelf
+from meshmq.core.feed.series import Series, Shelf
 from meshmq.core.moments import earliest
 from meshmq.core.part import Ground
 from meshmq.history import History
@@ -74,8 +75,8 @@ class Publisher:
                 series.history = history
                 series.trim(now)
                 if history is None:
-                    for item in list(series.kept.values()):
-                        self._shelf(item).put(series, item, now)
+                    for row in list(series.kept.rows()):
+                        self._shelf(row).put(series, row)
 
     def publish(self, topic: str, body: bytes, buffers: Sequence[bytes], headers: Headers | None, now: float) -> Series:
         """Take a message; it leaves at once where the line is quiet, else with its batch. Returns its series."""
@@ -83,7 +84,7 @@ class Publisher:
         if size <= TOPICS_BYTES and not buffers:
             return self.publish_row(topic, [body], headers, now)
         series = self._note(topic, 1, size, now)
-        self._keep(series, Item(series.head, body, buffers, headers, now, size), now)
+        self._keep(series, Row(series.head, [body], buffers, headers, now, size), now)
         self.loans.bound()
         self.flush(now)
         self.turn += 1
@@ -91,12 +92,12 @@ class Publisher:
         return series
 
     def publish_row(self, topic: str, bodies: Sequence[bytes], headers: Headers | None, now: float) -> Series:
-        """Take small messages that follow each other; ``headers`` are of the first."""
-        series = self._note(topic, len(bodies), sum(map(len, bodies)), now)
+        """Take small messages that follow each other, in a row to keep; ``headers`` are of the first."""
+        size = sum(map(len, bodies))
+        series = self._note(topic, len(bodies), size, now)
         start, first = 0, series.head + 1 - len(bodies)
         if series.history is not None or series.direct or self.young_until is not None or series.latest:
-            for seq, body in enumerate(bodies, first):
-                self._keep(series, Item(seq, body, (), headers, now, len(body)), now)
+            self._keep(series, Row(first, bodies, (), headers, now, size), now)
         while start < len(bodies):
             if self._batch is not None and (self._batch.series is not series or self._batch.full):
                 self.flush(now)
@@ -120,16 +121,17 @@ class Publisher:
             self._match(series)
         return series
 
-    def _keep(self, series: Series, item: Item, now: float) -> None:
+    def _keep(self, series: Series, row: Row, now: float) -> None:
         for follower in series.latest:
-            self.errands_of(follower.peer).latest(follower.number, series, item)
+            self.errands_of(follower.peer).latest(follower.number, series, row.item(row.end - 1))
         if series.history is not None:
-            series.keep(item, now)
-        elif (shelf := self._shelf(item)) is self.large or series.direct or self.young_until is not None:
-            shelf.put(series, item, now)
+            series.keep(row, now)
+        elif (shelf := self._shelf(row)) is self.large or series.direct or self.young_until is not None:
+            series.keep(row, now)
+            shelf.put(series, row)
 
-    def _shelf(self, item: Item) -> Shelf:
-        return self.large if item.size > TOPICS_BYTES or item.buffers else self.small
+    def _shelf(self, row: Row) -> Shelf:
+        return self.large if row.buffers or (row.size > TOPICS_BYTES and len(row.bodies) == 1) else self.small
 
     def begin(self, topic: str, now: float, epoch: int | None = None) -> Series:
         """Begin a topic, or an epoch of it."""
@@ -215,7 +217,7 @@ class Publisher:
     def kept_since(self, follower: Follower) -> list[tuple[Series, Item]]:
         """Return what is kept of a subscription's topics and not older than it, in the order of publishing."""
         matched = self.series.of(follower.patterns)
-        kept = [(one, item) for one in matched for item in one.kept.values() if item.at >= follower.began]
+        kept = [(one, item) for one in matched for item in one.kept.items() if item.at >= follower.began]
         return sorted(kept, key=lambda pair: pair[1].at)
 
     def unfollow(self, peer: bytes, number: int) -> Follower | None:

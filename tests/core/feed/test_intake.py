@@ -29,8 +29,8 @@ def test_what_lies_there_is_numbered_before_what_comes_after() -> None:
     intake.tray.jobs.extend([("a", b"3"), ("b", b"3"), ("a", b"4")])
     square.publish(0, "a", b"5")
     series = square[0].feed.publisher.series
-    assert [item.body for item in series["a"].kept.values()] == [b"1", b"2", b"3", b"4", b"5"]
-    assert [item.body for item in series["b"].kept.values()] == [b"1", b"2", b"3"]
+    assert [item.body for item in series["a"].kept.items()] == [b"1", b"2", b"3", b"4", b"5"]
+    assert [item.body for item in series["b"].kept.items()] == [b"1", b"2", b"3"]
     assert square[0].feed.publisher.published == 8
 
 

@@ -106,6 +106,15 @@ def test_batches_are_bounded_in_messages_and_bytes() -> None:
         assert numbers == list(range(1, count + 1))
 
 
+def test_a_row_leaves_whole_though_the_history_has_no_room_for_all_of_it() -> None:
+    press = Press()
+    press.publisher.retain("**", History(messages=2), 0.0)
+    press.publisher.publish_row("a", [b"%d" % number for number in range(1, 6)], None, 0.0)
+    (news,) = press.news()
+    assert [bytes(news.body(index)) for index in range(news.count)] == [b"1", b"2", b"3", b"4", b"5"]
+    assert [(item.seq, item.body) for item in press.publisher.series["a"].kept.items()] == [(4, b"4"), (5, b"5")]
+
+
 def test_where_nobody_listens_nothing_is_put_on_the_line() -> None:
     press = Press()
     press.publisher.tuned = 0
@@ -153,9 +162,9 @@ def test_everything_is_kept_while_it_is_young_and_nothing_after() -> None:
     assert (heads.heads[0].base, heads.heads[0].oldest) == (0, 1)
     press.wait(YOUNG + 1.5)
     assert press.publisher.young_until is None
-    assert press.publisher.series["a"].kept == {}
+    assert press.publisher.series["a"].oldest == 0
     press.publish("a", b"x")
-    assert press.publisher.series["a"].kept == {}
+    assert press.publisher.series["a"].oldest == 0
 
 
 def test_it_stays_young_until_discovery_is_over_but_not_for_ever() -> None:
