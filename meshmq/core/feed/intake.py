@@ -24,6 +24,8 @@ class Intake:
         self, ground: Ground, publisher: Publisher, groups: Groups, work_off: Callable[[float], object]
     ) -> None:
         self._ground, self._publisher, self._groups, self._work_off = ground, publisher, groups, work_off
+        #: The topics that were published to, and may be laid on the tray.
+        self.known = publisher.series
         self.durables = Durables(ground, publisher, self._recorded)
         #: Topics, which have to be known, and bodies of small messages without headers.
         self.tray: Tray[tuple[str, bytes]] = Tray()
