@@ -1,4 +1,4 @@
-"""The open batch of a publisher: consecutive messages of one topic that leave in one frame."""
+"""An open batch of a publisher: consecutive messages of one topic that leave in one frame."""
 
 from __future__ import annotations
 

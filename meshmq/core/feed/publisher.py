@@ -1,6 +1,6 @@
-"""What this node publishes: series of numbers, one open batch, what is kept, and who follows.
+"""What this node publishes: series of numbers, their open batches, what is kept, and who follows.
 
-A message leaves in a batch on the topics link, for all at once. What a subscriber has missed it fetches
+A message leaves in a batch of its topic on the topics link, for all at once. What a subscriber has missed it fetches
 over its session: the publisher tells each the heads of its topics, and sends what is asked for (``errands``).
 A value too large for the topics link is announced there by a notice, and fetched like one that was missed.
 """
@@ -30,6 +30,8 @@ from meshmq.wire.subscribing import Fetch, Head, pack_fetched, pack_heads
 
 #: While messages follow each other a batch grows for at most this long.
 BATCH_WAIT: Final = 0.001
+#: So many messages wait in open batches at most.
+OPEN_MESSAGES: Final = 1_024
 #: The largest value on the topics link.
 TOPICS_BYTES: Final = 64 * 1024
 #: Kept without a history, of all topics together: of small values, and of large ones. ``Loans`` come on top of it.
@@ -60,7 +62,9 @@ class Publisher:
         self.local: deque[Sequence[bytes]] = deque()
         self.published = self.bytes = self.turn = 0
         self._rules: list[tuple[str, History | None]] = []
-        self._batch: Batch | None = None
+        #: By topic, the one that was begun first in front; they leave together. And how many messages are in them.
+        self._batches: dict[Series, Batch] = {}
+        self._open = 0
         self._left_at = float("-inf")
         self._restless = Restless()
 
@@ -99,11 +103,15 @@ class Publisher:
         if series.history is not None or series.direct or self.young_until is not None or series.latest:
             self._keep(series, Row(first, bodies, (), headers, now, size), now)
         while start < len(bodies):
-            if self._batch is not None and (self._batch.series is not series or self._batch.full):
+            batch = self._batches.get(series)
+            if self._open >= OPEN_MESSAGES or (batch is not None and batch.full):
                 self.flush(now)
-            if self._batch is None:
-                self._batch = Batch(series, first + start, now)
-            start = self._batch.fill(bodies, start, headers)
+                batch = None
+            if batch is None:
+                batch = self._batches[series] = Batch(series, first + start, now)
+            end = batch.fill(bodies, start, headers)
+            self._open += end - start
+            start = end
         if now - self._left_at >= BATCH_WAIT:
             self.flush(now)
         return series
@@ -160,17 +168,17 @@ class Publisher:
         series.version = self.index.version
 
     def flush(self, now: float) -> None:
-        """Let the open batch leave."""
-        if (batch := self._batch) is None:
+        """Let the open batches leave."""
+        if not self._batches:
             return
-        self._batch = None
+        batches, self._batches, self._open = self._batches, {}, 0
         self._left_at = now
-        self.turn += 1
-        series = batch.series
-        if self.tuned or series.local:
-            self._spread(series, batch.frames(self._ground.node_id, self.turn, now))
-        if series.direct:
-            self.tell_heads([series], now, [follower.peer for follower in series.direct])
+        for series, batch in batches.items():
+            self.turn += 1
+            if self.tuned or series.local:
+                self._spread(series, batch.frames(self._ground.node_id, self.turn, now))
+            if series.direct:
+                self.tell_heads([series], now, [follower.peer for follower in series.direct])
 
     def _spread(self, series: Series, frames: Sequence[bytes]) -> None:
         if self.tuned:
@@ -268,7 +276,7 @@ class Publisher:
 
     def tick(self, now: float, awaited: Callable[[], bool]) -> None:
         """Do what is due; ``awaited`` tells whether a subscriber we know of has not asked yet."""
-        if self._batch is not None and now >= self._left_at + BATCH_WAIT:
+        if self._batches and now >= self._left_at + BATCH_WAIT:
             self.flush(now)
         if quiet := self._restless.take(now):
             self.tell_heads(quiet, now)
@@ -283,10 +291,10 @@ class Publisher:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        leaves = self._left_at + BATCH_WAIT if self._batch is not None else None
+        leaves = self._left_at + BATCH_WAIT if self._batches else None
         return earliest(leaves, self._restless.deadline, self.young_until)
 
     @property
     def busy(self) -> bool:
         """Whether messages follow each other: some wait for more."""
-        return self._batch is not None
+        return bool(self._batches)
