@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Final, Protocol
 
+from meshmq.codecs.base import Codec
 from meshmq.core.feed.subscription import Leaf, Subscription
 from meshmq.core.participant import Participant
-from meshmq.errors import ClosedError, ConfigError, Overflowed, WouldBlock
+from meshmq.errors import ClosedError, ConfigError, DecodeError, Overflowed, WouldBlock
 from meshmq.links.engine import Engine
 from meshmq.message import Message
-from meshmq.reading import UNREADABLE
+from meshmq.names import TAP
+from meshmq.reading import UNREADABLE, read_values
 
 
 class Hearing(Protocol):
@@ -35,18 +38,28 @@ class Hearing(Protocol):
     def message(self, delivery: LeafDelivery, index: int) -> Message | None:
         """Return the message at an index; ``None`` where it cannot be decoded."""
 
+    def read(self, delivery: LeafDelivery, index: int) -> Read:
+        """Decode the value at an index, and some of those that follow."""
 
+
+#: Values that are decoded: the first of their indices, the one after the last, and they themselves.
+Read = tuple[int, int, Sequence[object]]
+#: Of a copy that cannot be decoded here: why. Its data is the bytes of the value.
+UNREADABLE_HEADER: Final = "meshmq-unreadable"
+#: So many values are decoded at a time: of what overflows meanwhile little was decoded for nothing.
+READ_TOGETHER: Final = 64
 _NO_JOB: Final = "what is published has no ack that could wait; subscribe with group=, and it comes as a job"
 
 
 class LeafDelivery:
     """Says to its messages where they come from; acks and nacks mean nothing to them."""
 
-    __slots__ = ("_heard", "attempt", "leaf", "queue", "values")
+    __slots__ = ("_heard", "attempt", "leaf", "queue", "read")
 
     def __init__(self, heard: Hearing, leaf: Leaf) -> None:
         self._heard, self.leaf = heard, leaf
-        self.values: list[object] = []
+        #: Replaced as one: threads may share a listener.
+        self.read: Read = (0, 0, ())
         self.queue, self.attempt = "", 1
 
     def identity(self, index: int) -> tuple[bytes, int]:
@@ -110,6 +123,26 @@ class LeafDelivery:
         raise ConfigError(f"push(): {_NO_JOB}; or push with node.push")
 
 
+def read_leaf(
+    codec: Codec, delivery: LeafDelivery, index: int, refuse: Callable[[LeafDelivery, int, DecodeError], object]
+) -> Read:
+    """Decode the value at an index of a leaf, and some of those that follow; ``refuse`` is told which cannot be."""
+    span = delivery.leaf.span
+    end = min(index + READ_TOGETHER, span.end)
+    copied = span.news.topic.startswith(TAP)
+    values = read_values(codec, span.news, index, end, partial(_mark_unreadable if copied else refuse, delivery))
+    if copied:  # whoever taps has not always what those have to whom it was sent, and sees it as it came
+        bodies = enumerate(values, index)
+        values = [bytes(span.news.body(at)) if value is UNREADABLE else value for at, value in bodies]
+    delivery.read = index, end, values
+    return delivery.read
+
+
+def _mark_unreadable(delivery: LeafDelivery, index: int, error: DecodeError) -> None:
+    """Say in the headers of a copy that its data is not what was sent, but how it was encoded."""
+    delivery.leaf.span.news.headers.setdefault(index, {})[UNREADABLE_HEADER] = str(error)
+
+
 class Listener:
     """One user of a subscription; a ``Taker``."""
 
@@ -148,8 +181,10 @@ class Listener:
         delivery = self._delivery
         if delivery is None:
             return
-        values, start, new = delivery.values, delivery.leaf.span.start, self._heard.messages
+        (start, end, values), new = delivery.read, self._heard.messages
         for index in delivery.leaf.ahead:
+            if not start <= index < end:
+                start, end, values = self._heard.read(delivery, index)
             value = values[index - start]
             if value is UNREADABLE:
                 continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Sequence
-from functools import partial
 from typing import Any, Final
 
 from meshmq.checks import check_limit
@@ -14,18 +13,16 @@ from meshmq.core.feed.subscription import OVERFLOWS, Leaf, Span, Subscription
 from meshmq.core.participant import Participant
 from meshmq.errors import ClosedError, ConfigError, DecodeError, WouldBlock
 from meshmq.links.engine import Engine
-from meshmq.listener import LeafDelivery, Listener
+from meshmq.listener import LeafDelivery, Listener, Read, read_leaf
 from meshmq.message import Message, Outlet
 from meshmq.names import TAP, check_name, check_pattern, counted
 from meshmq.pulling import Jobs
-from meshmq.reading import UNREADABLE, read_values
+from meshmq.reading import UNREADABLE
 from meshmq.supply import Taker
 from meshmq.waiting import Wish
 from meshmq.wire.fields import NUMBERS
 from meshmq.wire.subscribing import Since
 
-#: Of a copy that cannot be decoded here: why. Its data is the bytes of the value.
-UNREADABLE_HEADER: Final = "meshmq-unreadable"
 _logger: Final = logging.getLogger("meshmq.topics")
 
 
@@ -196,35 +193,25 @@ class Heard:
 
     def message(self, delivery: LeafDelivery, index: int) -> Message | None:
         """Return the message at an index; ``None`` where it cannot be decoded, which is counted and logged."""
-        values = delivery.values or self._decode(delivery)
-        value = values[index - delivery.leaf.span.start]
+        start, end, values = delivery.read
+        if not start <= index < end:
+            start, end, values = self.read(delivery, index)
+        value = values[index - start]
         if value is UNREADABLE:
             return None
         message = self.messages()
         message.data, message._delivery, message._index = value, delivery, index
         return message
 
-    def _decode(self, delivery: LeafDelivery) -> list[object]:
-        span = delivery.leaf.span
-        copied = span.news.topic.startswith(TAP)
-        refuse = partial(_mark_unreadable if copied else self._refuse, delivery)
-        values = read_values(self._codec, span.news, span.start, span.end, refuse)
-        if copied:  # whoever taps has not always what those have to whom it was sent, and sees it as it came
-            bodies = enumerate(values, span.start)
-            values = [bytes(span.news.body(at)) if value is UNREADABLE else value for at, value in bodies]
-        delivery.values = values
-        return values
+    def read(self, delivery: LeafDelivery, index: int) -> Read:
+        """Decode the value at an index, and some of those that follow."""
+        return read_leaf(self._codec, delivery, index, self._refuse)
 
     def _refuse(self, delivery: LeafDelivery, index: int, error: DecodeError) -> None:
         topic, sender = delivery.topic(index), delivery.sender()
         _logger.error("a message of %r from %s cannot be decoded and is dropped: %s", topic, sender, error)
         if self.subscription is not None:
             self.subscription.unreadable += 1
-
-
-def _mark_unreadable(delivery: LeafDelivery, index: int, error: DecodeError) -> None:
-    """Say in the headers of a copy that its data is not what was sent, but how it was encoded."""
-    delivery.leaf.span.news.headers.setdefault(index, {})[UNREADABLE_HEADER] = str(error)
 
 
 class GroupJobs(Jobs):

@@ -214,25 +214,31 @@ class BaseNode(Pusher):
 
     def _publish_nowait(self, topic: object, data: object, headers: Headers | None, *, copy: bool = True) -> None:
         engine, participant = self._engine, self._participant
-        if participant is not None and type(topic) is str and topic in participant.feed.publisher.series:
+        if (
+            engine is not None
+            and participant is not None
+            and headers is None
+            and type(topic) is str
+            and topic in (intake := participant.feed.intake).known
+        ):
             name = topic  # what else it is the check below tells
+            body, buffers = self._codec.encode(data, copy=copy)
+            tray = intake.tray
+            if len(tray.jobs) < tray.room and len(body) <= TRAY_BYTES and not (buffers or engine.closed):
+                laid = (topic, body)
+                tray.jobs.append(laid)
+                if not tray.room:
+                    self._look_for(tray, laid)
+                return
         else:
             name = check_topic(topic)
-        body, buffers, checked = self._encode(data, headers, copy=copy)
+            body, buffers, headers = self._encode(data, headers, copy=copy)
         if engine is None or participant is None:
             engine, participant = self._opened()
-        tray = participant.feed.intake.tray
-        room = len(tray.jobs) < tray.room and name is topic
-        if room and len(body) <= TRAY_BYTES and not (buffers or checked or engine.closed):
-            laid = (name, body)
-            tray.jobs.append(laid)
-            if not tray.room:
-                self._look_for(tray, laid)
-            return
         with engine.gate:
             if engine.closed or self._leaving:
                 self._refuse_push(engine)
-            participant.feed.publish(name, body, buffers, checked, engine.now())
+            participant.feed.publish(name, body, buffers, headers, engine.now())
             engine.flush()
 
     def _retain(self, pattern: str, history: History | None, *, durable: bool) -> None:

@@ -24,7 +24,7 @@ from meshmq.core.copies import (
 from meshmq.core.feed.patterns import matches
 from meshmq.errands import STATS
 from meshmq.faces.blocking import Node
-from meshmq.listening import UNREADABLE_HEADER
+from meshmq.listener import UNREADABLE_HEADER
 from meshmq.message import Message
 from meshmq.names import TAP, counted
 

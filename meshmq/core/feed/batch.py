@@ -1,8 +1,10 @@
-"""The open batch of a publisher: consecutive messages of one topic that leave in one frame."""
+"""An open batch of a publisher: consecutive messages of one topic that leave in one frame."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
 from meshmq.core.feed.series import Series
@@ -33,12 +35,12 @@ class Batch:
         if headers:
             self._headers[len(self.bodies)] = headers
             self._extras += headers_bytes(headers)
-        end, most = start, min(len(bodies), start + BATCH_MESSAGES - len(self.bodies))
-        while end < most and (end == start or self._size < BATCH_BYTES):
-            self._size += len(bodies[end])
-            end += 1
-        self.bodies += bodies[start:end]
-        return end
+        room = BATCH_MESSAGES - len(self.bodies)
+        sizes = list(accumulate(map(len, bodies[start : start + room]), initial=self._size))
+        count = min(len(sizes) - 1, max(1, bisect_left(sizes, BATCH_BYTES)))
+        self._size = sizes[count]
+        self.bodies += bodies[start : start + count]
+        return start + count
 
     @property
     def full(self) -> bool:

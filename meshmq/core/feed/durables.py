@@ -12,9 +12,10 @@ from functools import partial
 from typing import Final
 
 from meshmq.codecs.base import Buffer
+from meshmq.core.feed.kept import Row
 from meshmq.core.feed.patterns import matches
 from meshmq.core.feed.publisher import Publisher
-from meshmq.core.feed.series import Item, Series
+from meshmq.core.feed.series import Series
 from meshmq.core.ledger import Ledger
 from meshmq.core.part import Ground
 from meshmq.core.records import Forget, Recovered, StoredMessage, Tell
@@ -56,7 +57,7 @@ class Durables:
             series = self._series(topic, now)
             for message in self._recovered.pop(topic, ()):
                 if message.epoch == series.epoch:
-                    series.keep(_item(message), now)
+                    series.keep(_row(message), now)
                     series.last_at = message.published
 
     def covers(self, topic: str) -> bool:
@@ -116,6 +117,6 @@ class Durables:
             self.ledger.enter(Forget(series.topic, oldest))
 
 
-def _item(message: StoredMessage) -> Item:
+def _row(message: StoredMessage) -> Row:
     size = len(message.body) + sum(map(len, message.buffers))
-    return Item(message.seq, message.body, message.buffers, message.headers, message.published, size)
+    return Row(message.seq, [message.body], message.buffers, message.headers, message.published, size)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from meshmq.core.feed.series import Item, Series
+from meshmq.core.feed.kept import Item
+from meshmq.core.feed.series import Series
 from meshmq.errors import ProtocolError
 from meshmq.wire.batches import headers_bytes
 from meshmq.wire.frames import Kind
@@ -106,14 +107,13 @@ class Errands:
 
     def _take(self, errand: _Errand, now: float) -> list[Item]:
         errand.series.trim(now)
-        kept, items, size, extras = errand.series.kept, list[Item](), 0, 0
-        while errand.next <= errand.last and errand.messages > 0 and errand.size > 0:
-            item = kept.get(errand.next)
-            if item is None:
-                if items:
-                    break  # a batch holds numbers without a hole
-                errand.next += 1
-                continue
+        items, size, extras = list[Item](), 0, 0
+        if errand.messages <= 0 or errand.size <= 0:
+            return items
+        for item in errand.series.kept.items(errand.next):
+            if item.seq > errand.last or (items and item.seq > errand.next):
+                break  # a batch holds numbers without a hole
+            errand.next = item.seq
             if errand.begun and item.size > errand.size:
                 errand.messages = 0  # the peer has no room for it: it asks anew
                 break
@@ -133,6 +133,10 @@ class Errands:
             errand.begun = True
             errand.messages -= 1
             errand.size -= item.size
+            if errand.messages <= 0 or errand.size <= 0:
+                break
+        if not items and errand.messages > 0:
+            errand.next = errand.last + 1  # nothing of it is there
         return items
 
     def _news(self, number: int, series: Series, items: Sequence[Item], now: float) -> tuple[Kind, Sequence[bytes]]:

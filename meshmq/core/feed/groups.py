@@ -14,8 +14,9 @@ from hashlib import blake2b
 from typing import Final
 
 from meshmq.codecs.base import Buffer
+from meshmq.core.feed.kept import Item
 from meshmq.core.feed.patterns import Patterns
-from meshmq.core.feed.series import Item, Series
+from meshmq.core.feed.series import Series
 from meshmq.errors import WouldBlock
 from meshmq.names import GROUP
 from meshmq.wire.batches import Headers

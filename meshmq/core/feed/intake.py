@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Sequence
 
 from meshmq.codecs.base import Buffer
 from meshmq.core.feed.durables import Durables
 from meshmq.core.feed.groups import Groups
+from meshmq.core.feed.kept import Item
 from meshmq.core.feed.publisher import Publisher
-from meshmq.core.feed.series import Item, Series
+from meshmq.core.feed.series import Series
 from meshmq.core.part import Ground
 from meshmq.core.records import StoredMessage
 from meshmq.core.tray import TRAY_JOBS, Tray
@@ -24,6 +23,8 @@ class Intake:
         self, ground: Ground, publisher: Publisher, groups: Groups, work_off: Callable[[float], object]
     ) -> None:
         self._ground, self._publisher, self._groups, self._work_off = ground, publisher, groups, work_off
+        #: The topics that were published to, and may be laid on the tray.
+        self.known = publisher.series
         self.durables = Durables(ground, publisher, self._recorded)
         #: Topics, which have to be known, and bodies of small messages without headers.
         self.tray: Tray[tuple[str, bytes]] = Tray()
@@ -49,16 +50,18 @@ class Intake:
         if not laid:
             return False
         direct = False
-        for topic, row in groupby(laid, itemgetter(0)):
+        if self._groups:  # whose jobs come in the order of publishing, whatever their topics
+            rows: Iterable[tuple[str, list[bytes]]] = ((topic, [body]) for topic, body in laid)
+        else:
+            rows = _by_topic(laid).items()
+        for topic, bodies in rows:
             if self.durables.covers(topic):
-                for _, body in row:
+                for body in bodies:
                     self.durables.enter(topic, body, (), None, now)
-                continue
-            if self._groups:
-                found = [self._publish(topic, body, (), None, now) for _, body in row]
+            elif self._groups:
+                direct = bool(self._publish(topic, bodies[0], (), None, now).direct) or direct
             else:
-                found = [self._publisher.publish_row(topic, [body for _, body in row], None, now)]
-            direct = direct or bool(found[0].direct)
+                direct = bool(self._publisher.publish_row(topic, bodies, None, now).direct) or direct
         self.durables.hand_over()
         self.go_on(now, direct=direct)
         return True
@@ -100,3 +103,14 @@ class Intake:
         """The next moment at which ``tick`` of this, or of the publisher, has something to do."""
         moment, due = self._publisher.deadline, self.tray.due
         return moment if not self.tray.room or (moment is not None and moment < due) else due
+
+
+def _by_topic(laid: Iterable[tuple[str, bytes]]) -> dict[str, list[bytes]]:
+    rows: dict[str, list[bytes]] = {}
+    for topic, body in laid:
+        row = rows.get(topic)
+        if row is None:
+            rows[topic] = [body]
+        else:
+            row.append(body)
+    return rows

@@ -1,6 +1,6 @@
-"""What this node publishes: series of numbers, one open batch, what is kept, and who follows.
+"""What this node publishes: series of numbers, their open batches, what is kept, and who follows.
 
-A message leaves in a batch on the topics link, for all at once. What a subscriber has missed it fetches
+A message leaves in a batch of its topic on the topics link, for all at once. What a subscriber has missed it fetches
 over its session: the publisher tells each the heads of its topics, and sends what is asked for (``errands``).
 A value too large for the topics link is announced there by a notice, and fetched like one that was missed.
 """
@@ -15,11 +15,12 @@ from meshmq.codecs.base import Buffer
 from meshmq.core.feed.batch import Batch
 from meshmq.core.feed.errands import Errands
 from meshmq.core.feed.follower import Follower
+from meshmq.core.feed.kept import Item, Row
 from meshmq.core.feed.known import Known
 from meshmq.core.feed.loans import Loans
 from meshmq.core.feed.patterns import Patterns, matches
 from meshmq.core.feed.restless import Restless
-from meshmq.core.feed.series import Item, Series, Shelf
+from meshmq.core.feed.series import Series, Shelf
 from meshmq.core.moments import earliest
 from meshmq.core.part import Ground
 from meshmq.history import History
@@ -30,6 +31,8 @@ from meshmq.wire.subscribing import Fetch, Head, pack_fetched, pack_heads
 
 #: While messages follow each other a batch grows for at most this long.
 BATCH_WAIT: Final = 0.001
+#: So many messages wait in open batches at most.
+OPEN_MESSAGES: Final = 1_024
 #: The largest value on the topics link.
 TOPICS_BYTES: Final = 64 * 1024
 #: Kept without a history, of all topics together: of small values, and of large ones. ``Loans`` come on top of it.
@@ -60,7 +63,9 @@ class Publisher:
         self.local: deque[Sequence[bytes]] = deque()
         self.published = self.bytes = self.turn = 0
         self._rules: list[tuple[str, History | None]] = []
-        self._batch: Batch | None = None
+        #: By topic, the one that was begun first in front; they leave together. And how many messages are in them.
+        self._batches: dict[Series, Batch] = {}
+        self._open = 0
         self._left_at = float("-inf")
         self._restless = Restless()
 
@@ -75,8 +80,8 @@ class Publisher:
                 series.history = history
                 series.trim(now)
                 if history is None:
-                    for item in list(series.kept.values()):
-                        self._shelf(item).put(series, item, now)
+                    for row in list(series.kept.rows()):
+                        self._shelf(row).put(series, row)
 
     def publish(
         self, topic: str, body: bytes, buffers: Sequence[Buffer], headers: Headers | None, now: float
@@ -86,7 +91,7 @@ class Publisher:
         if size <= TOPICS_BYTES and not buffers:
             return self.publish_row(topic, [body], headers, now)
         series = self._note(topic, 1, size, now)
-        self._keep(series, Item(series.head, body, buffers, headers, now, size), now)
+        self._keep(series, Row(series.head, [body], buffers, headers, now, size), now)
         self.loans.bound()
         self.flush(now)
         self.turn += 1
@@ -94,18 +99,22 @@ class Publisher:
         return series
 
     def publish_row(self, topic: str, bodies: Sequence[bytes], headers: Headers | None, now: float) -> Series:
-        """Take small messages that follow each other; ``headers`` are of the first."""
-        series = self._note(topic, len(bodies), sum(map(len, bodies)), now)
+        """Take small messages that follow each other, in a row to keep; ``headers`` are of the first."""
+        size = sum(map(len, bodies))
+        series = self._note(topic, len(bodies), size, now)
         start, first = 0, series.head + 1 - len(bodies)
         if series.history is not None or series.direct or self.young_until is not None or series.latest:
-            for seq, body in enumerate(bodies, first):
-                self._keep(series, Item(seq, body, (), headers, now, len(body)), now)
+            self._keep(series, Row(first, bodies, (), headers, now, size), now)
         while start < len(bodies):
-            if self._batch is not None and (self._batch.series is not series or self._batch.full):
+            batch = self._batches.get(series)
+            if self._open >= OPEN_MESSAGES or (batch is not None and batch.full):
                 self.flush(now)
-            if self._batch is None:
-                self._batch = Batch(series, first + start, now)
-            start = self._batch.fill(bodies, start, headers)
+                batch = None
+            if batch is None:
+                batch = self._batches[series] = Batch(series, first + start, now)
+            end = batch.fill(bodies, start, headers)
+            self._open += end - start
+            start = end
         if now - self._left_at >= BATCH_WAIT:
             self.flush(now)
         return series
@@ -123,16 +132,17 @@ class Publisher:
             self._match(series)
         return series
 
-    def _keep(self, series: Series, item: Item, now: float) -> None:
+    def _keep(self, series: Series, row: Row, now: float) -> None:
         for follower in series.latest:
-            self.errands_of(follower.peer).latest(follower.number, series, item)
+            self.errands_of(follower.peer).latest(follower.number, series, row.item(row.end - 1))
         if series.history is not None:
-            series.keep(item, now)
-        elif (shelf := self._shelf(item)) is self.large or series.direct or self.young_until is not None:
-            shelf.put(series, item, now)
+            series.keep(row, now)
+        elif (shelf := self._shelf(row)) is self.large or series.direct or self.young_until is not None:
+            series.keep(row, now)
+            shelf.put(series, row)
 
-    def _shelf(self, item: Item) -> Shelf:
-        return self.large if item.size > TOPICS_BYTES or item.buffers else self.small
+    def _shelf(self, row: Row) -> Shelf:
+        return self.large if row.buffers or (row.size > TOPICS_BYTES and len(row.bodies) == 1) else self.small
 
     def begin(self, topic: str, now: float, epoch: int | None = None) -> Series:
         """Begin a topic, or an epoch of it."""
@@ -161,17 +171,17 @@ class Publisher:
         series.version = self.index.version
 
     def flush(self, now: float) -> None:
-        """Let the open batch leave."""
-        if (batch := self._batch) is None:
+        """Let the open batches leave."""
+        if not self._batches:
             return
-        self._batch = None
+        batches, self._batches, self._open = self._batches, {}, 0
         self._left_at = now
-        self.turn += 1
-        series = batch.series
-        if self.tuned or series.local:
-            self._spread(series, batch.frames(self._ground.node_id, self.turn, now))
-        if series.direct:
-            self.tell_heads([series], now, [follower.peer for follower in series.direct])
+        for series, batch in batches.items():
+            self.turn += 1
+            if self.tuned or series.local:
+                self._spread(series, batch.frames(self._ground.node_id, self.turn, now))
+            if series.direct:
+                self.tell_heads([series], now, [follower.peer for follower in series.direct])
 
     def _spread(self, series: Series, frames: Sequence[bytes]) -> None:
         if self.tuned:
@@ -218,7 +228,7 @@ class Publisher:
     def kept_since(self, follower: Follower) -> list[tuple[Series, Item]]:
         """Return what is kept of a subscription's topics and not older than it, in the order of publishing."""
         matched = self.series.of(follower.patterns)
-        kept = [(one, item) for one in matched for item in one.kept.values() if item.at >= follower.began]
+        kept = [(one, item) for one in matched for item in one.kept.items() if item.at >= follower.began]
         return sorted(kept, key=lambda pair: pair[1].at)
 
     def unfollow(self, peer: bytes, number: int) -> Follower | None:
@@ -269,7 +279,7 @@ class Publisher:
 
     def tick(self, now: float, awaited: Callable[[], bool]) -> None:
         """Do what is due; ``awaited`` tells whether a subscriber we know of has not asked yet."""
-        if self._batch is not None and now >= self._left_at + BATCH_WAIT:
+        if self._batches and now >= self._left_at + BATCH_WAIT:
             self.flush(now)
         if quiet := self._restless.take(now):
             self.tell_heads(quiet, now)
@@ -284,10 +294,10 @@ class Publisher:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        leaves = self._left_at + BATCH_WAIT if self._batch is not None else None
+        leaves = self._left_at + BATCH_WAIT if self._batches else None
         return earliest(leaves, self._restless.deadline, self.young_until)
 
     @property
     def busy(self) -> bool:
         """Whether messages follow each other: some wait for more."""
-        return self._batch is not None
+        return bool(self._batches)

@@ -7,39 +7,24 @@ items of a node together the oldest go first (``Shelf``).
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections import deque
+from typing import TYPE_CHECKING
 
-from meshmq.codecs.base import Buffer
+from meshmq.core.feed.kept import Kept, Row
 from meshmq.history import History
 from meshmq.names import RESERVED
-from meshmq.wire.batches import Headers
 from meshmq.wire.subscribing import Since
 
 if TYPE_CHECKING:
     from meshmq.core.feed.follower import Follower
 
 
-@dataclass(slots=True)
-class Item:
-    """One published message; ``at`` is when. Not frozen: there is one for each message of a young node."""
-
-    seq: int
-    body: bytes
-    buffers: Sequence[Buffer]
-    headers: Headers | None
-    at: float
-    size: int
-
-
 class Series:
     """One topic: numbers from 1, without a hole."""
 
     __slots__ = (
-        "bytes", "created", "direct", "epoch", "followers", "head", "history", "kept", "kept_bytes", "last_at",
-        "latest", "local", "own", "topic", "version",
+        "bytes", "created", "direct", "epoch", "followers", "head", "history", "kept", "last_at", "latest",
+        "local", "own", "topic", "version",
     )  # fmt: skip
 
     def __init__(self, topic: str, epoch: int, history: History | None, now: float) -> None:
@@ -49,9 +34,7 @@ class Series:
         #: Whether it is the node that publishes to it, and not its user: nobody waits until such news are confirmed,
         #: and who is told of them by nothing but themselves learns of a gap with the next.
         self.own = topic.startswith(RESERVED)
-        #: By number, the lowest first. (Of a plain dict it takes long to find the first after many were dropped.)
-        self.kept: OrderedDict[int, Item] = OrderedDict()
-        self.kept_bytes = 0
+        self.kept = Kept()
         #: Who follows, as of ``version`` of the publisher's index: over the topics link, directly, the latest alone;
         #: and whether we do ourselves.
         self.version = -1
@@ -66,12 +49,11 @@ class Series:
     @property
     def oldest(self) -> int:
         """The lowest number that is kept, 0 where none is."""
-        return next(iter(self.kept), 0)
+        return self.kept.oldest
 
-    def keep(self, item: Item, now: float) -> None:
-        """Keep an item, and of those before what the history has room for."""
-        self.kept[item.seq] = item
-        self.kept_bytes += item.size
+    def keep(self, row: Row, now: float) -> None:
+        """Keep messages, and of those before what the history has room for."""
+        self.kept.put(row)
         if self.history is not None:
             self.trim(now)
 
@@ -80,20 +62,11 @@ class Series:
         history = self.history
         if history is None:
             return
-        kept = self.kept
-        while len(kept) > 1 and (
-            (history.messages is not None and len(kept) > history.messages) or self.kept_bytes > history.size
-        ):
-            self.drop(self.oldest)
+        if history.messages is not None:
+            self.kept.drop(len(self.kept) - history.messages)
+        self.kept.shrink(history.size)
         if history.seconds is not None:
-            while kept and now - kept[self.oldest].at > history.seconds:
-                self.drop(self.oldest)
-
-    def drop(self, seq: int) -> None:
-        """Forget an item, if it is kept."""
-        item = self.kept.pop(seq, None)
-        if item is not None:
-            self.kept_bytes -= item.size
+            self.kept.age(now, history.seconds)
 
     def base(self, since: Since | None, span: float, now: float) -> int:
         """Return the number after which a subscription begins that has been there for ``span`` seconds.
@@ -109,37 +82,33 @@ class Series:
             return 0
         if since == "first":
             return self.oldest - 1 if self.kept else self.head
-        base = next((item.seq for item in self.kept.values() if item.at >= began), self.head + 1) - 1
+        base = next((row.first for row in self.kept.rows() if row.at >= began), self.head + 1) - 1
         return base - 1 if since == "last" and base in self.kept else base
 
 
-#: What an item takes beside its values: bodies of 50 bytes would otherwise make 64 MiB of them 400.
-OVERHEAD: Final = 256
-
-
 class Shelf:
-    """All loose items of a node, oldest first, bounded in the bytes that they take."""
+    """All loose rows of a node, oldest first, bounded in the bytes that they take."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._items: deque[tuple[Series, Item]] = deque()
+        self._rows: deque[tuple[Series, Row, int]] = deque()
         self.size = 0
 
-    def put(self, series: Series, item: Item, now: float) -> None:
-        """Keep an item loosely; the oldest of all topics make room."""
-        series.keep(item, now)
-        self._items.append((series, item))
-        self.size += item.size + OVERHEAD
-        while self.size > self._most and len(self._items) > 1:
+    def put(self, series: Series, row: Row) -> None:
+        """Let a row that its series keeps be a loose one; the oldest of all topics make room."""
+        cost = row.cost
+        self._rows.append((series, row, cost))
+        self.size += cost
+        while self.size > self._most and len(self._rows) > 1:
             self._drop()
 
     def older_than(self, moment: float) -> None:
         """Drop what was published before ``moment``."""
-        while self._items and self._items[0][1].at < moment:
+        while self._rows and self._rows[0][1].at < moment:
             self._drop()
 
     def _drop(self) -> None:
-        series, item = self._items.popleft()
-        self.size -= item.size + OVERHEAD
-        if series.history is None and series.kept.get(item.seq) is item:
-            series.drop(item.seq)
+        series, row, cost = self._rows.popleft()
+        self.size -= cost
+        if series.history is None:
+            series.kept.remove(row)

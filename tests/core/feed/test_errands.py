@@ -6,7 +6,8 @@ import pytest
 
 from meshmq.core.feed import errands as module
 from meshmq.core.feed.errands import LOOKED_AT, Errands
-from meshmq.core.feed.series import Item, Series
+from meshmq.core.feed.kept import Item, Row
+from meshmq.core.feed.series import Series
 from meshmq.errors import ProtocolError
 from meshmq.history import History
 from meshmq.wire.frames import Kind
@@ -21,8 +22,12 @@ def series(topic: str, *sizes: int, pause: float = 0.0, first: int = 1, history:
     one.head = first - 1
     for place, size in enumerate(sizes):
         one.head += 1
-        one.keep(Item(one.head, b"x" * size, (), None, place * pause, size), place * pause)
+        one.keep(Row(one.head, [b"x" * size], (), None, place * pause, size), place * pause)
     return one
+
+
+def the_first(one: Series) -> Item:
+    return next(one.kept.items())
 
 
 def fetch(topic: str, first: int, last: int, *, messages: int = 1_000, size: int = 1 << 30, number: int = 1) -> Fetch:
@@ -65,17 +70,31 @@ def test_no_more_bytes_are_sent_than_were_asked_for_but_for_the_first() -> None:
 
 def test_what_is_not_kept_is_passed_over() -> None:
     one = series("a", *[10] * 20)
-    for seq in (1, 2, 3, 7, 8, 20):
-        one.drop(seq)
+    for row in [row for row in one.kept.rows() if row.first in (1, 2, 3, 7, 8, 20)]:
+        one.kept.remove(row)
     errands = Errands(ME)
     errands.fetch(fetch("a", 1, 20), one)
     assert spans(work_off(errands)) == [(4, 6), (9, 19), 20]
 
 
+def test_of_rows_that_were_published_together_the_part_goes_that_is_fetched() -> None:
+    one = series("a", 10)
+    one.keep(Row(2, [b"x" * 10] * 5, (), {"first": "of them"}, 0.0, 50), 0.0)
+    one.keep(Row(7, [b"x" * 10] * 5, (), None, 1.0, 50), 0.0)
+    errands = Errands(ME)
+    errands.fetch(fetch("a", 1, 8), one)
+    first, second, last = work_off(errands)
+    assert spans([first, second, last]) == [(1, 6), (7, 8), 8]
+    assert isinstance(first, News)
+    assert first.headers == {1: {"first": "of them"}}
+    errands.fetch(fetch("a", 4, 100, messages=6), one)
+    assert spans(work_off(errands)) == [(4, 6), (7, 9), 9]
+
+
 def test_of_enormous_numbers_a_bounded_part_is_looked_at() -> None:
     one = series("a", 10)
     one.head = 2**62
-    one.keep(Item(one.head, b"x", (), None, 0.0, 1), 0.0)
+    one.keep(Row(one.head, [b"x"], (), None, 0.0, 1), 0.0)
     errands = Errands(ME)
     errands.fetch(fetch("a", 1, 2**62), one)
     assert spans(work_off(errands)) == [(1, 1), LOOKED_AT]
@@ -119,7 +138,7 @@ def test_the_latest_takes_turns_with_what_is_fetched_and_is_sent_once() -> None:
     errands = Errands(ME)
     one, other = series("a", *[60_000] * 3), series("b", *[10] * 3)
     errands.fetch(fetch("a", 1, 3), one)
-    for item in other.kept.values():
+    for item in other.kept.items():
         errands.latest(2, other, item)
     found = work_off(errands)
     assert sorted(one.first for one in found if isinstance(one, News) and one.topic == "b") == [3]
@@ -131,7 +150,7 @@ def test_a_subscription_that_ends_is_sent_nothing_more() -> None:
     one = series("a", 10)
     for number in (1, 2):
         errands.fetch(fetch("a", 1, 1, number=number), one)
-        errands.latest(number, one, one.kept[1])
+        errands.latest(number, one, the_first(one))
     errands.forget(1)
     found = work_off(errands)
     assert len(found) == 3  # the latest, the fetched, and up to where
@@ -143,10 +162,10 @@ def test_the_latest_that_waits_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPat
     errands = Errands(ME)
     for number in range(50):
         one = series(f"t.{number}", 300)
-        errands.latest(1, one, one.kept[1])
+        errands.latest(1, one, the_first(one))
     assert (len(errands._latest), errands.dropped) == (3, 47)
     one = series("large", 5_000)
-    errands.latest(1, one, one.kept[1])
+    errands.latest(1, one, the_first(one))
     assert spans(work_off(errands)) == [(1, 1)]
     assert errands._latest_bytes == 0
 

@@ -29,9 +29,31 @@ def test_what_lies_there_is_numbered_before_what_comes_after() -> None:
     intake.tray.jobs.extend([("a", b"3"), ("b", b"3"), ("a", b"4")])
     square.publish(0, "a", b"5")
     series = square[0].feed.publisher.series
-    assert [item.body for item in series["a"].kept.values()] == [b"1", b"2", b"3", b"4", b"5"]
-    assert [item.body for item in series["b"].kept.values()] == [b"1", b"2", b"3"]
+    assert [item.body for item in series["a"].kept.items()] == [b"1", b"2", b"3", b"4", b"5"]
+    assert [item.body for item in series["b"].kept.items()] == [b"1", b"2", b"3"]
     assert square[0].feed.publisher.published == 8
+
+
+def test_topics_that_take_turns_there_leave_in_a_batch_each() -> None:
+    square, intake = opened("a", "b")
+    subscription = square.subscribe(1, "*", since="first")
+    square.run(1.0)
+    before = square[0].feed.publisher.turn
+    intake.tray.jobs.extend([("ab"[number % 2], b"%d" % number) for number in range(400)])
+    square.do(0, lambda node, now: node.clear_trays(now))
+    square.run(1.0)
+    assert square[0].feed.publisher.turn == before + 2
+    assert (subscription.waiting, subscription.missed) == (4 + 400, 0)
+
+
+def test_jobs_of_a_group_come_in_the_order_of_publishing_whatever_their_topics() -> None:
+    square, intake = opened("a", "b")
+    given: list[bytes] = []
+    intake._groups.join("group", ["*"], (b"p" * 16, 1), 0.0)
+    intake._groups._push = lambda queue, body, *_: given.append(body)
+    intake.tray.jobs.extend([("a", b"3"), ("b", b"4"), ("a", b"5"), ("b", b"6")])
+    square.do(0, lambda node, now: node.clear_trays(now))
+    assert given == [b"3", b"4", b"5", b"6"]
 
 
 def test_a_row_longer_than_a_batch_leaves_in_several() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from meshmq.core.feed.errands import Errands
+from meshmq.core.feed.kept import Row
 from meshmq.core.feed.loans import Loans
-from meshmq.core.feed.series import Item, Series, Shelf
+from meshmq.core.feed.series import Series, Shelf
 from tests.core.feed.square import Square, numbers
 
 SIZE = 1_000_000
@@ -71,7 +72,7 @@ def test_what_is_kept_anyway_and_the_newest_of_a_topic_are_not_counted(series: S
     transfers = Transfers(a=0.1, b=0.2, c=0.3, d=None)
     loans = Loans(transfers, {})  # type: ignore[arg-type]  # all that it asks of its ground
     lend(loans, series, a=1, b=100, c=2, d=3)
-    series.kept[1] = Item(1, b"", (), None, 0.0, SIZE)
+    series.kept.put(Row(1, [b""], (), None, 0.0, SIZE))
     loans.most = 0
     loans.bound()
     assert not transfers.recalled

@@ -8,7 +8,7 @@ import pytest
 
 from meshmq.core.feed import known as module
 from meshmq.core.feed.follower import Follower
-from meshmq.core.feed.publisher import BATCH_WAIT, TOPICS_BYTES, YOUNG, YOUNG_MOST, Publisher
+from meshmq.core.feed.publisher import BATCH_WAIT, OPEN_MESSAGES, TOPICS_BYTES, YOUNG, YOUNG_MOST, Publisher
 from meshmq.history import History
 from meshmq.wire.frames import Kind
 from meshmq.wire.news import News, unpack_news
@@ -79,18 +79,38 @@ def test_the_first_leaves_at_once_and_those_that_follow_in_a_batch() -> None:
     assert [(news.first, news.last) for news in press.news()] == [(2, 10)]
 
 
-def test_another_topic_closes_the_batch_so_that_the_order_of_all_holds() -> None:
+def test_topics_have_batches_of_their_own_that_leave_together() -> None:
     press = Press()
     press.publish("a", b"1", b"2")
     press.publish("b", b"1")
     press.publish("a", b"3")
-    press.publish("b", b"x" * (TOPICS_BYTES + 1))
     press.wait(1)
     news = press.news()
-    assert [(one.topic, one.first, one.elsewhere) for one in news] == [
-        ("a", 1, False), ("a", 2, False), ("b", 1, False), ("a", 3, False), ("b", 2, True),
+    assert [(one.topic, one.first, one.count) for one in news] == [("a", 1, 1), ("a", 2, 2), ("b", 1, 1)]
+    assert [one.turn for one in news] == [1, 2, 3]
+
+
+def test_before_a_large_one_is_announced_all_batches_leave() -> None:
+    press = Press()
+    press.publish("a", b"1", b"2")
+    press.publish("b", b"1")
+    press.publish("b", b"x" * (TOPICS_BYTES + 1))
+    press.publish("a", b"3")
+    press.wait(1)
+    assert [(one.topic, one.first, one.elsewhere) for one in press.news()] == [
+        ("a", 1, False), ("a", 2, False), ("b", 1, False), ("b", 2, True), ("a", 3, False),
     ]  # fmt: skip
-    assert [one.turn for one in news] == [1, 2, 3, 4, 5]
+
+
+def test_a_full_batch_takes_all_others_with_it_and_so_do_too_many_messages_of_several_topics() -> None:
+    press = Press()
+    press.publish("a", b"1", b"2")
+    press.publish("b", *[b"x"] * 600)
+    assert [(one.topic, one.first, one.count) for one in press.news()] == [("a", 1, 1), ("a", 2, 1), ("b", 1, 512)]
+    press = Press()
+    for number in range(2_000):
+        press.publish(f"t.{number}", b"x")
+    assert len(press.news()) == 1 + OPEN_MESSAGES
 
 
 def test_batches_are_bounded_in_messages_and_bytes() -> None:
@@ -104,6 +124,15 @@ def test_batches_are_bounded_in_messages_and_bytes() -> None:
     for topic, count in (("a", 2_000), ("b", 20)):
         numbers = [seq for one in news if one.topic == topic for seq in range(one.first, one.last + 1)]
         assert numbers == list(range(1, count + 1))
+
+
+def test_a_row_leaves_whole_though_the_history_has_no_room_for_all_of_it() -> None:
+    press = Press()
+    press.publisher.retain("**", History(messages=2), 0.0)
+    press.publisher.publish_row("a", [b"%d" % number for number in range(1, 6)], None, 0.0)
+    (news,) = press.news()
+    assert [bytes(news.body(index)) for index in range(news.count)] == [b"1", b"2", b"3", b"4", b"5"]
+    assert [(item.seq, item.body) for item in press.publisher.series["a"].kept.items()] == [(4, b"4"), (5, b"5")]
 
 
 def test_where_nobody_listens_nothing_is_put_on_the_line() -> None:
@@ -153,9 +182,9 @@ def test_everything_is_kept_while_it_is_young_and_nothing_after() -> None:
     assert (heads.heads[0].base, heads.heads[0].oldest) == (0, 1)
     press.wait(YOUNG + 1.5)
     assert press.publisher.young_until is None
-    assert press.publisher.series["a"].kept == {}
+    assert press.publisher.series["a"].oldest == 0
     press.publish("a", b"x")
-    assert press.publisher.series["a"].kept == {}
+    assert press.publisher.series["a"].oldest == 0
 
 
 def test_it_stays_young_until_discovery_is_over_but_not_for_ever() -> None:

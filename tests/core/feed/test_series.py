@@ -8,26 +8,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshmq.core.feed.series import Item, Series, Shelf
+from meshmq.core.feed.kept import Row
+from meshmq.core.feed.series import Series, Shelf
 from meshmq.history import History
 
 
-def item(seq: int, at: float = 0.0, size: int = 10) -> Item:
-    return Item(seq, b"x" * min(size, 10), (), None, at, size)
+def row(seq: int, at: float = 0.0, size: int = 10) -> Row:
+    return Row(seq, [b"x" * min(size, 10)], (), None, at, size)
 
 
 def publish(series: Series, *moments: float, size: int = 10) -> None:
     for at in moments:
         series.head += 1
         series.last_at = at
-        series.keep(item(series.head, at, size), at)
+        series.keep(row(series.head, at, size), at)
+
+
+def put_loosely(shelf: Shelf, series: Series, row: Row) -> None:
+    series.keep(row, row.at)
+    shelf.put(series, row)
 
 
 def test_of_a_history_by_count_the_last_are_kept() -> None:
     series = Series("a", 1, History(messages=3), 0.0)
     publish(series, *range(10))
     assert list(series.kept) == [8, 9, 10]
-    assert (series.oldest, series.kept_bytes) == (8, 30)
+    assert (series.oldest, series.kept.size) == (8, 30)
 
 
 def test_of_a_history_by_bytes_as_many_are_kept_as_fit_and_one_at_least() -> None:
@@ -43,7 +49,7 @@ def test_of_a_history_by_age_none_is_kept_that_is_older() -> None:
     publish(series, *range(10))
     assert list(series.kept) == [5, 6, 7, 8, 9, 10]
     series.trim(100.0)
-    assert (list(series.kept), series.oldest, series.kept_bytes) == ([], 0, 0)
+    assert (list(series.kept), series.oldest, series.kept.size) == ([], 0, 0)
 
 
 @given(st.lists(st.tuples(st.integers(1, 50), st.floats(0, 3)), max_size=40), st.integers(1, 8), st.integers(1, 200))
@@ -52,10 +58,10 @@ def test_a_history_keeps_within_all_its_bounds(given: list[tuple[int, float]], m
     for bytes_, pause in given:
         now += pause
         publish(series, now, size=bytes_)
-        assert series.kept_bytes == sum(one.size for one in series.kept.values())
+        assert series.kept.size == sum(one.size for one in series.kept.items())
         assert len(series.kept) <= messages
-        assert series.kept_bytes <= size or len(series.kept) == 1
-        assert all(now - one.at <= 4.0 for one in series.kept.values())
+        assert series.kept.size <= size or len(series.kept) == 1
+        assert all(now - one.at <= 4.0 for one in series.kept.items())
         assert list(series.kept) == list(range(series.head + 1 - len(series.kept), series.head + 1))
 
 
@@ -67,7 +73,7 @@ def test_a_shelf_drops_the_oldest_of_all_topics(given: list[tuple[int, int]]) ->
     for index, size in given:
         series = several[index]
         series.head += 1
-        shelf.put(series, item(series.head, 0.0, size), 0.0)
+        put_loosely(shelf, series, row(series.head, 0.0, size))
         put.append((series, series.head))
         assert shelf.size <= 5_000 or sum(len(one.kept) for one in several) == 1
         kept = [(one, seq) for one, seq in put if seq in one.kept]
@@ -77,7 +83,7 @@ def test_a_shelf_drops_the_oldest_of_all_topics(given: list[tuple[int, int]]) ->
 def test_what_is_old_leaves_the_shelf_when_everybody_has_come() -> None:
     shelf, series = Shelf(1 << 20), Series("a", 1, None, 0.0)
     for seq, at in enumerate([1.0, 2.0, 3.0, 9.0], 1):
-        shelf.put(series, item(seq, at, 10), at)
+        put_loosely(shelf, series, row(seq, at, 10))
     shelf.older_than(5.0)
     assert sorted(series.kept) == [4]
     shelf.older_than(10.0)
