@@ -147,6 +147,15 @@ class MsgpackCodec:
             EncodeError: ``data`` would not come back equal and of the same types; ``.path`` says where.
             MessageTooLarge: body and buffers together are over the limit.
         """
+        body = self.encode_plain(data)
+        return self._encode_tree(data) if body is None else (body, ())
+
+    def encode_plain(self, data: object) -> bytes | None:
+        """Return the body of ``data``; ``None`` where it is not as plain as most, and ``encode`` says what it is.
+
+        Raises:
+            MessageTooLarge: the body is over the limit.
+        """
         # What _pack does, once more: this is the hot path.
         try:
             pack = _idle.pop()
@@ -156,21 +165,22 @@ class MsgpackCodec:
             body = pack(data)
         except Exception:
             _idle.append(pack)
-            return self._encode_tree(data)
-        if len(body) <= _SMALL and 0xC4 not in body and (0xFF not in body or not _stamped(body)):
+            return None
+        size = len(body)
+        if size <= _SMALL and 0xC4 not in body and (0xFF not in body or not _stamped(body)):
             _idle.append(pack)
-            return body, ()
-        if len(body) <= _KEPT:
+            return body
+        if size <= _KEPT:
             _idle.append(pack)
-        if len(body) <= _MEDIUM and 0xC4 not in body and 0xC5 not in body:
+        if size <= _MEDIUM and 0xC4 not in body and 0xC5 not in body:
             deep = len(body.translate(None, _NO_CONTAINER)) > DEPTH
             if (deep or _stamped(body)) and not _fits(data):
-                return self._encode_tree(data)
+                return None
         elif not _fits(data):
-            return self._encode_tree(data)
-        if len(body) > self._limit:
-            raise MessageTooLarge(len(body), self._limit)
-        return body, ()
+            return None
+        if size > self._limit:
+            raise MessageTooLarge(size, self._limit)
+        return body
 
     def decode(self, body: bytes | memoryview, buffers: Sequence[bytes | memoryview] = ()) -> object:
         """Return the value; arrays are read-only views on ``buffers``.
