@@ -162,10 +162,17 @@ class Trade(Exchange):
             WouldBlock: none is here; more were asked for.
         """
         self._busy_inboxes[queue] = None
+        inbox = self.inboxes[queue]
         try:
-            return self.inboxes[queue].take(consumer, now, limit=limit, lease=lease)
-        finally:
+            hand = inbox.take(consumer, now, limit=limit, lease=lease)
+        except WouldBlock:
             self.work(now)
+            if not inbox.waiting:  # what this node has pushed itself may have come; nobody is woken for it later
+                raise
+            self._busy_inboxes[queue] = None
+            hand = inbox.take(consumer, now, limit=limit, lease=lease)
+        self.work(now)
+        return hand
 
     def look(self, queue: str, now: float) -> None:
         """Ask for jobs of a queue on behalf of somebody who only looks whether one is there."""
