@@ -154,15 +154,23 @@ class Trade(Exchange):
             self.work(now)
 
     def take(
-        self, queue: str, consumer: Hashable, now: float, limit: int | None = None, lease: float | None = None
+        self,
+        queue: str,
+        consumer: Hashable,
+        now: float,
+        limit: int | None = None,
+        lease: float | None = None,
+        done: Hand | None = None,
     ) -> Hand:
-        """Give a consumer jobs of a queue we pull.
+        """Give a consumer jobs of a queue we pull, which is ``done`` with those it had: both is told in one frame.
 
         Raises:
             WouldBlock: none is here; more were asked for.
         """
         self._busy_inboxes[queue] = None
         inbox = self.inboxes[queue]
+        if done is not None:
+            inbox.finish(done, now)
         try:
             hand = inbox.take(consumer, now, limit=limit, lease=lease)
         except WouldBlock:
