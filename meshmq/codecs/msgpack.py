@@ -34,7 +34,7 @@ _MEDIUM: Final = 1024  # up to here counting headers is cheaper than looking at 
 _LONG: Final = 4096  # up to here it is cheaper than scanning the body
 _KEPT: Final = 1024 * 1024  # a packer keeps the room of its largest body
 _ROW: Final = struct.Struct("!BI")  # the header of an array of many
-_ROW_MOST: Final = 1024
+_ROW_MOST: Final = 2048
 _ROW_LEAST: Final = 32  # of bodies that may be deep: below, putting ``_ABOVE`` before them costs more than it saves
 
 #: Everything but the first bytes of arrays and maps (fixmap, fixarray, array 16 and 32, map 16 and 32).

@@ -10,7 +10,7 @@ from typing import Final
 from meshmq.fate import ORDINARY, Fate
 from meshmq.wire.fields import Ranges
 
-RUN_JOBS: Final = 1_024
+RUN_JOBS: Final = 2_048
 #: Jobs of one run count as pushed in one moment; without this a full outbox's one run would grow for ever.
 RUN_SPAN: Final = 0.005
 

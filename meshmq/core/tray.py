@@ -13,7 +13,7 @@ ItemT = TypeVar("ItemT")
 
 #: While the line is busy a batch grows for at most this long.
 BATCH_WAIT: Final = 0.001
-TRAY_JOBS: Final = 1_024
+TRAY_JOBS: Final = 2_048
 #: The largest job that may be laid here.
 TRAY_BYTES: Final = 4 * 1024
 
