@@ -103,7 +103,7 @@ class AsyncPushingNode(AsyncCallingNode):
             timeout = check_timeout(timeout)
         self._turn += 1
         if self._turn >= TURN_AFTER:
-            await self._take_turn()
+            await self._take_turn_in_time()
         if headers is None and to is None and not options and not receipt:
             # As most are, on a line that is busy: without the lock, and nothing is made but the body.
             engine, tray = self._engine, self._quick.get(queue) if type(queue) is str else None

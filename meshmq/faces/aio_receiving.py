@@ -115,7 +115,7 @@ class AsyncLoop(Generic[ItemT]):
         node = self._node
         node._turn += 1
         if node._turn >= TURN_AFTER:
-            await node._take_turn()
+            await node._take_turn_in_time()
         for item in self._quick:
             return item
         receiver = self._receiver
