@@ -81,15 +81,18 @@ class Consumer:
         """Yield the rest of the hand, without the lock; each ask acks the message before."""
         if (delivery := self.quick) is None or self.left:
             return
-        hand, values, receipt = delivery.hand, delivery.values, self.receipt
-        start, new = hand.start, self._new
+        hand, values, receipt, new, unreadable = delivery.hand, delivery.values, self.receipt, self._new, UNREADABLE
+        if hand.start:
+            values = [None] * hand.start + values  # so that each is found by its index as it is
         for index in hand.ahead:
-            hand.position = hand.floor = index
-            value = values[index - start]
-            if value is UNREADABLE:
+            hand.floor = index
+            value = values[index]
+            if value is unreadable:
                 continue
             message = new()
-            message.data, message._delivery, message._index = value, delivery, index
+            message.data = value
+            message._delivery = delivery
+            message._index = index
             if receipt:
                 message.ack()
             yield message
@@ -106,7 +109,7 @@ class Consumer:
         delivery, first = self.advance()
         hand = delivery.hand
         indices = [first, *islice(hand.ahead, limit - 1)]
-        hand.position = indices[-1]
+        hand.together = indices[-1]
         return delivery, indices
 
     def open_many(self, taken: tuple[HandDelivery, list[int]]) -> list[Message]:
@@ -142,16 +145,19 @@ class Consumer:
         if self.left or self.queue not in self.participant.inboxes:
             raise self._closed()
         now = self.engine.now()
+        done = None
         try:
             if delivery is not None:
                 index = delivery.hand.step()
                 if index >= 0:
                     return delivery, index
                 self._delivery = self.quick = None
-                self.participant.finish(self.queue, delivery.hand, now)
+                done = delivery.hand
+                if self._ended:
+                    self.participant.finish(self.queue, done, now)
             if self._ended:
                 raise self._closed()
-            hand = self.participant.take(self.queue, self, now, lease=self._lease)
+            hand = self.participant.take(self.queue, self, now, lease=self._lease, done=done)
             delivery = self._delivery = HandDelivery(self, hand)
             return delivery, hand.start
         finally:

@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 
 from meshmq.codecs.base import Codec
 from meshmq.codecs.msgpack import MsgpackCodec
-from meshmq.core.outbox import Outbox
 from meshmq.core.participant import Participant
+from meshmq.core.tray import Tray
 from meshmq.discovery.base import Found
 from meshmq.drivers.base import Driver
 from meshmq.errors import ClosedError, ConfigError, Undelivered
@@ -85,7 +85,7 @@ class Incarnation:
         self._engine: Engine | None = None
         self._dropped_by_links: Mapping[str, int] = {}
         self._driver: Driver | None = None
-        self._quick: dict[str, Outbox] = {}
+        self._quick: dict[str, Tray[bytes]] = {}
         self._receivers: dict[Hashable, weakref.WeakSet[Closable]] = {}
         self._takers: weakref.WeakSet[Taker[Any]] = weakref.WeakSet()
         #: What is to take effect when the node opens.

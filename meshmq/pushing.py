@@ -136,7 +136,7 @@ class Pusher(Holder):
                 self._refuse_push(engine)
             number = _push(participant, job, engine.now())
             engine.flush()
-        self._quick[job.queue] = participant.outboxes[job.queue]
+        self._quick[job.queue] = participant.outboxes[job.queue].tray
         return number
 
     def _look_for(self, tray: Tray[ItemT], laid: ItemT) -> None:

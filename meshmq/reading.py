@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from meshmq.codecs.base import Buffer, Codec
 from meshmq.errors import DecodeError
+from meshmq.wire.offsets import Offsets
 
 #: Stands for a value that cannot be decoded.
 UNREADABLE: Final = object()
@@ -20,7 +21,7 @@ class Bodies(Protocol):
         """All bodies."""
 
     @property
-    def offsets(self) -> tuple[int, ...]:
+    def offsets(self) -> Offsets:
         """Where each begins, and the end of the last."""
 
     @property

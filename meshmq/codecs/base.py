@@ -45,6 +45,13 @@ class Codec(Protocol):
             MessageTooLarge: body and buffers together are over the limit.
         """
 
+    def encode_plain(self, data: object) -> bytes | None:
+        """Return the body of ``data`` where that is all there is of it; ``None`` where only ``encode`` can say.
+
+        Raises:
+            MessageTooLarge: the body is over the limit.
+        """
+
     def decode(self, body: bytes | memoryview, buffers: Sequence[Buffer] = ()) -> object:
         """Return the value; arrays are read-only views on ``buffers``.
 

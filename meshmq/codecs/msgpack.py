@@ -16,12 +16,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import chain
 from typing import Any, Final
 
 from msgpack import ExtType, Packer, Unpacker, unpackb  # type: ignore[import-untyped]  # msgpack ships no types
 
 from meshmq.codecs.base import DEPTH, LARGE_BYTES, PLAIN, Buffer, Refused
+from meshmq.codecs.fitting import fits
 from meshmq.codecs.large import holds_large_within
 from meshmq.codecs.scan import holds_few
 from meshmq.codecs.tree import Reader, Writer
@@ -35,13 +35,12 @@ _MEDIUM: Final = 1024  # up to here counting headers is cheaper than looking at 
 _LONG: Final = 4096  # up to here it is cheaper than scanning the body
 _KEPT: Final = 1024 * 1024  # a packer keeps the room of its largest body
 _ROW: Final = struct.Struct("!BI")  # the header of an array of many
-_ROW_MOST: Final = 1024
+_ROW_MOST: Final = 2048
 _ROW_LEAST: Final = 32  # of bodies that may be deep: below, putting ``_ABOVE`` before them costs more than it saves
 
 #: Everything but the first bytes of arrays and maps (fixmap, fixarray, array 16 and 32, map 16 and 32).
 _NO_CONTAINER: Final = bytes(set(range(256)) - set(range(0x80, 0xA0)) - set(range(0xDC, 0xE0)))
 
-_CONTAINERS: Final = frozenset({list, dict})
 _LEAVES: Final = PLAIN | {ExtType}
 _READ_LEAVES: Final = _LEAVES | {datetime}
 
@@ -110,29 +109,6 @@ def _stamped(body: bytes) -> bool:
     return 0xFF in body and (0xD6 in body or 0xD7 in body or 0xC7 in body)
 
 
-def _fits(data: object, leaves: frozenset[type] = _LEAVES) -> bool:
-    """Tell whether ``data`` is plain and not too deep, one level at a time."""
-    if type(data) is dict and leaves.issuperset(map(type, data.values())):
-        return leaves.issuperset(map(type, data))  # the most common shape, without more ado
-    if type(data) in leaves or (type(data) is list and leaves.issuperset(map(type, data))):
-        return True
-    nodes: list[Any] = [data]
-    for _ in range(DEPTH + 1):
-        kinds = {*map(type, nodes)}
-        if kinds <= leaves:
-            return True
-        if kinds - leaves - _CONTAINERS:
-            return False
-        below = list(chain.from_iterable([node for node in nodes if type(node) is list]))
-        if dict in kinds:
-            dicts = [node for node in nodes if type(node) is dict]
-            if not leaves.issuperset(map(type, chain.from_iterable(dicts))):
-                return False
-            below += chain.from_iterable(map(dict.values, dicts))
-        nodes = below
-    return False
-
-
 class MsgpackCodec:
     """The codec of MeshMQ; ``limit`` is the most bytes that body and buffers of one value may have.
 
@@ -151,8 +127,17 @@ class MsgpackCodec:
             EncodeError: ``data`` would not come back equal and of the same types; ``.path`` says where.
             MessageTooLarge: body and buffers together are over the limit.
         """
+        body = self.encode_plain(data)
+        return self._encode_tree(data, copy) if body is None else (body, ())
+
+    def encode_plain(self, data: object) -> bytes | None:
+        """Return the body of ``data``; ``None`` where it is not as plain as most, and ``encode`` says what it is.
+
+        Raises:
+            MessageTooLarge: the body is over the limit.
+        """
         if type(data) is bytes and len(data) >= LARGE_BYTES:  # not packed in vain
-            return self._encode_tree(data, copy)
+            return None
         # What _pack does, once more: this is the hot path.
         try:
             pack = _idle.pop()
@@ -162,21 +147,22 @@ class MsgpackCodec:
             body = pack(data)
         except Exception:
             _idle.append(pack)
-            return self._encode_tree(data, copy)
-        if len(body) <= _SMALL and 0xC4 not in body and (0xFF not in body or not _stamped(body)):
+            return None
+        size = len(body)
+        if size <= _SMALL and 0xC4 not in body and (0xFF not in body or not _stamped(body)):
             _idle.append(pack)
-            return body, ()
-        if len(body) <= _KEPT:
+            return body
+        if size <= _KEPT:
             _idle.append(pack)
-        if len(body) <= _MEDIUM and 0xC4 not in body and 0xC5 not in body:
+        if size <= _MEDIUM and 0xC4 not in body and 0xC5 not in body:
             deep = len(body.translate(None, _NO_CONTAINER)) > DEPTH
-            if (deep or _stamped(body)) and not _fits(data):
-                return self._encode_tree(data, copy)
-        elif not _fits(data) or (len(body) >= LARGE_BYTES and holds_large_within(data)):
-            return self._encode_tree(data, copy)
-        if len(body) > self._limit:
-            raise MessageTooLarge(len(body), self._limit)
-        return body, ()
+            if (deep or _stamped(body)) and not fits(data, _LEAVES):
+                return None
+        elif not fits(data, _LEAVES) or (size >= LARGE_BYTES and holds_large_within(data)):
+            return None
+        if size > self._limit:
+            raise MessageTooLarge(size, self._limit)
+        return body
 
     def decode(self, body: bytes | memoryview, buffers: Sequence[Buffer] = ()) -> object:
         """Return the value; arrays are read-only views on ``buffers``.
@@ -256,7 +242,7 @@ class MsgpackCodec:
         if buffers:
             raise DecodeError("frames without arrays")
         value = _unpack(body)
-        if not _ABOVE and not _fits(value, _READ_LEAVES):
+        if not _ABOVE and not fits(value, _READ_LEAVES):
             raise DecodeError(f"data nested more than {DEPTH} levels deep")
         return value
 
@@ -271,7 +257,7 @@ def pack_plain(value: object) -> bytes:
         body = _pack(value)
     except Exception as error:
         raise EncodeError(f"data cannot be packed: {error}") from error
-    if not _fits(value, PLAIN):
+    if not fits(value, PLAIN):
         raise EncodeError(f"data holds more than plain values, or is nested more than {DEPTH} levels deep")
     return body
 
@@ -286,7 +272,7 @@ def unpack_plain(body: bytes | memoryview, *, limit: int = 65536) -> object:
         raise DecodeError(f"a map of {len(body):,} bytes: it may have {limit:,}")
     try:
         value: object = _unpack(body)
-        plain = _fits(value, PLAIN)
+        plain = fits(value, PLAIN)
     except Exception as error:  # whatever it is, the bytes are to blame
         raise DecodeError(f"a map of {counted(len(body), 'byte')} that cannot be read: {error}") from error
     if not plain:

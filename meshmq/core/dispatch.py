@@ -16,6 +16,9 @@ from meshmq.wire.batches import Terms, pack_batch
 
 #: A worker's window is about 100 ms of its work; so many pieces of it are 5 ms.
 WINDOW_PIECES: Final = 20
+#: From this window on jobs are of 20 us or less, and two frames cost more than many of them: so many pieces are 20 ms.
+QUICK_WINDOW: Final = 5_000
+QUICK_PIECES: Final = 5
 
 
 class Dispatch:
@@ -121,7 +124,9 @@ class Dispatch:
         run = ready.popleft()
         sharing = sum(1 for other in self.routes.values() if other.free > 0 and not other.aside) or 1
         # Small backlogs are shared out, but not in pieces below 5 ms of a worker's time: each costs two frames.
-        share = max(1, -(-self.waiting // sharing), (route.free + route.in_flight) // WINDOW_PIECES)
+        window = route.free + route.in_flight
+        piece = window // (QUICK_PIECES if window >= QUICK_WINDOW else WINDOW_PIECES)
+        share = max(1, -(-self.waiting // sharing), piece)
         most = min(route.free, share)
         while ready and len(run.bodies) < most and run.join(ready[0], now):
             ready.popleft()

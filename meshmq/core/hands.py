@@ -26,18 +26,24 @@ class Hand:
     consumer: Hashable
     taken_at: float = 0.0
     start: int = 0
-    position: int = -1
+    #: The last that is begun, where several are at once.
+    together: int = -1
     told: int = 0
     said: dict[int, Verdict | None] = field(default_factory=dict)
     #: Those that are confirmed by word alone, though the consumer goes on.
     kept: set[int] = field(default_factory=set)
     ahead: Iterator[int] = field(default_factory=lambda: iter(()))
 
+    @property
+    def position(self) -> int:
+        """The last that is begun."""
+        return max(min(self.floor, self.end - 1), self.together)
+
     def step(self) -> int:
         """Begin the next job, the one before is done; returns its index, -1 where there is none."""
         index = next(self.ahead, -1)
         if index >= 0:
-            self.position = self.floor = index
+            self.floor = index
         return index
 
     def recall(self) -> list[tuple[int, int]]:

@@ -123,7 +123,7 @@ class Inbox(Settling):
             end = start + most
         hand = Hand(batch, source, arrived, start, end, consumer, now, start, start, start)
         if limit is not None:
-            hand.position = end - 1
+            hand.together = end - 1
         else:
             hand.ahead = iter(range(start + 1, end))
         self._hands[hand] = None

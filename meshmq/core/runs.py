@@ -10,7 +10,7 @@ from typing import Final
 from meshmq.fate import ORDINARY, Fate
 from meshmq.wire.fields import Ranges
 
-RUN_JOBS: Final = 512
+RUN_JOBS: Final = 2_048
 #: Jobs of one run count as pushed in one moment; without this a full outbox's one run would grow for ever.
 RUN_SPAN: Final = 0.005
 
@@ -18,7 +18,7 @@ RUN_SPAN: Final = 0.005
 class Run:
     """Jobs with consecutive numbers and one history."""
 
-    __slots__ = ("alone", "at", "attempts", "bodies", "failures", "fate", "first", "since", "taken", "to")
+    __slots__ = ("_size", "alone", "at", "attempts", "bodies", "failures", "fate", "first", "since", "taken", "to")
 
     def __init__(
         self,
@@ -39,6 +39,19 @@ class Run:
         self.at: bytes | None = None
         #: Whether the journal knows that this node itself has it in its hands.
         self.taken = False
+        self._size = -1
+
+    @property
+    def size(self) -> int:
+        """The bytes of all bodies; counted once, for it is asked for at each turn of its life."""
+        if self._size < 0:
+            self._size = sum(map(len, self.bodies))
+        return self._size
+
+    def extend(self, bodies: list[bytes]) -> None:
+        """Take in jobs that follow."""
+        self.bodies += bodies
+        self._size = -1
 
     @property
     def last(self) -> int:
@@ -73,7 +86,7 @@ class Run:
             or apart > max(RUN_SPAN, age / 100)  # so wrong may be the age of what has waited
         ):
             return False
-        self.bodies += other.bodies
+        self.extend(other.bodies)
         self.since = min(self.since, other.since)
         return True
 
@@ -100,7 +113,7 @@ def lengthen(
     alike = tail is not None and tail.attempts == attempts and not tail.failures and tail.at is None
     if tail is not None and alike and tail.fate is fate and tail.last + 1 == number and now - tail.since < RUN_SPAN:
         joined = bodies[: RUN_JOBS - len(tail.bodies)]
-        tail.bodies += joined
+        tail.extend(joined)
         number, bodies = number + len(joined), bodies[len(joined) :]
     for start in range(0, len(bodies), RUN_JOBS):
         runs.append(Run(number + start, bodies[start : start + RUN_JOBS], now, attempts, 0, fate))

@@ -155,18 +155,33 @@ class Trade(Exchange):
             self.work(now)
 
     def take(
-        self, queue: str, consumer: Hashable, now: float, limit: int | None = None, lease: float | None = None
+        self,
+        queue: str,
+        consumer: Hashable,
+        now: float,
+        limit: int | None = None,
+        lease: float | None = None,
+        done: Hand | None = None,
     ) -> Hand:
-        """Give a consumer jobs of a queue we pull.
+        """Give a consumer jobs of a queue we pull, which is ``done`` with those it had: both is told in one frame.
 
         Raises:
             WouldBlock: none is here; more were asked for.
         """
         self._busy_inboxes[queue] = None
+        inbox = self.inboxes[queue]
+        if done is not None:
+            inbox.finish(done, now)
         try:
-            return self.inboxes[queue].take(consumer, now, limit=limit, lease=lease)
-        finally:
+            hand = inbox.take(consumer, now, limit=limit, lease=lease)
+        except WouldBlock:
             self.work(now)
+            if not inbox.waiting:  # what this node has pushed itself may have come; nobody is woken for it later
+                raise
+            self._busy_inboxes[queue] = None
+            hand = inbox.take(consumer, now, limit=limit, lease=lease)
+        self.work(now)
+        return hand
 
     def look(self, queue: str, now: float) -> None:
         """Ask for jobs of a queue on behalf of somebody who only looks whether one is there."""

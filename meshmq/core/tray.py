@@ -1,20 +1,19 @@
 """The tray of an outbox, or of what is published: small ones lie here, while the line is busy, until the next step.
 
-Laying one here takes no lock (``deque.append`` is whole), which halves the time of a push: 1.3 to 0.6 us.
+Laying one here takes no lock (``list.append`` is whole), which halves the time of a push: 1.3 to 0.6 us.
 Who lays one looks at ``room`` before, and again after: where it is gone, the tray may have been cleared for
 the last time in between.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final, Generic, TypeVar
 
 ItemT = TypeVar("ItemT")
 
 #: While the line is busy a batch grows for at most this long.
 BATCH_WAIT: Final = 0.001
-TRAY_JOBS: Final = 512
+TRAY_JOBS: Final = 2_048
 #: The largest job that may be laid here.
 TRAY_BYTES: Final = 4 * 1024
 
@@ -25,7 +24,7 @@ class Tray(Generic[ItemT]):
     __slots__ = ("closed", "due", "jobs", "room")
 
     def __init__(self) -> None:
-        self.jobs: deque[ItemT] = deque()
+        self.jobs: list[ItemT] = []
         self.room = 0
         self.due = 0.0
         self.closed = False
@@ -40,7 +39,9 @@ class Tray(Generic[ItemT]):
 
     def take(self) -> list[ItemT]:
         """Take what lies here now; more may be laid meanwhile."""
-        return [self.jobs.popleft() for _ in range(len(self.jobs))] if self.jobs else []
+        taken = self.jobs[:]
+        del self.jobs[: len(taken)]
+        return taken
 
     def withdraw(self, item: ItemT) -> bool:
         """Take one off the tray again; whether it was still there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Generic, Self
 
@@ -11,7 +12,7 @@ from meshmq.checks import check_limit, check_timeout
 from meshmq.errors import ClosedError, TimedOut
 from meshmq.faces.aio_crews import TaskCrew
 from meshmq.faces.receivers import BaseReceiver
-from meshmq.faces.tasks import TaskNode, take
+from meshmq.faces.tasks import TURN_AFTER, TaskNode, take
 from meshmq.handling import Crew, Handler
 from meshmq.supply import ItemT, Supply, Taker
 from meshmq.waiting import Wish, ends_quietly
@@ -99,21 +100,31 @@ class AsyncReceiver(BaseReceiver[ItemT]):
 class AsyncLoop(Generic[ItemT]):
     """One loop over a receiver, with its own item in hand."""
 
-    __slots__ = ("_receiver", "_taker")
+    __slots__ = ("_node", "_quick", "_receiver", "_taker")
 
     def __init__(self, receiver: AsyncReceiver[ItemT]) -> None:
-        self._receiver = receiver
+        self._receiver, self._node = receiver, receiver._node
         self._taker: Taker[ItemT] | None = None
+        #: What is in hand already.
+        self._quick: Iterator[ItemT] = iter(())
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> ItemT:
+        node = self._node
+        node._turn += 1
+        if node._turn >= TURN_AFTER:
+            await node._take_turn_in_time()
+        for item in self._quick:
+            return item
         receiver = self._receiver
         try:
             if self._taker is None:
                 self._taker = receiver._new_loop()
-            return await take(receiver._node, receiver._supply, self._taker, receiver._idle)
+            item = await take(node, receiver._supply, self._taker, receiver._idle)
+            self._quick = self._taker.quickly()
+            return item
         except (ClosedError, TimedOut) as error:
             if not ends_quietly(error):
                 raise

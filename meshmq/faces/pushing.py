@@ -104,19 +104,19 @@ class PushingNode(CallingNode):
         """
         if timeout is not None:
             timeout = check_timeout(timeout)
-        engine = self._engine
-        outbox = self._quick.get(queue) if type(queue) is str else None  # what else it is the check below tells
-        plain = headers is None and to is None and not options and not receipt
-        if engine is not None and outbox is not None and plain:
-            body, buffers = self._codec.encode(data)
-            tray = outbox.tray
-            if len(tray.jobs) < tray.room and len(body) <= TRAY_BYTES and not (buffers or engine.closed):
-                tray.jobs.append(body)
-                if not tray.room:
-                    self._look_for(tray, body)
-                return None
-            self._push(Job(queue, body, buffers), timeout)
-            return None
+        if headers is None and to is None and not options and not receipt:
+            # As most are, on a line that is busy: without the lock, and nothing is made but the body.
+            engine, tray = self._engine, self._quick.get(queue) if type(queue) is str else None
+            if engine is not None and tray is not None and len(tray.jobs) < tray.room:
+                body = self._codec.encode_plain(data)
+                if body is not None and len(body) <= TRAY_BYTES and not engine.closed:
+                    tray.jobs.append(body)
+                    if not tray.room:
+                        self._look_for(tray, body)
+                    return None
+                if body is not None:
+                    self._push(Job(queue, body), timeout)
+                    return None
         ticket = Receipt(self, queue) if receipt else None
         job = self._job_of(queue, data, headers, to, options, ticket)
         if job is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,13 +26,17 @@ class Receiver(BaseReceiver[ItemT]):
     what the others hold.
     """
 
-    def __iter__(self) -> Generator[ItemT]:
+    def __iter__(self) -> Iterator[ItemT]:
+        # Not "yield from": that would take each item through one more generator, a tenth of what a quick loop costs.
+        return chain.from_iterable(self._hands())
+
+    def _hands(self) -> Iterator[Iterable[ItemT]]:
         taker: Taker[ItemT] | None = None
         try:
             taker = self._new_loop()
             while True:
-                yield self._next(taker)
-                yield from taker.quickly()
+                yield (self._next(taker),)
+                yield taker.quickly()
         except (ClosedError, TimedOut) as error:
             if not ends_quietly(error):
                 raise

@@ -170,9 +170,21 @@ class WatchedConsumer(Consumer):
         self._until = inf
 
     def _message(self, value: object, delivery: HandDelivery, index: int) -> Message:
-        message = super()._message(value, delivery, index)
+        return self._begins(super()._message(value, delivery, index))
+
+    def quickly(self) -> Iterator[Message]:
+        """Go on through what is in hand; each ask is done with the message before."""
+        quick = super().quickly()
+        while True:
+            self._finish()
+            message = next(quick, None)
+            if message is None:
+                return
+            yield self._begins(message)
+
+    def _begins(self, message: Message) -> Message:
         self._held.append(message)
-        self._lend(delivery.hand)
+        self._lend(self._hand(message))
         self.witness.begins(message)
         return message
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, Final, NamedTuple, cast
 
 from meshmq.codecs.base import Buffer
@@ -28,6 +27,7 @@ from meshmq.codecs.msgpack import pack_plain, unpack_plain
 from meshmq.errors import DecodeError, ProtocolError
 from meshmq.fate import PRIORITIES
 from meshmq.wire.fields import NUMBERS, read_name
+from meshmq.wire.offsets import Offsets
 
 Headers = Mapping[str, str]
 
@@ -70,7 +70,7 @@ class Batch:
     attempt: int
     backlog: int
     held: float
-    offsets: tuple[int, ...]
+    offsets: Offsets
     payload: memoryview
     headers: dict[int, dict[str, str]]
     buffers: tuple[Buffer, ...]
@@ -155,7 +155,7 @@ def load_parts(bodies: Sequence[bytes], headers: Mapping[int, Headers] | None) -
 class Load:
     """What every batch ends with: bodies are cut out of ``payload`` between neighbouring ``offsets``."""
 
-    offsets: tuple[int, ...]
+    offsets: Offsets
     payload: memoryview
     headers: dict[int, dict[str, str]]
     longest: int
@@ -182,8 +182,8 @@ def read_load(view: memoryview, place: int, count: int, *, extras: bool, apart: 
     payload = view[place + 4 * count :]
     if apart is not None and not payload:
         payload = apart
-    offsets = (0, *accumulate(lengths))
-    if offsets[-1] != len(payload):
+    offsets = Offsets(lengths)
+    if offsets[count] != len(payload):
         raise ProtocolError("a batch whose lengths do not add up")
     return Load(offsets, payload, headers, max(lengths))
 

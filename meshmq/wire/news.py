@@ -25,6 +25,7 @@ from meshmq.errors import ProtocolError
 from meshmq.wire.batches import Headers, Load, headers_bytes, load_parts, read_load
 from meshmq.wire.fields import NUMBERS, read_name
 from meshmq.wire.frames import MAGIC, VERSION, Kind, VersionMismatch
+from meshmq.wire.offsets import Offsets
 
 _FIXED: Final = struct.Struct("!2sBB16sQIQIBf")
 FIXED_BYTES: Final = _FIXED.size
@@ -39,7 +40,7 @@ _APART: Final = 16
 EPOCHS: Final = 2**32
 #: From here on the epochs of durable topics are: drawn at random, they name a line of messages, whoever publishes it.
 DURABLE_EPOCHS: Final = 2**31
-_NOTHING: Final = Load((0,), memoryview(b""), {}, 0)
+_NOTHING: Final = Load(Offsets(()), memoryview(b""), {}, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class News:
     kept: bool
     elsewhere: bool
     held: float
-    offsets: tuple[int, ...]
+    offsets: Offsets
     payload: memoryview
     headers: dict[int, dict[str, str]]
     buffers: tuple[Buffer, ...]

@@ -30,6 +30,18 @@ def round_trip(codec: Codec, value: object) -> object:
 
 
 @each_codec
+@given(values.values)
+def test_the_quick_way_gives_the_same_body_or_none(codec: Codec, value: object) -> None:
+    assert codec.encode_plain(value) in (codec.encode(value)[0], None)
+
+
+@each_codec
+def test_the_quick_way_is_that_of_most(codec: Codec) -> None:
+    for value in (None, 1, -1.5, "text", b"bytes", [1, [2]], {"id": 1, "name": "kitchen"}, {"text": "long " * 1_000}):
+        assert codec.encode_plain(value) == codec.encode(value)[0]
+
+
+@each_codec
 @pytest.mark.parametrize("value", EXAMPLES, ids=lambda value: f"{type(value).__name__}-{str(value)[:20]}")
 def test_value_comes_back_equal_and_of_the_same_types(codec: Codec, value: object) -> None:
     assert same(round_trip(codec, value), value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshmq.core.cargo import BATCH_BYTES
+from meshmq.core.dispatch import QUICK_PIECES, QUICK_WINDOW
 from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.verdicts import Verdict
@@ -112,6 +113,17 @@ def test_the_worker_with_most_credit_comes_first_and_work_is_shared() -> None:
     pusher = Pusher(8, workers="ab")
     pusher.grant("b", 20)
     assert pusher.send_all() == [("b", 1, 4, 1), ("b", 5, 2, 1), ("b", 7, 1, 1), ("b", 8, 1, 1)]
+
+
+def test_quick_workers_are_given_larger_pieces() -> None:
+    pusher = Pusher(1_000, workers="ab")
+    for worker in "ab":
+        pusher.grant(worker, QUICK_WINDOW)
+    assert [count for _, _, count, _ in pusher.send_all()] == [QUICK_WINDOW // QUICK_PIECES]
+    pusher.add(1_000)
+    for worker in "ab":
+        pusher.grant(worker, QUICK_WINDOW - 1)
+    assert [count for _, _, count, _ in pusher.send_all()][:2] == [500, 250]
 
 
 def test_of_equals_the_one_used_longest_ago_comes_first() -> None:

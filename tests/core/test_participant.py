@@ -7,6 +7,7 @@ import pytest
 from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
 from meshmq.wire.verdicts import Verdict
+from tests.core.stranger import participant
 from tests.core.village import Village, body, numbered
 
 
@@ -182,3 +183,10 @@ def test_it_says_who_it_is() -> None:
     village = Village(1)
     assert repr(village[0]).startswith("<Participant 'n0' ")
     assert repr(village[0]).endswith(" in 'm', up>")
+
+
+def test_who_asks_first_is_given_at_once_what_its_own_node_has_pushed() -> None:
+    alone = participant()
+    alone.open_queue("jobs", None, 0.0)
+    alone.push("jobs", b"here", (), None, 0.0)
+    assert body(alone.take("jobs", "me", 0.0)) == b"here"  # who registers after that is woken by nobody

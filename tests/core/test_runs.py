@@ -55,6 +55,14 @@ def test_what_is_named_is_taken_and_the_rest_stays_in_order(
         assert part.bodies
 
 
+def test_size_follows_what_a_run_takes_in_and_loses() -> None:
+    one, other = run(1, 3), run(4, 9)
+    assert (one.size, other.size) == (3, 12)
+    assert one.join(other, 0.0)
+    assert one.size == 15
+    assert (one.cut(0, 9).size, one.cut(9, 12).size) == (9, 6)
+
+
 def test_what_stands_in_front_is_found_without_looking_further() -> None:
     runs = Looked(run(number) for number in range(1_000))
     for number in (3, 1, 0, 2, 4):

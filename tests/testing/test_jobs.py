@@ -58,9 +58,15 @@ class Hiding(Participant):
     """Shows every job as if it were delivered for the first time."""
 
     def take(
-        self, queue: str, consumer: Hashable, now: float, limit: int | None = None, lease: float | None = None
+        self,
+        queue: str,
+        consumer: Hashable,
+        now: float,
+        limit: int | None = None,
+        lease: float | None = None,
+        done: Hand | None = None,
     ) -> Hand:
-        hand = super().take(queue, consumer, now, limit, lease)
+        hand = super().take(queue, consumer, now, limit, lease, done)
         hand.batch = replace(hand.batch, attempt=1)
         return hand
 

@@ -12,6 +12,7 @@ from itertools import accumulate
 from operator import attrgetter
 from typing import Final
 
+from meshmq.codecs.base import Buffer
 from meshmq.wire.batches import Headers
 
 #: What a row takes beside its values, and each further message of it: bodies of 50 bytes would otherwise make
@@ -38,7 +39,7 @@ class Row:
     """Messages from number ``first`` on, taken in at one moment; one alone may have buffers, the first headers."""
 
     first: int
-    bodies: Sequence[Buffer]
+    bodies: Sequence[bytes]
     buffers: Sequence[Buffer]
     headers: Headers | None
     at: float

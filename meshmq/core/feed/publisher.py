@@ -65,16 +65,14 @@ class Publisher:
         self._rules: list[tuple[str, History | None]] = []
         #: By topic, the one that was begun first in front; they leave together. And how many messages are in them.
         self._batches: dict[Series, Batch] = {}
-        self._open = 0
-        self._left_at = float("-inf")
+        self._open, self._left_at = 0, float("-inf")
         self._restless = Restless()
 
     # -- publishing --------------------------------------------------------------------------------
 
     def retain(self, pattern: str, history: History | None, now: float) -> None:
         """Keep history of the topics a pattern matches; of several that match the last counts."""
-        self._rules = [rule for rule in self._rules if rule[0] != pattern]
-        self._rules.append((pattern, history))
+        self._rules = [*(rule for rule in self._rules if rule[0] != pattern), (pattern, history)]
         for series in self.series.values():
             if matches(pattern, series.topic):
                 series.history = history
@@ -294,8 +292,9 @@ class Publisher:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        leaves = self._left_at + BATCH_WAIT if self._batches else None
-        return earliest(leaves, self._restless.deadline, self.young_until)
+        return earliest(
+            self._left_at + BATCH_WAIT if self._batches else None, self._restless.deadline, self.young_until
+        )
 
     @property
     def busy(self) -> bool:
