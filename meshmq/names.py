@@ -35,11 +35,13 @@ def check_name(kind: str, name: object) -> str:
     """
     if not isinstance(name, str):
         raise NameInvalid(f"the name of a {kind} is a str, not {type(name).__name__}: {name!r}")
-    return _checked(kind, str.__str__(name))  # of a member of a StrEnum, say, the text it is
+    name = str.__str__(name)  # of a member of a StrEnum, say, the text it is
+    _check(kind, name)
+    return name
 
 
 @lru_cache(4096)  # each call names a queue, a topic or a service, and nearly always one of a few
-def _checked(kind: str, name: str) -> str:
+def _check(kind: str, name: str) -> None:
     if not name:
         raise NameInvalid(f"the name of a {kind} cannot be empty")
     for character in name:
@@ -52,7 +54,6 @@ def _checked(kind: str, name: str) -> str:
     size = len(name.encode())
     if size > NAME_BYTES:
         raise NameInvalid(f"the name of a {kind} has {size} bytes and may have {NAME_BYTES}: {name[:40]!r}...")
-    return name
 
 
 def check_queue(name: object) -> str:

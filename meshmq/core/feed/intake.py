@@ -38,7 +38,7 @@ class Intake:
             return number
         series = self._publish(topic, body, buffers, headers, now)
         self.go_on(now, direct=bool(series.direct))
-        if self._publisher.busy:
+        if self._publisher.batches:
             self.tray.set(TRAY_JOBS, now)
         return series.head
 

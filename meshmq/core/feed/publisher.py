@@ -63,8 +63,8 @@ class Publisher:
         self.local: deque[Sequence[bytes]] = deque()
         self.published = self.bytes = self.turn = 0
         self._rules: list[tuple[str, History | None]] = []
-        #: By topic, the one that was begun first in front; they leave together. And how many messages are in them.
-        self._batches: dict[Series, Batch] = {}
+        #: Open ones by topic, the first that was begun in front; they leave together. And the messages in them.
+        self.batches: dict[Series, Batch] = {}
         self._open, self._left_at = 0, float("-inf")
         self._restless = Restless()
 
@@ -104,12 +104,12 @@ class Publisher:
         if series.history is not None or series.direct or self.young_until is not None or series.latest:
             self._keep(series, Row(first, bodies, (), headers, now, size), now)
         while start < len(bodies):
-            batch = self._batches.get(series)
+            batch = self.batches.get(series)
             if self._open >= OPEN_MESSAGES or (batch is not None and batch.full):
                 self.flush(now)
                 batch = None
             if batch is None:
-                batch = self._batches[series] = Batch(series, first + start, now)
+                batch = self.batches[series] = Batch(series, first + start, now)
             end = batch.fill(bodies, start, headers)
             self._open += end - start
             start = end
@@ -170,9 +170,9 @@ class Publisher:
 
     def flush(self, now: float) -> None:
         """Let the open batches leave."""
-        if not self._batches:
+        if not self.batches:
             return
-        batches, self._batches, self._open = self._batches, {}, 0
+        batches, self.batches, self._open = self.batches, {}, 0
         self._left_at = now
         for series, batch in batches.items():
             self.turn += 1
@@ -277,7 +277,7 @@ class Publisher:
 
     def tick(self, now: float, awaited: Callable[[], bool]) -> None:
         """Do what is due; ``awaited`` tells whether a subscriber we know of has not asked yet."""
-        if self._batches and now >= self._left_at + BATCH_WAIT:
+        if self.batches and now >= self._left_at + BATCH_WAIT:
             self.flush(now)
         if quiet := self._restless.take(now):
             self.tell_heads(quiet, now)
@@ -292,11 +292,4 @@ class Publisher:
     @property
     def deadline(self) -> float | None:
         """The next moment at which ``tick`` has something to do."""
-        return earliest(
-            self._left_at + BATCH_WAIT if self._batches else None, self._restless.deadline, self.young_until
-        )
-
-    @property
-    def busy(self) -> bool:
-        """Whether messages follow each other: some wait for more."""
-        return bool(self._batches)
+        return earliest(self._left_at + BATCH_WAIT if self.batches else None, self._restless.deadline, self.young_until)
