@@ -254,20 +254,20 @@ class Exchange(Sending):
             self._read(self.node_id, kind, frames, now)
 
     def _send_pending(self, now: float) -> bool:
-        """Send what sessions still hold; whether a large job has gone for which others of its queue had to wait."""
+        """Send what sessions still hold; whether more can be done now: a large message has gone, and left its place."""
         gone = False
         laden, self.laden = self.laden, {}
         for session in laden:
             if session.pending:
-                carried = session.carries()
+                transfers = session.transfers
                 session.pump(now, _nothing)
-                gone = gone or (carried and not session.carries())
+                gone = gone or session.transfers < transfers
                 self._soon_of(session)
                 if session.settled:
                     self.woken.append((("progress",), 1_000))
         if gone:
             self._busy_outboxes.update((queue, None) for queue, outbox in self.outboxes.items() if outbox.unsent)
-        return bool(self._busy_outboxes or self._local)
+        return bool(gone or self._busy_outboxes or self._local)
 
     def _work_off_staged(self, now: float) -> None:
         """Push what waits in the journal to be pushed."""

@@ -102,6 +102,11 @@ class Line:
         """Whether a large message (of this name) is under way: what follows it in order has to wait."""
         return self._stream.carries(name)
 
+    @property
+    def transfers(self) -> int:
+        """How many large messages are under way."""
+        return self._stream.transfers
+
     def under_way(self, lane: Lane) -> float | None:
         """Return which part of the large message of a lane has left, ``None`` where none is under way."""
         return self._stream.under_way(lane)

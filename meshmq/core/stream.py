@@ -75,6 +75,11 @@ class Stream:
         return bool(self._small or self._calls or self._large or self._transfers)
 
     @property
+    def transfers(self) -> int:
+        """How many large messages are under way."""
+        return len(self._transfers)
+
+    @property
     def holding(self) -> bool:
         """Whether so much is not covered that something may wait for it."""
         return self._kept_bytes >= WINDOW

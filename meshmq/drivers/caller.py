@@ -68,7 +68,8 @@ class Caller(ThreadWaiter):
         """Say that sleep comes next; inside the gate, the last thing there."""
         if self._steers:
             helm = self._engine.helm
-            helm.borrowed_until = self._until = helm.armed
+            # What it tried may have woken it itself: then it does not sleep.
+            helm.borrowed_until = self._until = -inf if self.woken else helm.armed
             self._asleep = True
 
     def watch(self, seconds: float) -> None:

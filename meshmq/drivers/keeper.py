@@ -91,9 +91,11 @@ class Keeper:
     def take_back(self, engine: Engine) -> None:
         """Go on with ``engine``; inside its gate."""
         descriptor, poller = self._engines.get(engine), self._poller
-        if descriptor is not None and poller is not None:
-            poller.resume(descriptor)
-        engine.helm.give_back()
+        try:
+            if descriptor is not None and poller is not None:
+                poller.resume(descriptor)
+        finally:
+            engine.helm.give_back()
 
     def watch_over(self, engine: Engine, is_driven: Callable[[], bool]) -> None:
         """Step ``engine``, which another drives, where that is overdue; not while ``is_driven()`` says no.
@@ -137,6 +139,8 @@ class Keeper:
             self._start()
         else:  # an epoll may be changed while another thread sleeps on it
             self._poller.watch(descriptor, driven)
+            if isinstance(driven, Engine) and driven.helm.borrowed:  # of another driver, which has gone
+                self._poller.pause(descriptor)
             self._bell.ring()
 
     def _forget(self, descriptor: int) -> None:
@@ -171,11 +175,8 @@ class Keeper:
 
     def _turn(self, poller: Poller, bell: Bell) -> None:
         """Sleep once and step who is ready; a function, so that nothing closed is held through the next sleep."""
-        due: list[tuple[Engine, float]] | None = None
-        while due != (
-            now_due := self._due()
-        ):  # again where something was brought forward before it knew how long we sleep
-            due = now_due
+        seconds = self._tell(due := self._due())
+        while due != (due := self._due()):  # brought forward before it was told how long we sleep
             seconds = self._tell(due)
         stepped = set()
         for driven in poller.poll(seconds):

@@ -130,6 +130,8 @@ class Engine:
             return
         with self.gate:
             self.step_inside()
+            if self.helm.borrowed:  # just now, after its driver looked: what it sleeps on may be another's by this step
+                self.helm.ring()
 
     def step_inside(self) -> None:
         """Do as ``step``, inside the gate."""

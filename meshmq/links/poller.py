@@ -71,15 +71,15 @@ class EpollPoller:
         """Let a descriptor rest that is watched for reading; one that is not watched is left alone."""
         try:  # cheaper than suppress
             self._epoll.modify(fileno, 0)
-        except OSError:
-            return  # it is not watched
+        except (OSError, ValueError):
+            return  # it is not watched, or all is closed
 
     def resume(self, fileno: int) -> None:
         """End what ``pause`` began."""
         try:
             self._epoll.modify(fileno, select.EPOLLIN)
-        except OSError:
-            return  # it is not watched
+        except (OSError, ValueError):
+            return
 
     def poll(self, seconds: float | None) -> list[Any]:
         """Return what stands for those that are ready; sleeps until there is one, at most ``seconds``."""
@@ -106,6 +106,7 @@ class SelectorPoller:
 
     def watch(self, fileno: int, data: Any, events: int = READ) -> None:
         """Watch a descriptor; one that is watched already, from now on for this."""
+        self._paused.pop(fileno, None)
         if fileno in self._selector.get_map():
             self._selector.modify(fileno, events, data)
         else:

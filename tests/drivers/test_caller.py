@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable
 
 import pytest
 
+from meshmq.drivers.caller import Caller
 from meshmq.drivers.keeper import keeper
 from meshmq.errors import ClosedError, TimedOut
 from meshmq.links.bell import Bell
@@ -159,6 +160,59 @@ def test_what_falls_due_just_after_somebody_left_the_helm_is_done_by_the_keeper(
                 decider.deadline = engine.now() + 0.0005
                 engine.flush()
             until(lambda number=number: len(decider.ticks) == number + 1)  # type: ignore[misc]  # a default
+
+
+def test_a_keeper_that_looked_just_before_it_was_lent_takes_nobodys_ring(monkeypatch: pytest.MonkeyPatch) -> None:
+    with kept() as (engine, decider, links):
+        links.arrive(b"a", b"0")
+        take_driving(engine, decider, b"a")  # from here on nothing is due
+        looked, go, stepped = threading.Event(), threading.Event(), threading.Event()
+        step = keeper()._step
+
+        def late(driven: Engine) -> None:
+            looked.set()
+            go.wait(LIMIT)
+            step(driven)
+            stepped.set()
+
+        monkeypatch.setattr(keeper(), "_step", late)
+        engine.wake()
+        assert looked.wait(LIMIT)
+        with Caller(engine) as caller:
+            with engine.gate:
+                engine.register(b"a", caller)
+                caller.take_helm(engine.now())
+                caller.rest()
+            give(engine, decider, b"a", b"1")  # rings
+            monkeypatch.undo()
+            go.set()
+            assert stepped.wait(LIMIT)
+            begun = time.monotonic()
+            caller.watch(LIMIT)
+            assert time.monotonic() - begun < LIMIT / 2
+            with engine.gate:
+                caller.look()
+                assert caller.woken
+                engine.unregister(b"a", caller, took=True)
+                caller.leave_helm()
+
+
+def test_who_is_woken_by_what_it_tried_itself_does_not_sleep() -> None:
+    with kept() as (engine, decider, links), Caller(engine) as caller:
+        links.arrive(b"a", b"0")
+        take_driving(engine, decider, b"a")  # from here on nothing is due
+        with engine.gate:
+            engine.register(b"a", caller)
+            caller.take_helm(engine.now())
+            decider.put(b"a", b"1")
+            engine.flush()
+            caller.rest()
+        begun = time.monotonic()
+        caller.watch(LIMIT)
+        assert time.monotonic() - begun < LIMIT / 2
+        with engine.gate:
+            engine.unregister(b"a", caller, took=True)
+            caller.leave_helm()
 
 
 def test_closing_wakes_who_drives() -> None:

@@ -81,6 +81,23 @@ def test_what_is_unwatched_while_paused_does_not_come_back(poller: Poller, bell:
     assert poller.poll(0) == []
 
 
+def test_what_is_watched_anew_while_paused_is_heard_of(poller: Poller, bell: Bell) -> None:
+    poller.watch(bell.fileno(), "first")
+    poller.pause(bell.fileno())
+    poller.watch(bell.fileno(), "second")
+    poller.resume(bell.fileno())
+    bell.ring()
+    assert poller.poll(0) == ["second"]
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="no epoll here")
+def test_a_closed_one_can_be_told_to_pause() -> None:
+    closed = EpollPoller()
+    closed.close()
+    closed.pause(0)
+    closed.resume(0)
+
+
 def test_a_descriptor_that_was_closed_first_can_be_left(poller: Poller) -> None:
     reader, writer = os.pipe()
     poller.watch(reader, "pipe")
