@@ -57,9 +57,8 @@ class Caller(ThreadWaiter):
         self.woken = False
         if self._steers:
             return
-        if self._engine.helm.borrow(now):
+        if keeper().lend(self._engine, now):
             self._steers = True
-            keeper().lend(self._engine)
         elif not self._has_lock:  # which who drives can do without
             super().__init__()
             self._has_lock = True

@@ -52,6 +52,9 @@ class Keeper:
         self._wards: dict[Engine, Callable[[], bool]] = {}
         self._poller: Poller | None = None
         self._bell: Bell | None = None
+        #: Held by the thread that drives in our place: one at a time. Ten that drove a node each fought for the
+        #: interpreter: ten such processes took over 150 s until all knew each other, and take 47 to 67 s so.
+        self._loan = threading.Lock()
 
     def attach(self, engine: Engine) -> None:
         """Drive ``engine`` until it is detached or closed.
@@ -82,11 +85,17 @@ class Keeper:
                 self._forget(descriptor)
             engine.leave_helm()
 
-    def lend(self, engine: Engine) -> None:
-        """Leave ``engine`` to a thread that has borrowed its helm; inside its gate."""
+    def lend(self, engine: Engine, now: float) -> bool:
+        """Leave ``engine`` to the thread that asks, inside its gate; ``False`` where it cannot be had."""
+        if not self._loan.acquire(blocking=False):
+            return False
+        if not engine.helm.borrow(now):
+            self._loan.release()
+            return False
         descriptor, poller = self._engines.get(engine), self._poller
         if descriptor is not None and poller is not None:
             poller.pause(descriptor)
+        return True
 
     def take_back(self, engine: Engine) -> None:
         """Go on with ``engine``; inside its gate."""
@@ -96,6 +105,7 @@ class Keeper:
                 poller.resume(descriptor)
         finally:
             engine.helm.give_back()
+            self._loan.release()
 
     def watch_over(self, engine: Engine, is_driven: Callable[[], bool]) -> None:
         """Step ``engine``, which another drives, where that is overdue; not while ``is_driven()`` says no.

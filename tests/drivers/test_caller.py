@@ -107,6 +107,24 @@ def test_one_drives_and_the_others_are_woken_by_it() -> None:
         assert first.got == [b"1"]
 
 
+def test_one_thread_of_a_process_drives_and_the_keeper_the_other_nodes() -> None:
+    with kept() as (engine, decider, links), kept() as (other, decided, linked):
+        first = Asker(engine, decider, b"a")
+        until(borrowed(engine))
+        second = Asker(other, decided, b"b")
+        until(lambda: len(other._room) == 1)
+        assert not other.helm.borrowed
+        linked.arrive(b"b", b"2")
+        second.join()
+        assert second.got == [b"2"]
+        links.arrive(b"a", b"1")
+        first.join()
+        third = Asker(other, decided, b"b")
+        until(borrowed(other))
+        linked.arrive(b"b", b"3")
+        third.join()
+
+
 def test_the_oldest_in_line_is_served_though_another_drives() -> None:
     with kept() as (engine, decider, links):
         other = Asker(engine, decider, b"x")
