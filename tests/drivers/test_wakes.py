@@ -4,35 +4,47 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Hashable
 
-from tests.drivers.fakes import LIMIT, give, take
+import pytest
+
+from meshmq.links.engine import Engine
+from tests.drivers.fakes import LIMIT, ToyDecider, give, take, take_driving
 from tests.drivers.test_keeper import kept
 from tests.scale import scale
 from tests.stalls import Stalls
 
 
-def test_eight_threads_wait_for_something_each_and_no_wake_is_lost_or_late() -> None:
-    events = scale(1_000, 10_000)
+@pytest.mark.parametrize(
+    ("count", "events", "taken"),
+    [
+        pytest.param(8, scale(1_000, 10_000), take, id="driven by the keeper"),
+        pytest.param(16, scale(2_000, 100_000), take_driving, id="one at a time drives, and another takes over"),
+    ],
+)
+def test_threads_wait_for_something_each_and_no_wake_is_lost_or_late(
+    count: int, events: int, taken: Callable[[Engine, ToyDecider, Hashable], bytes]
+) -> None:
     waits: list[tuple[float, float]] = []
     failed: list[BaseException] = []
     with kept() as (engine, decider, links), Stalls() as stalls:
 
         def wait(key: bytes) -> None:
             try:
-                for _ in range(events // 8):
-                    happened = float(take(engine, decider, key))
+                for _ in range(events // count):
+                    happened = float(taken(engine, decider, key))
                     waits.append((happened, time.monotonic()))
                     done.release()
             except BaseException as error:
                 failed.append(error)
 
-        done = threading.Semaphore(8)  # so many events are under way at once
-        threads = [threading.Thread(target=wait, args=(b"%d" % number,)) for number in range(8)]
+        done = threading.Semaphore(count)  # so many events are under way at once
+        threads = [threading.Thread(target=wait, args=(b"%d" % number,)) for number in range(count)]
         for thread in threads:
             thread.start()
-        for number in range(events // 8 * 8):
+        for number in range(events // count * 8):
             assert done.acquire(timeout=LIMIT), failed
-            key = b"%d" % (number % 8)
+            key = b"%d" % (number % count)
             # In turn from outside, from a thread beside the helm, and posted.
             match number % 3:
                 case 0:
@@ -44,5 +56,5 @@ def test_eight_threads_wait_for_something_each_and_no_wake_is_lost_or_late() -> 
         for thread in threads:
             thread.join(LIMIT)
     assert not failed
-    assert len(waits) == events // 8 * 8
+    assert len(waits) == events // count * 8
     assert stalls.late(waits) == []
