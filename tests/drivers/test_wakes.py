@@ -42,7 +42,7 @@ def test_threads_wait_for_something_each_and_no_wake_is_lost_or_late(
         threads = [threading.Thread(target=wait, args=(b"%d" % number,)) for number in range(count)]
         for thread in threads:
             thread.start()
-        for number in range(events // count * 8):
+        for number in range(events // count * count):
             assert done.acquire(timeout=LIMIT), failed
             key = b"%d" % (number % count)
             # In turn from outside, from a thread beside the helm, and posted.
@@ -56,5 +56,5 @@ def test_threads_wait_for_something_each_and_no_wake_is_lost_or_late(
         for thread in threads:
             thread.join(LIMIT)
     assert not failed
-    assert len(waits) == events // count * 8
+    assert len(waits) == events // count * count
     assert stalls.late(waits) == []
