@@ -17,6 +17,7 @@ from meshmq.drivers.loop import LoopDriver
 from meshmq.errors import ClosedError, ConfigError, InUseError, TimedOut, Undelivered, WouldBlock
 from meshmq.faces.threads import LINGER, leave, tell_left
 from meshmq.links.engine import Engine
+from meshmq.links.loop_timer import LoopTimer
 from meshmq.links.waiter import LoopWaiter
 from meshmq.node import BaseNode
 from meshmq.supply import ItemT, Supply, Taker
@@ -38,6 +39,7 @@ class TaskNode(BaseNode):
     _turn = _quick_turns = 0
     _turned_at = 0.0
     _loop: asyncio.AbstractEventLoop | None = None
+    _timer: LoopTimer | None = None
 
     async def _leave(self, hard: float | None) -> None:
         """Leave, and close the node: see ``threads.leave``."""
@@ -100,7 +102,8 @@ class TaskNode(BaseNode):
         patience = Patience(wish, timeout, self.settings.first_word, clock())
         since = engine.now()
         took = False
-        waiter = LoopWaiter(asyncio.get_running_loop())
+        assert self._timer is not None  # since it is opened
+        waiter = LoopWaiter(self._timer)
         try:
             while True:
                 with engine.gate:
@@ -140,6 +143,7 @@ class TaskNode(BaseNode):
 
     def _make_driver(self, engine: Engine) -> Driver:
         self._loop = asyncio.get_running_loop()
+        self._timer = LoopTimer(self._loop)
         return LoopDriver(engine, self._loop)
 
     def _arrange_exit(self) -> None:

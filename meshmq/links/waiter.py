@@ -13,6 +13,8 @@ from meshmq.links.interrupts import state, strike
 if TYPE_CHECKING:
     import asyncio  # it takes long to import, and threads need none of it
 
+    from meshmq.links.loop_timer import LoopTimer
+
 
 class Waiter(Protocol):
     """Somebody who waits. Waking may be spurious: whoever is woken tries again, and may wait again.
@@ -93,12 +95,12 @@ class ThreadWaiter:
 
 
 class LoopWaiter:
-    """A task that sleeps in its event loop. Made, and waited for, in the thread of that loop."""
+    """A task that sleeps in the event loop of ``timer``. Made, and waited for, in the thread of that loop."""
 
-    __slots__ = ("_future", "_loop", "_thread", "_woken")
+    __slots__ = ("_future", "_loop", "_thread", "_timer", "_woken")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, timer: LoopTimer) -> None:
+        self._timer, self._loop = timer, timer.loop
         self._thread = get_ident()
         self._future: asyncio.Future[None] | None = None
         self._woken = False
@@ -127,20 +129,22 @@ class LoopWaiter:
         """
         if not self._woken and (timeout is None or timeout > 0):
             future = self._future = self._loop.create_future()
-            timer = None if timeout is None else self._loop.call_later(timeout, self._settle)
+            if timeout is not None:
+                self._timer.set(self, timeout)
             try:
                 await future
             finally:
                 self._future = None
-                if timer is not None:
-                    timer.cancel()
+                if timeout is not None:
+                    self._timer.clear(self)
         woken, self._woken = self._woken, False
         return woken
 
-    def _rouse(self) -> None:
-        self._woken = True
-        self._settle()
-
-    def _settle(self) -> None:
+    def expire(self) -> None:
+        """Learn that the time is over."""
         if self._future is not None and not self._future.done():
             self._future.set_result(None)
+
+    def _rouse(self) -> None:
+        self._woken = True
+        self.expire()

@@ -19,6 +19,7 @@ from meshmq.errors import TimedOut
 from meshmq.links.base import Bound, Connection, Decider, LinkName, Reason
 from meshmq.links.bell import Bell
 from meshmq.links.engine import Engine
+from meshmq.links.loop_timer import LoopTimer
 from meshmq.links.waiter import LoopWaiter, ThreadWaiter
 
 ROOT = Path(__file__).parents[2]
@@ -209,7 +210,7 @@ async def take_async(engine: Engine, decider: ToyDecider, key: Hashable, timeout
     """Wait as a face for asyncio does."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
-    waiter = LoopWaiter(loop)
+    waiter = LoopWaiter(LoopTimer(loop))
     took = False
     try:
         while True:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from meshmq.links.loop_timer import LoopTimer
 from meshmq.links.waiter import LoopWaiter, ThreadWaiter
 from tests.drivers.fakes import LIMIT
 
@@ -38,7 +39,7 @@ def test_a_timeout_beyond_what_locks_can_count_is_for_ever() -> None:
 def test_a_task_waits_until_woken_or_its_time_is_over() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        waiter = LoopWaiter(loop)
+        waiter = LoopWaiter(LoopTimer(loop))
         assert not await waiter.wait(0)
         assert not await waiter.wait(0.01)
         loop.call_soon(waiter.wake)
@@ -56,7 +57,7 @@ def test_a_task_waits_until_woken_or_its_time_is_over() -> None:
 
 def test_a_cancelled_task_keeps_a_wake_of_the_same_moment() -> None:
     async def main() -> None:
-        waiter = LoopWaiter(asyncio.get_running_loop())
+        waiter = LoopWaiter(LoopTimer(asyncio.get_running_loop()))
         task = asyncio.ensure_future(waiter.wait())
         await asyncio.sleep(0)
         waiter.wake()
@@ -70,6 +71,6 @@ def test_a_cancelled_task_keeps_a_wake_of_the_same_moment() -> None:
 
 def test_a_task_of_a_closed_loop_is_not_there_any_more() -> None:
     loop = asyncio.new_event_loop()
-    waiter = LoopWaiter(loop)
+    waiter = LoopWaiter(LoopTimer(loop))
     loop.close()
     assert not waiter.wake()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from meshmq.core.calls.alarms import Alarms
+from meshmq.core.alarms import Alarms
 from meshmq.core.calls.incoming import Incoming, Key, Line, Remembered
 from meshmq.core.part import Ground
 from meshmq.wire.calls import Status, Value, pack_answer

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
+from meshmq.core.alarms import Alarms
 from meshmq.core.calls import endings
-from meshmq.core.calls.alarms import Alarms
 from meshmq.core.calls.call import Asked, Call, Outcome
 from meshmq.core.calls.choice import Choice
 from meshmq.core.part import Ground

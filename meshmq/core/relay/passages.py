@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from meshmq.core.calls.alarms import Alarms
+from meshmq.core.alarms import Alarms
 from meshmq.core.calls.call import Asking
 from meshmq.core.calls.choice import Choice
 from meshmq.core.calls.endings import OVERLOADED
