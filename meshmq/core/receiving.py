@@ -9,6 +9,7 @@ from typing import Final
 from meshmq.core.meeting import Meeting
 from meshmq.core.session import Session
 from meshmq.errors import ProtocolError
+from meshmq.wire.bundles import BUNDLED, unpack_bundle
 from meshmq.wire.frames import (
     HEAD_BYTES,
     Hello,
@@ -22,7 +23,7 @@ from meshmq.wire.frames import (
 )
 
 #: What is read and done with: no tick has to follow, which asks all others whether they have something to do.
-QUIET: Final = frozenset({Kind.REQUEST, Kind.ANSWER, Kind.CANCEL, Kind.DEMAND})
+QUIET: Final = BUNDLED | {Kind.BUNDLE}
 
 
 class Receiving(Meeting):
@@ -55,6 +56,9 @@ class Receiving(Meeting):
                     whole = session.assemble(memoryview(frames[0])[HEAD_BYTES:], self.settings.message_bytes, now)
                     if whole is not None:
                         self._read(session.peer, *whole, now)
+                elif kind is Kind.BUNDLE:
+                    for each, part in unpack_bundle(body):
+                        self._read(session.peer, each, [part], now)
                 else:
                     self._read(session.peer, kind, [body, *frames[1:]], now)
                 if session.crowded:

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
+from meshmq.core.bundling import next_of
 from meshmq.core.throughput import WINDOW, Throughput
 from meshmq.core.transfers import Transfer
 from meshmq.errors import ProtocolError
@@ -139,8 +140,8 @@ class Stream:
 
     def _next_call(self) -> tuple[Kind, Sequence[bytes]] | None:
         if self._calls:
-            kind, frames = self._calls.popleft()
-            self.unread -= sum(map(len, frames))
+            kind, frames, size = next_of(self._calls)
+            self.unread -= size
             return kind, frames
         if not self._large:
             return None

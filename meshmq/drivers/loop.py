@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from threading import get_ident
 
 from meshmq.drivers.keeper import KeeperDriver, keeper
 from meshmq.links.engine import Engine
@@ -30,6 +31,9 @@ class LoopDriver:
         #: The turn that comes without the descriptor, and when (in the loop's time).
         self._timer: asyncio.Handle | None = None
         self._timer_at = 0.0
+        self._thread = get_ident()
+        #: Whether the loop will tell the end of this turn.
+        self._turn_ends = False
 
     @property
     def portable(self) -> bool:
@@ -61,6 +65,8 @@ class LoopDriver:
             self._engine.leave_helm()
             raise
         self._descriptor = descriptor
+        with self._engine.gate:
+            self._engine.gather(self._gathers)
         self._arm()
 
     def detach(self) -> None:
@@ -71,6 +77,9 @@ class LoopDriver:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is None:
             return
+        if not self._engine.closed:
+            with self._engine.gate:
+                self._engine.gather(None)
         self._disarm()
         keeper().let_go(self._engine)
         # In a forked child the loop's own descriptor is shared with the parent: hands off.
@@ -78,6 +87,23 @@ class LoopDriver:
             with contextlib.suppress(RuntimeError):  # the loop is closed, and watches nothing
                 self._loop.remove_reader(descriptor)
         self._engine.leave_helm()
+
+    def _gathers(self) -> None:
+        """Have what gathers sent once those tasks have had their turn that are ready now."""
+        if self._turn_ends:
+            return
+        self._turn_ends = True
+        try:
+            if get_ident() == self._thread:
+                self._loop.call_soon(self._end_turn)
+            else:
+                self._loop.call_soon_threadsafe(self._end_turn)
+        except RuntimeError:  # the loop is closed: there are no turns any more
+            self._engine.gather(None)
+
+    def _end_turn(self) -> None:
+        self._turn_ends = False
+        self._engine.end_turn()
 
     def _turn(self) -> None:
         try:

@@ -57,6 +57,9 @@ class Decider(Protocol):
     woken: list[tuple[Hashable, int]]
     #: What to log and tell once the lock is released: ``(level, logger, sentence)``.
     words: list[tuple[int, str, str]]
+    #: Whether the driver has turns, and ``end_turn`` is called after each in which calls were sent.
+    gathers: bool
+    sent_in_turn: bool
 
     @property
     def deadline(self) -> float | None:
@@ -64,6 +67,9 @@ class Decider(Protocol):
 
     def tick(self, now: float) -> None:
         """Do what is due."""
+
+    def end_turn(self, now: float) -> None:
+        """Send what has gathered in a turn of the driver."""
 
     def receive(self, connection: Connection, frames: Sequence[bytes], now: float) -> None:
         """Take one message of a direct connection, dialled or from outside."""

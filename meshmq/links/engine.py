@@ -23,19 +23,17 @@ from collections.abc import Callable, Hashable
 from math import inf
 from typing import Any
 
-from meshmq.errors import ClosedError, ForkedError, InUseError, MeshError
+from meshmq.errors import InUseError, MeshError
 from meshmq.links.base import Decider, Links
 from meshmq.links.carry import carry
 from meshmq.links.forks import tell_in_child
-from meshmq.links.gate import FORKED, Gate, told
 from meshmq.links.helm import Helm
+from meshmq.links.lifetime import LOGGER, Lifetime
 from meshmq.links.room import WaitingRoom
 from meshmq.links.waiter import Waiter
 
-_LOGGER = "meshmq.engine"
 
-
-class Engine:
+class Engine(Lifetime):
     """Hands the decider what arrives, and the links what the decider asks for.
 
     ``clock`` may be a clock in a test's hand; whoever moves it calls ``wake()`` after, because a
@@ -46,16 +44,12 @@ class Engine:
     def __init__(
         self, decider: Decider, links: Links, *, clock: Callable[[], float] = time.monotonic, name: str
     ) -> None:
-        self.name = name
-        self.gate = Gate(self._broke)
-        #: True once the node is closed, broken, or in a forked child: ``check`` says which.
-        self.closed = False
-        self.forked = False
-        self._cause: BaseException | None = None
+        super().__init__(name)
         self._decider, self._links, self._clock = decider, links, clock
         self._posted: deque[Callable[[], None]] = deque()
         self._room = WaitingRoom()
         self._stepping = False
+        self._told: Callable[[], object] = _nothing
         #: For drivers.
         self.helm = Helm(links.fileno(), clock())
         tell_in_child(self._forked)
@@ -67,18 +61,6 @@ class Engine:
     def now(self) -> float:
         """Return the moment it is on the engine's clock, in seconds."""
         return self._clock()
-
-    def check(self) -> None:
-        """Return if the engine can be used.
-
-        Raises:
-            ClosedError: it is closed; the cause is what broke it, if something did.
-            ForkedError: it belongs to the parent process.
-        """
-        if self.forked:
-            raise ForkedError(FORKED)
-        if self.closed:
-            raise self._closed_error() from self._cause
 
     def fileno(self) -> int:
         """Return the one descriptor to sleep on: an epoll or kqueue around the links' and the bell's.
@@ -171,6 +153,31 @@ class Engine:
         deadline = decider.deadline
         if deadline is not None and deadline < self.helm.armed:
             self._bring_forward(deadline)
+        if decider.sent_in_turn:
+            self._told()
+
+    def gather(self, told: Callable[[], object] | None) -> None:
+        """Have what calls send in one turn of the driver go together; inside the gate.
+
+        ``told`` is called in there when calls were sent in a turn: have ``end_turn`` called after it. With ``None``
+        each goes by itself.
+        """
+        self._told = told or _nothing
+        self._decider.gathers = told is not None
+        self._decider.end_turn(self._clock())
+        self.flush()
+
+    def end_turn(self) -> None:
+        """Send what has gathered in a turn of the driver."""
+        if self.closed:
+            return
+        try:
+            with self.gate:
+                if not self.closed:
+                    self._decider.end_turn(self._clock())
+                    self.flush()
+        except MeshError:  # it broke, and says so
+            return
 
     def post(self, work: Callable[[], None]) -> None:
         """Have ``work`` done inside the next step; from any thread, signal handler or ``__del__``.
@@ -227,27 +234,6 @@ class Engine:
                 self.flush()
                 self._shut(linger)
 
-    def break_(self, cause: BaseException) -> None:
-        """Close the links as they are: what is half done is not sent; inside the gate or outside. The first counts."""
-        if self.closed:
-            return
-        if self.gate.mine:
-            self._broke(cause)
-        else:
-            with self.gate:
-                self._broke(cause)
-
-    def _broke(self, cause: BaseException) -> MeshError:
-        if not self.closed:
-            self._cause = cause
-            sentence = f"node {self.name!r} broke and is closed: {told(cause)}"
-            self.gate.words.append((logging.ERROR, _LOGGER, sentence))
-            self._shut(0.0)
-        return self._closed_error()
-
-    def _closed_error(self) -> ClosedError:
-        return ClosedError(f"node {self.name!r} " + (f"broke: {self._cause!r}" if self._cause else "is closed"))
-
     def _shut(self, linger: float) -> None:
         self.closed = True
         self.helm.close()
@@ -255,7 +241,7 @@ class Engine:
             self._links.close(linger)
         except Exception as error:
             sentence = f"node {self.name!r}: closing its links failed: {error!r}"
-            self.gate.words.append((logging.WARNING, _LOGGER, sentence))
+            self.gate.words.append((logging.WARNING, LOGGER, sentence))
         self.gate.words.extend(self._decider.words)
         self._decider.words.clear()
         self._posted.clear()
@@ -293,3 +279,7 @@ class Engine:
 
 def _moment(deadline: float | None) -> float:
     return inf if deadline is None else deadline
+
+
+def _nothing() -> None:
+    return None

@@ -61,6 +61,7 @@ class Kind(IntEnum):
     CANCEL = 32
     DEMAND = 33
     RECEIPT = 34
+    BUNDLE = 35
 
 
 #: Kinds that carry a number and are kept until covered.

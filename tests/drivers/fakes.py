@@ -35,10 +35,13 @@ class ToyDecider:
         self.outputs: list[tuple[object, ...]] = []
         self.woken: list[tuple[Hashable, int]] = []
         self.words: list[tuple[int, str, str]] = []
+        self.gathers = self.sent_in_turn = False
         self.deadline: float | None = None
         self.boxes: defaultdict[Hashable, deque[bytes]] = defaultdict(deque)
         self.ticks: list[float] = []
         self.gone: list[Connection] = []
+        #: When turns ended.
+        self.turns: list[float] = []
 
     def put(self, key: Hashable, value: bytes) -> None:
         self.boxes[key].append(value)
@@ -55,6 +58,10 @@ class ToyDecider:
     def ended(self, connection: Connection, now: float) -> None:
         self.gone.append(connection)
         self.outputs.append(("hang_up", connection))
+
+    def end_turn(self, now: float) -> None:
+        self.sent_in_turn = False
+        self.turns.append(now)
 
     def hear(self, connection: Connection, frames: Sequence[bytes], now: float) -> None: ...
     def claim(self, string: bytes, present: bool, now: float) -> None: ...

@@ -26,6 +26,7 @@ class Recorder:
         self.outputs: list[tuple[object, ...]] = []
         self.woken: list[tuple[Hashable, int]] = []
         self.words: list[tuple[int, str, str]] = []
+        self.gathers = self.sent_in_turn = False
         self.deadline: float | None = None
         self.received: list[tuple[Connection, list[bytes]]] = []
         self.heard: list[tuple[Connection, list[bytes]]] = []
@@ -40,6 +41,9 @@ class Recorder:
 
     def tick(self, now: float) -> None:
         """Nothing is ever due."""
+
+    def end_turn(self, now: float) -> None:
+        """Nothing gathers."""
 
     def receive(self, connection: Connection, frames: Sequence[bytes], now: float) -> None:
         self.received.append((connection, list(frames)))

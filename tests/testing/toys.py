@@ -14,6 +14,7 @@ class Quiet:
         self.outputs: list[tuple[object, ...]] = []
         self.woken: list[tuple[Hashable, int]] = []
         self.words: list[tuple[int, str, str]] = []
+        self.gathers = self.sent_in_turn = False
         self.due: float | None = None
 
     @property
@@ -21,6 +22,8 @@ class Quiet:
         return self.due
 
     def tick(self, now: float) -> None: ...
+
+    def end_turn(self, now: float) -> None: ...
 
     def receive(self, connection: Connection, frames: Sequence[bytes], now: float) -> None: ...
 

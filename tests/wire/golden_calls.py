@@ -7,6 +7,7 @@ from typing import Final
 
 from msgpack import packb  # type: ignore[import-untyped]  # msgpack ships no types
 
+from meshmq.wire.bundles import pack_bundle
 from meshmq.wire.calls import (
     Failure,
     Request,
@@ -26,6 +27,10 @@ FAILURE: Final = Failure("ValueError", "no such camera", "Traceback ...", "camer
 PLAIN: Final = Request(CALL, "add", Value(b"\x92\x01\x02"))
 REQUEST: Final = Request(CALL, "add", Value(b"\xc0", (b"large",)), 1.5, True, True, 2, 4, {"a": "b"})
 SENT_ON: Final = Request(CALL, "add", Value(b"\xc0"), 1.5, caller=bytes(range(16)), held=0.25)
+
+
+#: The fields of ``PLAIN``.
+ASKED: Final[list[object]] = [CALL, "add", None, 0, 1, 0, None]
 
 
 def framed(fields: list[object], value: bytes) -> bytes:
@@ -73,4 +78,13 @@ CALLS: Final[dict[str, tuple[bytes, bytes]]] = {
     ),
     "cancel": (pack_head(Kind.CANCEL, 24, 4) + pack_cancel(CALL), head(32, 24) + packb([CALL])),
     "demand": (pack_head(Kind.DEMAND, 25, 4) + pack_demand(CALL, 64), head(33, 25) + packb([CALL, 64])),
+    "bundle": (
+        pack_head(Kind.BUNDLE, 26, 4)
+        + pack_bundle([(Kind.REQUEST, pack_request(PLAIN)[0]), (Kind.CANCEL, pack_cancel(CALL))]),
+        head(35, 26)
+        + pack("!BI", 30, 4 + len(packb(ASKED)) + 3)
+        + framed(ASKED, b"\x92\x01\x02")
+        + pack("!BI", 32, len(packb([CALL])))
+        + packb([CALL]),
+    ),
 }

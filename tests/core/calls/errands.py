@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +18,7 @@ from meshmq.settings import Settings
 from meshmq.testing import Mesh, SimulatedNode, Simulation
 from meshmq.wire.calls import Status, Value
 
+Handing = Callable[[Decider, float], object]
 #: Who serves; everybody calls.
 SERVERS = (2, 3, 4)
 
@@ -48,6 +49,7 @@ class Errands(Mesh):
 
     def joined(self, sim: Simulation, node: SimulatedNode) -> None:
         super().joined(sim, node)
+        participant(node.decider).gathers = node.index % 2 == 1
         if node.index in SERVERS:
             sim.call(node, "serve", lambda one, now: participant(one).calls.server.serve("add", now))
 
@@ -78,7 +80,21 @@ class Errands(Mesh):
             if draw.random() < self.given_up:
                 sim.after(draw.uniform(0, 1.0), partial(self._give_up, sim, node, call))
 
-        sim.call(node, f"ask {number}", ask)
+        self._call(sim, node, f"ask {number}", ask)
+
+    def _call(self, sim: Simulation, node: SimulatedNode, what: str, handing: Handing) -> None:
+        """Make a call; some nodes have turns, long ones, at the end of which what gathered goes."""
+
+        def end_turn(one: Decider, now: float) -> None:
+            one.end_turn(now)
+
+        def call(one: Decider, now: float) -> None:
+            within = one.sent_in_turn
+            handing(one, now)
+            if one.sent_in_turn and not within:
+                sim.after(sim.random.uniform(0, 0.3), partial(sim.call, node, "end its turn", end_turn))
+
+        sim.call(node, what, call)
 
     def _give_up(self, sim: Simulation, node: SimulatedNode, call: Call) -> None:
         sim.call(node, "cancel", lambda one, now: participant(one).calls.caller.cancel(call, now))
@@ -120,7 +136,7 @@ class Errands(Mesh):
 
     def _answer(self, sim: Simulation, node: SimulatedNode, incoming: Incoming) -> None:
         value = Value(b"answer to " + bytes(incoming.value.body), incoming.value.buffers)
-        sim.call(node, "answer", lambda one, now: participant(one).calls.server.answer(incoming, value, now))
+        self._call(sim, node, "answer", lambda one, now: participant(one).calls.server.answer(incoming, value, now))
 
     # -- what must come of it --------------------------------------------------------------------------
 
