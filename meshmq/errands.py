@@ -61,6 +61,8 @@ class Errand:
                     except WouldBlock:
                         self._answering = False
                         return
+                    finally:
+                        servant.engine.flush()
                 request = servant.open_one(incoming)
                 if request is not None:
                     self._handle(request)

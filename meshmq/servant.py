@@ -26,6 +26,7 @@ class Servant:
     def __init__(self, desk: Desk, owner: object) -> None:
         self._desk, self._owner = desk, owner
         self.engine, self._participant = desk.opened()
+        self._server = self._participant.calls.server
         #: Requests that are not answered, each with what its caller is told if nothing else is.
         self._in_hand: dict[Incoming, Failure | None] = {}
         self.left = self._ended = False
@@ -41,8 +42,13 @@ class Servant:
             ClosedError: the node or the receiver is closed.
         """
         while True:
+            if not (self._server.waiting(self._desk.service) or self.left or self._ended):
+                raise WouldBlock  # without the gate: who waits looks again inside
             with self.engine.gate:
-                incoming = self.advance()
+                try:
+                    incoming = self.advance()
+                finally:
+                    self.engine.flush()
             request = self.open_one(incoming)
             if request is not None:
                 return request
@@ -61,12 +67,9 @@ class Servant:
         self.engine.check()
         if self.left or self._ended:
             raise ClosedError(f"the receiver of {self._desk.title} is closed")
-        try:
-            incoming = self._participant.calls.server.take(self._desk.service, self.engine.now())
-            self._in_hand[incoming] = None
-            return incoming
-        finally:
-            self.engine.flush()
+        incoming = self._server.take(self._desk.service, self.engine.now())
+        self._in_hand[incoming] = None
+        return incoming
 
     def advance_many(self, limit: int) -> list[Incoming]:
         """Take what is here, at most ``limit``; inside the gate.

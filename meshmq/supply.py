@@ -47,7 +47,9 @@ class Taker(Protocol[ItemT]):
         """Yield what can be had after ``next_nowait`` without the gate; may be nothing."""
 
     def advance(self) -> Any:
-        """Be done with the item before and take the next; inside the gate. Returns what ``open_one`` takes.
+        """Be done with the item before and take the next; inside the gate, and the caller flushes.
+
+        Returns what ``open_one`` takes.
 
         Raises:
             WouldBlock: none is here; more were asked for.

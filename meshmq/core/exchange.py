@@ -259,12 +259,8 @@ class Exchange(Sending):
         laden, self.laden = self.laden, {}
         for session in laden:
             if session.pending:
-                transfers = session.transfers
-                session.pump(now, _nothing)
-                gone = gone or session.transfers < transfers
+                gone = session.send_pending(now) or gone
                 self._soon_of(session)
-                if session.settled:
-                    self.woken.append((("progress",), 1_000))
         if gone:
             self._busy_outboxes.update((queue, None) for queue, outbox in self.outboxes.items() if outbox.unsent)
         return bool(gone or self._busy_outboxes or self._local)
@@ -292,7 +288,3 @@ def _buried(queue: str, reasons: list[str]) -> str:
     if len(reasons) == 1:
         return f"a job of {queue!r} is a dead letter now: {reasons[0]}"
     return f"{len(reasons):,} jobs of {queue!r} are dead letters now; the last: {reasons[-1]}"
-
-
-def _nothing() -> None:
-    return None

@@ -102,11 +102,6 @@ class Line:
         """Whether a large message (of this name) is under way: what follows it in order has to wait."""
         return self._stream.carries(name)
 
-    @property
-    def transfers(self) -> int:
-        """How many large messages are under way."""
-        return self._stream.transfers
-
     def under_way(self, lane: Lane) -> float | None:
         """Return which part of the large message of a lane has left, ``None`` where none is under way."""
         return self._stream.under_way(lane)
@@ -120,6 +115,15 @@ class Line:
         while self.connection is not None and (found := self._stream.next(source, name, lane)) is not None:
             kind, frames = found
             self._send(kind, self._stream.keep(kind, frames, now), frames)
+
+    def send_pending(self, now: float) -> bool:
+        """Send what waits; whether a large message has gone with it, and left its place."""
+        stream = self._stream
+        transfers = stream.transfers
+        while self.connection is not None and stream.pending and (found := stream.next(_nothing)) is not None:
+            kind, frames = found
+            self._send(kind, stream.keep(kind, frames, now), frames)
+        return stream.transfers < transfers
 
     def _send(self, kind: Kind, number: int = 0, frames: Sequence[bytes] = (b"",)) -> None:
         head = self._stream.head(kind, number)
@@ -218,3 +222,7 @@ class Line:
     def _me(self) -> Session:
         """Return the session that this is the line of."""
         raise NotImplementedError
+
+
+def _nothing() -> None:
+    return None

@@ -27,22 +27,19 @@ FALL: Final = 0.5
 class Throughput:
     """Bytes in a second on one connection; 0 until they are known."""
 
-    __slots__ = ("_bytes", "_last", "_seconds", "rate")
+    __slots__ = ("_bytes", "_last", "_seconds", "chunk", "rate", "window")
 
     def __init__(self) -> None:
-        self.rate = self._seconds = 0.0
+        self._seconds = 0.0
         self._bytes = 0
         self._last = float("-inf")
+        self._believe(0.0)
 
-    @property
-    def window(self) -> int:
-        """How many bytes may be under way."""
-        return min(WINDOW_MOST, max(WINDOW, int(self.rate * SPAN)))
-
-    @property
-    def chunk(self) -> int:
-        """How many bytes of a large message go at a time."""
-        return min(CHUNK_MOST, max(CHUNK_BYTES, int(self.rate * SPAN / 4)))
+    def _believe(self, rate: float) -> None:
+        self.rate = rate
+        #: How many bytes may be under way, and how many of a large message go at a time.
+        self.window = min(WINDOW_MOST, max(WINDOW, int(rate * SPAN)))
+        self.chunk = min(CHUNK_MOST, max(CHUNK_BYTES, int(rate * SPAN / 4)))
 
     def takes_whole(self, size: int) -> bool:
         """Whether a message need not go in chunks."""
@@ -58,7 +55,7 @@ class Throughput:
             return
         rate = self._bytes / self._seconds
         if rate > self.rate:
-            self.rate = min(rate, GROWTH * max(self.rate, WINDOW / SPAN))
+            self._believe(min(rate, GROWTH * max(self.rate, WINDOW / SPAN)))
         elif busy or (took > SPAN and size >= TELLING_BYTES):  # else there was no more to carry
-            self.rate = max(rate, FALL * self.rate)
+            self._believe(max(rate, FALL * self.rate))
         self._bytes, self._seconds = 0, 0.0

@@ -130,9 +130,10 @@ class Engine(Lifetime):
     def _step(self) -> None:
         decider = self._decider
         self.helm.drain()
-        self.catch_up()
-        if self.closed:
-            return
+        if self._posted:
+            self.catch_up()
+            if self.closed:
+                return
         left = self._links.step(decider, self._clock())
         now = self._clock()
         deadline = decider.deadline
@@ -253,12 +254,18 @@ class Engine(Lifetime):
         if outputs and not self.closed:
             try:
                 for output in outputs:  # grows at its end while it is read: what has ended asks for more
-                    carry(output, links, decider, self._clock)
+                    if output[0] == "send":  # nearly all of them
+                        if not links.send(output[1], output[2]):
+                            decider.ended(output[1], self._clock())
+                    else:
+                        carry(output, links, self._clock())
             except MeshError as cause:  # not the fault of the call that flushes
                 self.break_(cause)
                 raise self._closed_error() from cause
             # Sending may swallow the edge of the links' descriptor [F 4]; they tell so by a deadline.
-            self._bring_forward(_moment(links.deadline))
+            deadline = links.deadline
+            if deadline is not None:
+                self._bring_forward(deadline)
         outputs.clear()
         for key, count in decider.woken:
             self._room.wake(key, count)

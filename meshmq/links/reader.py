@@ -79,12 +79,17 @@ def send(socket: zmq.SyncSocket, frames: Sequence[bytes]) -> None:
     Raises:
         zmq.ZMQError: nobody is there (``EAGAIN``, ``EHOSTUNREACH``).
     """
-    for frame in frames[:-1]:
-        _send_one(socket, frame, _MORE)
-    _send_one(socket, frames[-1], _DONTWAIT)
+    left = len(frames)
+    for frame in frames:
+        left -= 1
+        flags = _MORE if left else _DONTWAIT
+        if type(frame) is bytes:
+            socket.send(frame, flags)
+        else:
+            _send_large(socket, frame, flags)
 
 
-def _send_one(socket: zmq.SyncSocket, frame: bytes | memoryview, flags: int) -> None:
+def _send_large(socket: zmq.SyncSocket, frame: bytes | memoryview, flags: int) -> None:
     if type(frame) is memoryview and isinstance(frame.obj, zmq.Frame) and len(frame.obj) == len(frame):
         socket.send(frame.obj, flags, copy=False)
     else:

@@ -51,6 +51,8 @@ def read_fields(body: bytes | memoryview, *types: type | tuple[type, ...], later
         if wanted is int and not 0 <= value < NUMBERS:
             raise ProtocolError("a body with a number beyond its bounds")
     found = values[: len(types)]
+    if not later:
+        return found
     for kind, value in zip(later, values[len(types) :] or [kind() for kind in later], strict=False):
         if type(value) is not kind:
             raise ProtocolError("a body with a field of the wrong type")

@@ -152,6 +152,7 @@ class Caller(Placing):
         """Hand over what waited for a session."""
         for call in self._assigned.pop(peer, {}):
             self._hand(call, now)
+            self._arm(call)
 
     def lost(self, peer: bytes, reason: str, now: float) -> None:
         """Move or fail what a peer had, whose session is over."""

@@ -64,7 +64,7 @@ class Choice:
             servers = [peer for peer in servers if peer == named]
         elif servers and asking.key is None and not self._directly:
             servers = self._devices(asking.service) or servers
-        found = [peer for peer in servers if peer not in avoided]
+        found = [peer for peer in servers if peer not in avoided] if avoided else servers
         if not found:
             return None
         if asking.key is not None:

@@ -53,7 +53,8 @@ class Placing:
     def _place(self, call: Call, now: float) -> bool:
         """Find a call a server; whether there was one."""
         try:
-            peer = self._choice.choose(call.asking, {*call.refused, *call.asked})
+            avoided = {*call.refused, *call.asked} if call.refused or call.asked else ()
+            peer = self._choice.choose(call.asking, avoided)
             if peer is None and (given := [peer for peer, word in call.refused.items() if word == UNREACHABLE]):
                 for unreachable in given:  # better than nobody
                     del call.refused[unreachable]
@@ -87,7 +88,6 @@ class Placing:
         call.handed = True
         self._asked.setdefault(peer, {})[call] = None
         self._post(call, peer, now)
-        self._arm(call)
 
     def _post(self, call: Call, peer: bytes, now: float) -> None:
         asking = call.asking
