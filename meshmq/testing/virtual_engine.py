@@ -31,7 +31,7 @@ class VirtualEngine:
     def __init__(self, sim: Simulation, node: SimulatedNode, loop: VirtualLoop) -> None:
         self._sim, self._node, self._loop = sim, node, loop
         self.gate = Opening()
-        self.closed = False
+        self.closed = self._turn_ends = False
         self._room = WaitingRoom()
         self._posted: deque[Callable[[], None]] = deque()
 
@@ -52,6 +52,15 @@ class VirtualEngine:
         """Carry out what the participant asked for, and wake whom it named."""
         self._sim.flush(self._node)
         self.wake()
+        if self._node.decider.sent_in_turn and not self._turn_ends:
+            self._turn_ends = True
+            self._loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._turn_ends = False
+        if not self.closed:
+            self._node.decider.end_turn(self.now())
+            self.flush()
 
     def wake(self) -> None:
         """Wake whom the participant has named."""

@@ -12,6 +12,7 @@ from meshmq.faces.aio_crews import TaskCrew
 from meshmq.handling import Crew
 from meshmq.incarnation import Closable
 from meshmq.links.engine import Engine
+from meshmq.links.loop_timer import LoopTimer
 from meshmq.names import NodeId
 from meshmq.pulling import Jobs
 from meshmq.supply import Supply
@@ -49,7 +50,8 @@ class VirtualNode(AsyncNode):
         self._id = NodeId(participant.node_id)
         self.participant = participant
         self._participant, self._engine = participant, cast(Engine, self.engine)
-        self._loop = self.loop
+        self._loop, self._timer = self.loop, LoopTimer(self.loop)
+        participant.gathers = node.index % 2 == 1  # what one turn of the loop asks goes together, at half of the nodes
         self.disk = disk
         self._journal = "simulated" if disk is not None else None
         self._clock, self._wall = self.loop.time, wall
