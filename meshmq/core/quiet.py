@@ -19,24 +19,24 @@ class Quiet(Footing):
     copies: Copies
     _roster_seen = -1
 
-    #: Whether who drives has turns, and calls ``end_turn``: what is asked and answered in one turn goes together.
-    gathers = False
-    #: Of the turn that goes on: whether calls were sent in it, and whether others wait for its end.
+    #: Whether who drives has turns, and calls ``end_turn`` where something has ``gathered``: what is asked and answered
+    #: in one turn goes together.
+    gathers = gathered = False
+    #: Whether calls were sent since the last step.
     sent_in_turn = False
-    _waits = False
 
     def deliver(self, now: float) -> None:
         """Have calls placed, and requests and answers sent: of ``work`` what is to do where nothing else is open."""
         if self.sent_in_turn:  # the first leaves at once: who waits for one alone is not to wait for the turn's end
-            self._waits = True
+            self.gathered = True
             return
         self.sent_in_turn = self.gathers
         self._deliver(now)
 
     def end_turn(self, now: float) -> None:
         """Send what has gathered."""
-        waits, self._waits, self.sent_in_turn = self._waits, False, False
-        if waits:
+        gathered, self.gathered, self.sent_in_turn = self.gathered, False, False
+        if gathered:
             self._deliver(now)
 
     def _deliver(self, now: float) -> None:

@@ -57,8 +57,10 @@ class Decider(Protocol):
     woken: list[tuple[Hashable, int]]
     #: What to log and tell once the lock is released: ``(level, logger, sentence)``.
     words: list[tuple[int, str, str]]
-    #: Whether the driver has turns, and ``end_turn`` is called after each in which calls were sent.
+    #: Whether the driver has turns, and ``end_turn`` is called after each in which something has ``gathered``. The
+    #: first call since a step, which says so here, is sent at once.
     gathers: bool
+    gathered: bool
     sent_in_turn: bool
 
     @property

@@ -135,6 +135,7 @@ class Engine(Lifetime):
             if self.closed:
                 return
         left = self._links.step(decider, self._clock())
+        decider.sent_in_turn = False
         now = self._clock()
         deadline = decider.deadline
         if deadline is not None and deadline <= now:
@@ -154,14 +155,14 @@ class Engine(Lifetime):
         deadline = decider.deadline
         if deadline is not None and deadline < self.helm.armed:
             self._bring_forward(deadline)
-        if decider.sent_in_turn:
+        if decider.gathered:
             self._told()
 
     def gather(self, told: Callable[[], object] | None) -> None:
         """Have what calls send in one turn of the driver go together; inside the gate.
 
-        ``told`` is called in there when calls were sent in a turn: have ``end_turn`` called after it. With ``None``
-        each goes by itself.
+        ``told`` is called in there when something gathers: have ``end_turn`` called after the turn. With ``None`` each
+        goes by itself.
         """
         self._told = told or _nothing
         self._decider.gathers = told is not None

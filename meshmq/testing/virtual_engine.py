@@ -52,7 +52,7 @@ class VirtualEngine:
         """Carry out what the participant asked for, and wake whom it named."""
         self._sim.flush(self._node)
         self.wake()
-        if self._node.decider.sent_in_turn and not self._turn_ends:
+        if self._node.decider.gathered and not self._turn_ends:
             self._turn_ends = True
             self._loop.call_soon(self._end_turn)
 

@@ -35,7 +35,7 @@ class ToyDecider:
         self.outputs: list[tuple[object, ...]] = []
         self.woken: list[tuple[Hashable, int]] = []
         self.words: list[tuple[int, str, str]] = []
-        self.gathers = self.sent_in_turn = False
+        self.gathers = self.gathered = self.sent_in_turn = False
         self.deadline: float | None = None
         self.boxes: defaultdict[Hashable, deque[bytes]] = defaultdict(deque)
         self.ticks: list[float] = []
@@ -60,7 +60,7 @@ class ToyDecider:
         self.outputs.append(("hang_up", connection))
 
     def end_turn(self, now: float) -> None:
-        self.sent_in_turn = False
+        self.gathered = False
         self.turns.append(now)
 
     def hear(self, connection: Connection, frames: Sequence[bytes], now: float) -> None: ...

@@ -7,14 +7,14 @@ import threading
 
 from meshmq.drivers.loop import LoopDriver
 from meshmq.links.engine import Engine
-from tests.drivers.fakes import ToyDecider, toy
+from tests.drivers.fakes import ToyDecider, take_async, toy
 from tests.drivers.test_loop import driven
 
 
 def ask(engine: Engine, decider: ToyDecider) -> None:
-    """Do as a call does that sends something."""
+    """Do as a call does that waits for the end of the turn."""
     with engine.gate:
-        decider.sent_in_turn = decider.gathers
+        decider.gathered = decider.gathers
         engine.flush()
 
 
@@ -92,5 +92,16 @@ def test_a_keeper_has_no_turns() -> None:
         assert not decider.gathers
         driver.detach()
         engine.close(0.0)
+
+    asyncio.run(main())
+
+
+def test_what_comes_begins_a_turn_anew_so_that_who_asks_one_by_one_never_gathers() -> None:
+    async def main() -> None:
+        async with driven() as (engine, decider, links):
+            decider.sent_in_turn = True
+            links.arrive(b"a", b"answer")
+            await take_async(engine, decider, b"a")
+            assert not decider.sent_in_turn
 
     asyncio.run(main())

@@ -26,7 +26,7 @@ class Recorder:
         self.outputs: list[tuple[object, ...]] = []
         self.woken: list[tuple[Hashable, int]] = []
         self.words: list[tuple[int, str, str]] = []
-        self.gathers = self.sent_in_turn = False
+        self.gathers = self.gathered = self.sent_in_turn = False
         self.deadline: float | None = None
         self.received: list[tuple[Connection, list[bytes]]] = []
         self.heard: list[tuple[Connection, list[bytes]]] = []

@@ -14,7 +14,7 @@ class Quiet:
         self.outputs: list[tuple[object, ...]] = []
         self.woken: list[tuple[Hashable, int]] = []
         self.words: list[tuple[int, str, str]] = []
-        self.gathers = self.sent_in_turn = False
+        self.gathers = self.gathered = self.sent_in_turn = False
         self.due: float | None = None
 
     @property

@@ -89,9 +89,9 @@ class Errands(Mesh):
             one.end_turn(now)
 
         def call(one: Decider, now: float) -> None:
-            within = one.sent_in_turn
+            within = one.gathered
             handing(one, now)
-            if one.sent_in_turn and not within:
+            if one.gathered and not within:
                 sim.after(sim.random.uniform(0, 0.3), partial(sim.call, node, "end its turn", end_turn))
 
         sim.call(node, what, call)
