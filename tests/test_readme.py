@@ -71,7 +71,7 @@ def end(child: Child) -> None:
 
 def test_every_block_is_run_or_says_why_not() -> None:
     known = {"shell: pull", "shell: push", "shell: output", "program", "program: output", "two machines", *NOT_RUN}
-    known |= {"rules", "shell: route", "shell: device"}
+    known |= {"rules", "shell: route", "shell: device", "shell: bench"}
     known |= {block.mark for block in FILES}
     assert [block.text for block in BLOCKS if block.mark not in known and DRAWING not in block.text] == []
     assert all(
@@ -121,6 +121,13 @@ def test_python_says_hello(spawn: Spawn, mesh_name: str, tmp_path: Path, face: s
     assert subscribe.line() == "hello.world {'n': 1}"
     assert publish.wait() == 0, publish.stderr
     end(subscribe)
+
+
+def test_bench_tells_the_ratio_to_bare_pyzmq(start: Start, tmp_path: Path) -> None:
+    bench = start(shell(marked("shell: bench")), cwd=tmp_path)
+    table = "\n".join(bench.rest())
+    assert bench.wait() == 0, bench.stderr
+    assert re.search(r"^ *to pyzmq +\d+\.\d\d x", table, re.M), table
 
 
 def test_rules_route(start: Start, mesh_name: str, tmp_path: Path) -> None:
