@@ -55,7 +55,9 @@ class Status(IntEnum):
 _STATUSES: Final = {int(status): status for status in Status}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# What is made for each call is not frozen, though nobody changes it: to make it frozen takes ten times as long, 3.7 us
+# of a Request.
+@dataclass(slots=True, eq=False)
 class Value:
     """An encoded value: its body, and large buffers that it refers to."""
 
@@ -68,7 +70,7 @@ class Value:
         return len(self.body) + sum(map(len, self.buffers))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Request:
     """What is asked. ``left`` is for how many seconds the caller waits still, ``demand`` how many items it takes."""
 
@@ -96,7 +98,7 @@ class Failure:
     node: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Answer:
     """What became of a request; ``number`` counts the items of a stream from 1, ``word`` says why nothing was run."""
 

@@ -17,7 +17,7 @@ FIRST_ITEMS: Final = 4
 MOST_ITEMS: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asking:
     """What a user asks: ``timeout`` is for the whole call, of a stream for each item."""
 
@@ -34,7 +34,7 @@ class Asking:
     to: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """How a call ended: by an answer of a peer, or by an error of our own; one of both is there."""
 
