@@ -140,6 +140,7 @@ class Doubts:
         if old is not None:
             self._host.outputs.append(("hang_up", old))
         peer.verify_by = now + self._settings.grace
+        self.roster.suspects[peer.id] = peer
         self.roster.bind(peer, self._dial(peer.card.control))
         self._host.peer_doubted(peer, now)
 
@@ -164,7 +165,7 @@ class Doubts:
             self.refused(connection, "unreachable", "", now)
         for rumour in self.rumours.due(now):
             self.rumours.dialled(rumour, self._dial(rumour.addresses), now)
-        for peer in list(self.roster.peers.values()):
+        for peer in list(self.roster.suspects.values()):
             if peer.doubt_at is not None and now >= peer.doubt_at:
                 self._doubt(peer, now)
             if peer.verify_by is not None and now >= peer.verify_by:

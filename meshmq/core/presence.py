@@ -52,6 +52,8 @@ class Presence(Doubts):
     def __init__(self, card: Card, host: Host, settings: Settings, random: Random, now: float) -> None:
         super().__init__(card, host, settings, random)
         self.card = card
+        #: With its body, packed once for all who call.
+        self._packed: tuple[Card | None, bytes] = (None, b"")
         self._strings: dict[bytes, bytes] = {}
         self._card_at: float | None = None
         self._card_published = now - CARD_PAUSE
@@ -68,9 +70,14 @@ class Presence(Doubts):
         elif self._card_at is None:
             self._card_at = max(now, self._card_published + CARD_PAUSE)
 
+    def _body(self) -> bytes:
+        if self._packed[0] is not self.card:
+            self._packed = self.card, pack_card(self.card)
+        return self._packed[1]
+
     def _publish_card(self, now: float) -> None:
         self._card_at, self._card_published = None, now
-        self._host.outputs.append(("publish", [CARD_TOPIC, pack_card(self.card)]))
+        self._host.outputs.append(("publish", [CARD_TOPIC, self._body()]))
 
     def moved(self, control: tuple[str, ...], topics: tuple[str, ...], direct: tuple[str, ...]) -> None:
         """Take the addresses that we are bound to now; the caller publishes the card."""
@@ -86,11 +93,10 @@ class Presence(Doubts):
         """Take a rumour of a peer at these control addresses."""
         if node_id == self.card.node_id or any(address in self.card.control for address in addresses):
             return
-        known = self.roster.peers.get(node_id) if node_id else None
-        if known is None:
-            known = next(
-                (peer for peer in self.roster.peers.values() if any(a == peer.address for a in addresses)), None
-            )
+        if node_id is not None:
+            known = self.roster.peers.get(node_id)
+        else:
+            known = next((peer for peer in self.roster.peers.values() if peer.address in addresses), None)
         if known is None or known.connection is None:
             self.rumours.add(addresses, source, node_id, now, given=given)
         elif given:
@@ -98,10 +104,12 @@ class Presence(Doubts):
 
     def claim(self, string: bytes, present: bool, now: float) -> None:
         """Learn that a peer subscribed to its own string here, or withdrew."""
+        if string == CARD_TOPIC:
+            return
         try:
             node_id, addresses = read_own_string(string)
         except ProtocolError:
-            self.strangers += string != CARD_TOPIC
+            self.strangers += 1
             return
         if node_id == self.card.node_id:
             return
@@ -113,7 +121,7 @@ class Presence(Doubts):
         peer = self.roster.peers.get(node_id)
         if present:
             self._strings[node_id] = string
-            self._host.outputs.append(("publish", [string, pack_card(self.card)]))
+            self._host.outputs.append(("publish", [string, self._body()]))
             if first and peer is not None:
                 self._introduce(peer)
             if peer is None and addresses:
@@ -131,18 +139,22 @@ class Presence(Doubts):
             if peer is not None:
                 peer.one_way_at = now + ONE_WAY_AFTER
                 peer.doubt_at = now + LAST_WORDS
+                self.roster.suspects[peer.id] = peer
 
     def _introduce(self, newcomer: Peer) -> None:
         """Tell a peer that calls us, and whose card we have, whom else we reached.
 
         Both, or of two who come at once neither would be told of the other: whose second word comes
-        later finds the other on the roster.
+        later finds the other on the roster. But two in one directory of this machine find each other there: a hundred
+        neighbours told each other half a million times what they knew.
         """
-        string = self._strings.get(newcomer.id)
+        string, directory = self._strings.get(newcomer.id), _directory(newcomer.address)
         others = [
             (other.id, (other.address,) if other.address.startswith("tcp") else other.card.control)
             for other in self.roster.peers.values()
-            if other.id != newcomer.id and other.connection is not None
+            if other.id != newcomer.id
+            and other.connection is not None
+            and not (directory and other.address.startswith(directory))
         ]
         if string is not None and others:
             self._host.outputs.append(("publish", [string, pack_peers(others[:PEERS_TOLD])]))
@@ -224,7 +236,7 @@ class Presence(Doubts):
         elif word is Word.BEAT and read_stamp(fields, "number") > peer.card.number:
             self._host.outputs.append(("publish", [string, pack_word(Word.ASK)]))
         elif word is Word.ASK:
-            self._host.outputs.append(("publish", [string, pack_card(self.card)]))
+            self._host.outputs.append(("publish", [string, self._body()]))
         elif word is Word.PING:
             self._host.outputs.append(("publish", [string, pack_word(Word.PONG, read_stamp(fields))]))
 
@@ -281,3 +293,8 @@ class Presence(Doubts):
                 for peer in self.roster.peers.values():
                     self._ping(peer, now)
         self._judge(now)
+
+
+def _directory(address: str) -> str:
+    """Return the directory of a unix socket with its separator, "" of any other address."""
+    return address[: address.rindex("/") + 1] if address.startswith("ipc://") else ""
