@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final, Protocol
 
-from meshmq.core.roster import EventKind, Peer, Roster
-from meshmq.core.rumours import ANSWER_LIMIT_REACHED, LONGEST_PAUSE_LOST, Rumours
+from meshmq.core.roster import ONE_WAY_AFTER, EventKind, Peer, Roster
+from meshmq.core.rumours import ANSWER_LIMIT_REACHED, AT_ONCE_LEAST, LONGEST_PAUSE_LOST, Rumours
 from meshmq.settings import Settings
 from meshmq.wire.card import (
     CARD_TOPIC,
@@ -177,6 +177,9 @@ class Doubts:
                 else:
                     self._gone(peer, "lost", f"no answer for {self._settings.grace:g} s", now, silent=True)
             elif peer.one_way_at is not None and now >= peer.one_way_at:
+                if self.rumours.unanswered > AT_ONCE_LEAST:  # where many meet at once it may be as busy as we are
+                    peer.one_way_at = now + ONE_WAY_AFTER
+                    continue
                 peer.one_way, peer.one_way_at = True, None
                 self._host.peer_one_way(peer, now)
 

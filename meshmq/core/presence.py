@@ -38,6 +38,8 @@ from meshmq.wire.frames import VersionMismatch
 
 BEAT_EVERY: Final = 5.0
 PING_EVERY_BEATS: Final = 6
+#: Of so many peers each is asked for its round trip as soon as it comes.
+FEW: Final = 16
 MINUTE_BEATS: Final = 12
 SILENT_BEATS: Final = 3
 #: The goodbye of a peer comes on our own subscription, and may be read after the end of its subscription to us.
@@ -148,13 +150,13 @@ class Presence(Doubts):
         later finds the other on the roster. But two in one directory of this machine find each other there: a hundred
         neighbours told each other half a million times what they knew.
         """
-        string, directory = self._strings.get(newcomer.id), _directory(newcomer.address)
+        string, directory = self._strings.get(newcomer.id), newcomer.directory
         others = [
             (other.id, (other.address,) if other.address.startswith("tcp") else other.card.control)
             for other in self.roster.peers.values()
-            if other.id != newcomer.id
+            if not (directory and other.address.startswith(directory))
+            and other is not newcomer
             and other.connection is not None
-            and not (directory and other.address.startswith(directory))
         ]
         if string is not None and others:
             self._host.outputs.append(("publish", [string, pack_peers(others[:PEERS_TOLD])]))
@@ -240,9 +242,10 @@ class Presence(Doubts):
         elif word is Word.PING:
             self._host.outputs.append(("publish", [string, pack_word(Word.PONG, read_stamp(fields))]))
 
-    def _ping(self, peer: Peer, now: float) -> None:
+    def _ping(self, peer: Peer, now: float, *, at_once: bool = False) -> None:
+        """Measure the way to a peer. Where many meet at once the next beat does: what is measured then is a crowd."""
         string = self._strings.get(peer.id)
-        if string is not None:
+        if string is not None and (at_once or len(self.roster.peers) <= FEW):
             self._host.outputs.append(("publish", [string, pack_word(Word.PING, int(now * 1e6))]))
 
     def heard_by_session(self, card: Card, now: float) -> None:
@@ -289,12 +292,8 @@ class Presence(Doubts):
                 self._host.minute()
                 if len(self._told) >= TOLD_ONCE:
                     self._told.clear()
-            if self._beats % PING_EVERY_BEATS == 0:
-                for peer in self.roster.peers.values():
-                    self._ping(peer, now)
+            every, crowd = self._beats % PING_EVERY_BEATS == 0, len(self.roster.peers) > FEW
+            for peer in self.roster.peers.values():
+                if every or (crowd and peer.round_trip is None and now - peer.since <= BEAT_EVERY):
+                    self._ping(peer, now, at_once=True)
         self._judge(now)
-
-
-def _directory(address: str) -> str:
-    """Return the directory of a unix socket with its separator, "" of any other address."""
-    return address[: address.rindex("/") + 1] if address.startswith("ipc://") else ""

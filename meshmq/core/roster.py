@@ -64,6 +64,11 @@ class Peer:
         return self.card.node_id
 
     @property
+    def directory(self) -> str:
+        """The directory of this machine in which we reached it, with the separator; "" elsewhere."""
+        return self.address[: self.address.rindex("/") + 1] if self.address.startswith("ipc://") else ""
+
+    @property
     def present(self) -> bool:
         """Whether its control link stands in both directions: libzmq answers there even when no Python runs."""
         return self.connection is not None and self.doubt_at is None and self.verify_by is None
