@@ -13,6 +13,7 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
+from meshmq.core.beats import FEW, Beats
 from meshmq.core.doubts import TOLD_ONCE, Doubts, Host
 from meshmq.core.roster import ONE_WAY_AFTER, Peer
 from meshmq.core.rumours import Rumour
@@ -36,12 +37,6 @@ from meshmq.wire.card import (
 )
 from meshmq.wire.frames import VersionMismatch
 
-BEAT_EVERY: Final = 5.0
-PING_EVERY_BEATS: Final = 6
-#: Of so many peers each is asked for its round trip as soon as it comes.
-FEW: Final = 16
-MINUTE_BEATS: Final = 12
-SILENT_BEATS: Final = 3
 #: The goodbye of a peer comes on our own subscription, and may be read after the end of its subscription to us.
 LAST_WORDS: Final = 0.02
 CARD_PAUSE: Final = 0.2
@@ -59,8 +54,7 @@ class Presence(Doubts):
         self._strings: dict[bytes, bytes] = {}
         self._card_at: float | None = None
         self._card_published = now - CARD_PAUSE
-        self._beat_at = now + BEAT_EVERY * (0.5 + random.random() / 2)
-        self._beats = 0
+        self._beats = Beats(now, random)
 
     # -- ourselves ---------------------------------------------------------------------------------
 
@@ -272,28 +266,30 @@ class Presence(Doubts):
     @property
     def deadline(self) -> float:
         """The next moment at which ``tick`` has something to do."""
-        moments = (self._beat_at, self._card_at, self.roster.deadline, self.rumours.deadline)
+        moments = (self._beats.next_at, self._card_at, self.roster.deadline, self.rumours.deadline)
         return min(moment for moment in moments if moment is not None)
 
     def tick(self, now: float) -> None:
         """Publish what is due, dial, judge the doubted."""
         if self._card_at is not None and now >= self._card_at:
             self._publish_card(now)
-        if now >= self._beat_at:
-            self._beat_at = now + BEAT_EVERY
-            self._beats += 1
-            self._host.outputs.append(("publish", [CARD_TOPIC, pack_beat(self.card.number)]))
-            unclaimed = [peer for peer in self.roster.peers.values() if not self.roster.claims[peer.id]]
-            for peer in [peer for peer in unclaimed if peer.connection is not None]:
-                # It has no subscription here that would go when it dies: its beats tell.
-                if now - peer.heard_at > SILENT_BEATS * BEAT_EVERY:
-                    self._doubt(peer, now)
-            if self._beats % MINUTE_BEATS == 0:
-                self._host.minute()
-                if len(self._told) >= TOLD_ONCE:
-                    self._told.clear()
-            every, crowd = self._beats % PING_EVERY_BEATS == 0, len(self.roster.peers) > FEW
-            for peer in self.roster.peers.values():
-                if every or (crowd and peer.round_trip is None and now - peer.since <= BEAT_EVERY):
-                    self._ping(peer, now, at_once=True)
+        if now >= self._beats.next_at:
+            self._beat(now)
         self._judge(now)
+
+    def _beat(self, now: float) -> None:
+        beats, peers = self._beats, self.roster.peers
+        beats.strike(now, len(peers))
+        self._host.outputs.append(("publish", [CARD_TOPIC, pack_beat(self.card.number)]))
+        unclaimed = [peer for peer in peers.values() if not self.roster.claims[peer.id]]
+        for peer in [peer for peer in unclaimed if peer.connection is not None]:
+            # It has no subscription here that would go when it dies: its beats tell.
+            if beats.silent(peer.heard_at, now):
+                self._doubt(peer, now)
+        if beats.minute(now):
+            self._host.minute()
+            if len(self._told) >= TOLD_ONCE:
+                self._told.clear()
+        for peer in peers.values():
+            if beats.asks(peer.since, peer.round_trip, now):
+                self._ping(peer, now, at_once=True)

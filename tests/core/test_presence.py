@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshmq.core.presence import BEAT_EVERY, FEW
+from meshmq.core.beats import BEAT_EVERY, FEW
 from meshmq.core.roster import ONE_WAY_AFTER
 from meshmq.wire.card import CARD_TOPIC, Word, own_string, pack_peers, pack_word, read_stamp
 from tests.core.host import ME, World, card_of, peers_told
