@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final, Protocol
 
-from meshmq.core.roster import EventKind, Peer, Roster
-from meshmq.core.rumours import ANSWER_LIMIT_REACHED, LONGEST_PAUSE_LOST, Rumours
+from meshmq.core.roster import ONE_WAY_AFTER, EventKind, Peer, Roster
+from meshmq.core.rumours import ANSWER_LIMIT_REACHED, AT_ONCE_LEAST, LONGEST_PAUSE_LOST, Rumours
 from meshmq.settings import Settings
 from meshmq.wire.card import (
     CARD_TOPIC,
@@ -140,6 +140,7 @@ class Doubts:
         if old is not None:
             self._host.outputs.append(("hang_up", old))
         peer.verify_by = now + self._settings.grace
+        self.roster.suspects[peer.id] = peer
         self.roster.bind(peer, self._dial(peer.card.control))
         self._host.peer_doubted(peer, now)
 
@@ -164,7 +165,7 @@ class Doubts:
             self.refused(connection, "unreachable", "", now)
         for rumour in self.rumours.due(now):
             self.rumours.dialled(rumour, self._dial(rumour.addresses), now)
-        for peer in list(self.roster.peers.values()):
+        for peer in list(self.roster.suspects.values()):
             if peer.doubt_at is not None and now >= peer.doubt_at:
                 self._doubt(peer, now)
             if peer.verify_by is not None and now >= peer.verify_by:
@@ -176,6 +177,9 @@ class Doubts:
                 else:
                     self._gone(peer, "lost", f"no answer for {self._settings.grace:g} s", now, silent=True)
             elif peer.one_way_at is not None and now >= peer.one_way_at:
+                if self.rumours.unanswered > AT_ONCE_LEAST:  # where many meet at once it may be as busy as we are
+                    peer.one_way_at = now + ONE_WAY_AFTER
+                    continue
                 peer.one_way, peer.one_way_at = True, None
                 self._host.peer_one_way(peer, now)
 

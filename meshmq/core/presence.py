@@ -13,6 +13,7 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
+from meshmq.core.beats import FEW, Beats
 from meshmq.core.doubts import TOLD_ONCE, Doubts, Host
 from meshmq.core.roster import ONE_WAY_AFTER, Peer
 from meshmq.core.rumours import Rumour
@@ -36,10 +37,6 @@ from meshmq.wire.card import (
 )
 from meshmq.wire.frames import VersionMismatch
 
-BEAT_EVERY: Final = 5.0
-PING_EVERY_BEATS: Final = 6
-MINUTE_BEATS: Final = 12
-SILENT_BEATS: Final = 3
 #: The goodbye of a peer comes on our own subscription, and may be read after the end of its subscription to us.
 LAST_WORDS: Final = 0.02
 CARD_PAUSE: Final = 0.2
@@ -52,11 +49,12 @@ class Presence(Doubts):
     def __init__(self, card: Card, host: Host, settings: Settings, random: Random, now: float) -> None:
         super().__init__(card, host, settings, random)
         self.card = card
+        #: With its body, packed once for all who call.
+        self._packed: tuple[Card | None, bytes] = (None, b"")
         self._strings: dict[bytes, bytes] = {}
         self._card_at: float | None = None
         self._card_published = now - CARD_PAUSE
-        self._beat_at = now + BEAT_EVERY * (0.5 + random.random() / 2)
-        self._beats = 0
+        self._beats = Beats(now, random)
 
     # -- ourselves ---------------------------------------------------------------------------------
 
@@ -68,9 +66,14 @@ class Presence(Doubts):
         elif self._card_at is None:
             self._card_at = max(now, self._card_published + CARD_PAUSE)
 
+    def _body(self) -> bytes:
+        if self._packed[0] is not self.card:
+            self._packed = self.card, pack_card(self.card)
+        return self._packed[1]
+
     def _publish_card(self, now: float) -> None:
         self._card_at, self._card_published = None, now
-        self._host.outputs.append(("publish", [CARD_TOPIC, pack_card(self.card)]))
+        self._host.outputs.append(("publish", [CARD_TOPIC, self._body()]))
 
     def moved(self, control: tuple[str, ...], topics: tuple[str, ...], direct: tuple[str, ...]) -> None:
         """Take the addresses that we are bound to now; the caller publishes the card."""
@@ -86,11 +89,10 @@ class Presence(Doubts):
         """Take a rumour of a peer at these control addresses."""
         if node_id == self.card.node_id or any(address in self.card.control for address in addresses):
             return
-        known = self.roster.peers.get(node_id) if node_id else None
-        if known is None:
-            known = next(
-                (peer for peer in self.roster.peers.values() if any(a == peer.address for a in addresses)), None
-            )
+        if node_id is not None:
+            known = self.roster.peers.get(node_id)
+        else:
+            known = next((peer for peer in self.roster.peers.values() if peer.address in addresses), None)
         if known is None or known.connection is None:
             self.rumours.add(addresses, source, node_id, now, given=given)
         elif given:
@@ -98,10 +100,12 @@ class Presence(Doubts):
 
     def claim(self, string: bytes, present: bool, now: float) -> None:
         """Learn that a peer subscribed to its own string here, or withdrew."""
+        if string == CARD_TOPIC:
+            return
         try:
             node_id, addresses = read_own_string(string)
         except ProtocolError:
-            self.strangers += string != CARD_TOPIC
+            self.strangers += 1
             return
         if node_id == self.card.node_id:
             return
@@ -113,7 +117,7 @@ class Presence(Doubts):
         peer = self.roster.peers.get(node_id)
         if present:
             self._strings[node_id] = string
-            self._host.outputs.append(("publish", [string, pack_card(self.card)]))
+            self._host.outputs.append(("publish", [string, self._body()]))
             if first and peer is not None:
                 self._introduce(peer)
             if peer is None and addresses:
@@ -131,18 +135,22 @@ class Presence(Doubts):
             if peer is not None:
                 peer.one_way_at = now + ONE_WAY_AFTER
                 peer.doubt_at = now + LAST_WORDS
+                self.roster.suspects[peer.id] = peer
 
     def _introduce(self, newcomer: Peer) -> None:
         """Tell a peer that calls us, and whose card we have, whom else we reached.
 
         Both, or of two who come at once neither would be told of the other: whose second word comes
-        later finds the other on the roster.
+        later finds the other on the roster. But two in one directory of this machine find each other there: a hundred
+        neighbours told each other half a million times what they knew.
         """
-        string = self._strings.get(newcomer.id)
+        string, directory = self._strings.get(newcomer.id), newcomer.directory
         others = [
             (other.id, (other.address,) if other.address.startswith("tcp") else other.card.control)
             for other in self.roster.peers.values()
-            if other.id != newcomer.id and other.connection is not None
+            if not (directory and other.address.startswith(directory))
+            and other is not newcomer
+            and other.connection is not None
         ]
         if string is not None and others:
             self._host.outputs.append(("publish", [string, pack_peers(others[:PEERS_TOLD])]))
@@ -224,13 +232,14 @@ class Presence(Doubts):
         elif word is Word.BEAT and read_stamp(fields, "number") > peer.card.number:
             self._host.outputs.append(("publish", [string, pack_word(Word.ASK)]))
         elif word is Word.ASK:
-            self._host.outputs.append(("publish", [string, pack_card(self.card)]))
+            self._host.outputs.append(("publish", [string, self._body()]))
         elif word is Word.PING:
             self._host.outputs.append(("publish", [string, pack_word(Word.PONG, read_stamp(fields))]))
 
-    def _ping(self, peer: Peer, now: float) -> None:
+    def _ping(self, peer: Peer, now: float, *, at_once: bool = False) -> None:
+        """Measure the way to a peer. Where many meet at once the next beat does: what is measured then is a crowd."""
         string = self._strings.get(peer.id)
-        if string is not None:
+        if string is not None and (at_once or len(self.roster.peers) <= FEW):
             self._host.outputs.append(("publish", [string, pack_word(Word.PING, int(now * 1e6))]))
 
     def heard_by_session(self, card: Card, now: float) -> None:
@@ -257,27 +266,30 @@ class Presence(Doubts):
     @property
     def deadline(self) -> float:
         """The next moment at which ``tick`` has something to do."""
-        moments = (self._beat_at, self._card_at, self.roster.deadline, self.rumours.deadline)
+        moments = (self._beats.next_at, self._card_at, self.roster.deadline, self.rumours.deadline)
         return min(moment for moment in moments if moment is not None)
 
     def tick(self, now: float) -> None:
         """Publish what is due, dial, judge the doubted."""
         if self._card_at is not None and now >= self._card_at:
             self._publish_card(now)
-        if now >= self._beat_at:
-            self._beat_at = now + BEAT_EVERY
-            self._beats += 1
-            self._host.outputs.append(("publish", [CARD_TOPIC, pack_beat(self.card.number)]))
-            unclaimed = [peer for peer in self.roster.peers.values() if not self.roster.claims[peer.id]]
-            for peer in [peer for peer in unclaimed if peer.connection is not None]:
-                # It has no subscription here that would go when it dies: its beats tell.
-                if now - peer.heard_at > SILENT_BEATS * BEAT_EVERY:
-                    self._doubt(peer, now)
-            if self._beats % MINUTE_BEATS == 0:
-                self._host.minute()
-                if len(self._told) >= TOLD_ONCE:
-                    self._told.clear()
-            if self._beats % PING_EVERY_BEATS == 0:
-                for peer in self.roster.peers.values():
-                    self._ping(peer, now)
+        if now >= self._beats.next_at:
+            self._beat(now)
         self._judge(now)
+
+    def _beat(self, now: float) -> None:
+        beats, peers = self._beats, self.roster.peers
+        beats.strike(now, len(peers))
+        self._host.outputs.append(("publish", [CARD_TOPIC, pack_beat(self.card.number)]))
+        unclaimed = [peer for peer in peers.values() if not self.roster.claims[peer.id]]
+        for peer in [peer for peer in unclaimed if peer.connection is not None]:
+            # It has no subscription here that would go when it dies: its beats tell.
+            if beats.silent(peer.heard_at, now):
+                self._doubt(peer, now)
+        if beats.minute(now):
+            self._host.minute()
+            if len(self._told) >= TOLD_ONCE:
+                self._told.clear()
+        for peer in peers.values():
+            if beats.asks(peer.since, peer.round_trip, now):
+                self._ping(peer, now, at_once=True)

@@ -64,6 +64,11 @@ class Peer:
         return self.card.node_id
 
     @property
+    def directory(self) -> str:
+        """The directory of this machine in which we reached it, with the separator; "" elsewhere."""
+        return self.address[: self.address.rindex("/") + 1] if self.address.startswith("ipc://") else ""
+
+    @property
     def present(self) -> bool:
         """Whether its control link stands in both directions: libzmq answers there even when no Python runs."""
         return self.connection is not None and self.doubt_at is None and self.verify_by is None
@@ -78,6 +83,8 @@ class Roster:
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self.happened = 0
         self.claims: Counter[bytes] = Counter()
+        #: Who may have to be judged at some moment; the others are not asked again and again.
+        self.suspects: dict[bytes, Peer] = {}
         #: The names of those who went last: what they sent may still wait for a user.
         self.departed: dict[bytes, str] = {}
         self._by_connection: dict[int, bytes] = {}
@@ -108,6 +115,7 @@ class Roster:
         if peer is None:
             waits = None if self.claims[card.node_id] else now + ONE_WAY_AFTER
             peer = self.peers[card.node_id] = Peer(card, source, address, now, connection, one_way_at=waits)
+            self.suspects[peer.id] = peer
         elif card.number >= peer.card.number:
             if card.publishes and not peer.card.publishes:
                 peer.publishes_at = now
@@ -155,6 +163,7 @@ class Roster:
     def remove(self, node_id: bytes) -> Peer | None:
         """Take a peer off the roster."""
         peer = self.peers.pop(node_id, None)
+        self.suspects.pop(node_id, None)
         if peer is not None:
             self.version += 1
             self.departed[node_id] = peer.card.name
@@ -172,11 +181,12 @@ class Roster:
 
     @property
     def deadline(self) -> float | None:
-        """The next moment at which a peer has to be judged."""
-        moments = [
-            moment
-            for peer in self.peers.values()
-            for moment in (peer.doubt_at, peer.verify_by, peer.one_way_at)
-            if moment is not None
-        ]
-        return min(moments, default=None)
+        """The next moment at which a peer has to be judged; who need not be is no suspect any more."""
+        first: float | None = None
+        for peer in list(self.suspects.values()):
+            moments = [when for when in (peer.doubt_at, peer.verify_by, peer.one_way_at) if when is not None]
+            if not moments:
+                del self.suspects[peer.id]
+            elif first is None or min(moments) < first:
+                first = min(moments)
+        return first

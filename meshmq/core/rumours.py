@@ -114,12 +114,12 @@ class Rumours:
 
     def due(self, now: float) -> list[Rumour]:
         """Return the rumours to dial now."""
-        if not self._by_address:
-            return []
         room = int(self._at_once) - len(self._by_connection)
+        if not self._by_address or room <= 0:
+            return []
         ready = [rumour for rumour in self._unique() if rumour.connection is None and rumour.next_at <= now]
         ready.sort(key=lambda rumour: (rumour.failures > 0, rumour.next_at))
-        return ready[: max(0, room)]
+        return ready[:room]
 
     def dialled(self, rumour: Rumour, connection: int, now: float) -> None:
         """Note that a rumour is being dialled."""

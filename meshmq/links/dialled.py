@@ -8,39 +8,23 @@ the way only the session above can know [F 35, 43].
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from errno import EAGAIN, ETIMEDOUT
 from typing import Final
 
 import zmq
 
 from meshmq.links.base import Connection, Decider, LinkName, Reason
+from meshmq.links.held import Held
 from meshmq.links.monitor import DIALLED, FAILED, Monitor, failure
-from meshmq.links.options import Options
-from meshmq.links.race import LOOK, Lost, Networks, Race
+from meshmq.links.race import LOOK, Lost, Race
 from meshmq.links.reader import Reader, readable, send
-from meshmq.links.resolver import Resolver
-from meshmq.links.sources import Ear, Sources
+from meshmq.links.sources import Ear
+from meshmq.links.surroundings import Surroundings
 from meshmq.wire.frames import MAGIC
 
 #: The end of a connection is told by libzmq a moment before the last frames are readable.
 _TAIL: Final = 0.01
 _FAREWELL_MS: Final = 500
-_HELD_MESSAGES: Final = 16_384
-_HELD_BYTES: Final = 1 << 22
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What every dial of a node needs."""
-
-    options: Options
-    sources: Sources
-    resolver: Resolver
-    near: Networks
-    counts: dict[str, int]
-    #: The dials that are under way or stand; each takes itself out.
-    dials: dict[Connection, Dial]
 
 
 class Dial:
@@ -69,15 +53,21 @@ class Dial:
         self._reader: Reader | None = None
         self._monitor: Monitor | None = None
         self._ear = Ear(self._listen)
-        self._held: list[list[bytes]] = []
-        self._held_bytes = 0
+        self._held = Held()
         self._stands = False
         self._heard = False
         self._verdict: Reason | None = None
         self._verify_at: float | None = None
         self._ends: float | None = None
         self._probe: Race | None = None
-        self._race: Race | None = self._start_race(addresses, now)
+        #: A neighbour is nearly always there: it is dialled without a race, which tells what is wrong if something is.
+        self._straight = link == "control" and surroundings.options.keys is None and _is_neighbour(addresses)
+        self._race: Race | None = None
+        if self._straight:
+            self._address = addresses[0]
+            surroundings.sources.wake(self)
+        else:
+            self._race = self._start_race(addresses, now)
 
     def send(self, frames: Sequence[bytes]) -> bool:
         """Send one message, or hold it until the race is won; ``False`` when the connection has ended."""
@@ -115,8 +105,8 @@ class Dial:
         """Close it; what was sent gets a moment to leave."""
         self.closed = True
         self._verify_at = None
-        self._around.dials.pop(self.connection, None)
-        self._held.clear()
+        self._around.forget(self.connection)
+        self._held.take()
         if self._race is not None:
             self._race.close()
             self._race = None
@@ -131,6 +121,8 @@ class Dial:
             self._race = self._start_race([self._address], now)
         if self._race is not None:
             self._run(self._race, decider, now)
+        elif self._straight and self._socket is None and not self.closed:
+            self._connect(self._address, self._address, decider, now)
         taken = 0
         while taken < quota and self._reader is not None and not self.closed:
             frames = self._reader.message()
@@ -192,18 +184,20 @@ class Dial:
         self._fileno = int(made.getsockopt(zmq.FD))
         sources.watch(self._fileno, self)
         sources.watch(self._monitor.fileno(), self._ear)
-        for frames in self._held:
+        for frames in self._held.take():
             send(made, frames)
-        self._held.clear()
         sources.wake(self)  # F 4: both descriptors were touched
         sources.wake(self._ear)
-        decider.reached(self.connection, address, now)
+        if not self._straight:
+            decider.reached(self.connection, address, now)
 
     def _listen(self, decider: Decider, now: float) -> None:
         for event, value in self._monitor.events() if self._monitor is not None else ():
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._stands = True
                 self._drop_probe()
+                if self._straight:
+                    decider.reached(self.connection, self._address, now)
                 if self.link == "topics":  # where nothing may ever be published; from here on libzmq reconnects it
                     self._forget_monitor()
             elif event & FAILED:
@@ -212,6 +206,8 @@ class Dial:
                 if self._ends is None:
                     self._ends = now + _TAIL
                     self._around.sources.later(self, self._ends)
+            elif self._straight and not self._stands:
+                self._look_first(now)
             elif event == zmq.EVENT_DISCONNECTED:
                 self._refuse("not_meshmq", self._address, decider, now)
             elif not self._stands:  # it closed its door between the race and now
@@ -226,12 +222,19 @@ class Dial:
             self._refuse(reason, self._address, decider, now)
         elif value in (EAGAIN, ETIMEDOUT):
             self._refuse("unreachable", self._address, decider, now)
+        elif self._straight:
+            self._look_first(now)
         else:
             # It hung up on our handshake. If it still greets us, what we said was wrong; else it has gone.
             self._verdict = "wrong_secret" if secret else "not_meshmq"
             self._close_socket(0)
             self._verify_at = now + LOOK
             self._around.sources.later(self, self._verify_at)
+
+    def _look_first(self, now: float) -> None:
+        self._straight = False
+        self._close_socket(0)
+        self._race = self._start_race([self._address], now)
 
     def _take(self, frames: list[bytes], overlong: bool, decider: Decider, now: float) -> None:
         if overlong:
@@ -260,14 +263,11 @@ class Dial:
         decider.refused(self.connection, reason, address, now)
 
     def _hold(self, frames: Sequence[bytes]) -> bool:
-        size = sum(map(len, frames))
-        if self._held and (len(self._held) >= _HELD_MESSAGES or self._held_bytes + size > _HELD_BYTES):
-            self._count("unheld")
-            self.hang_up(0)
-            return False
-        self._held.append(list(frames))
-        self._held_bytes += size
-        return True
+        if self._held.add(frames):
+            return True
+        self._count("unheld")
+        self.hang_up(0)
+        return False
 
     def _drop_probe(self) -> None:
         if self._probe is not None:
@@ -290,3 +290,7 @@ class Dial:
 
     def _count(self, what: str) -> None:
         self._around.counts[what] = self._around.counts.get(what, 0) + 1
+
+
+def _is_neighbour(addresses: Sequence[str]) -> bool:
+    return len(addresses) == 1 and addresses[0].startswith("ipc://")

@@ -19,22 +19,42 @@ from meshmq.links.accepted import cut, inode
 from meshmq.links.base import Decider, Reason
 from meshmq.links.monitor import BOUND, FAILED, Monitor, failure
 from meshmq.links.reserve import process_reserve, tell
+from meshmq.links.sources import Source, Sources
 
 _EVERY: Final = 60.0
+#: A neighbour that was sent away too quickly to be named looks why, and can be named then: so long it is waited for.
+_NAMELESS: Final = 0.5
 _MOST_ADDRESSES: Final = 1024
 _CREDENTIALS: Final = struct.Struct("iII")  # of a unix socket's other end: process, user, group
 
 
-class Refusals:
+class Refusals(Source):
     """Tells the decider who was turned away, once a minute per address and reason; shared by all doors of a node."""
 
-    def __init__(self, counts: dict[str, int]) -> None:
+    def __init__(self, counts: dict[str, int], sources: Sources) -> None:
         self._told: OrderedDict[tuple[str, Reason], float] = OrderedDict()
+        self._nameless: dict[Reason, float] = {}
+        self._sources = sources
         self.counts = counts
 
     def tell(self, decider: Decider, reason: Reason, address: str, now: float) -> None:
         """Count one, and tell it unless that was done within the last minute."""
         self.counts["turned_away"] = self.counts.get("turned_away", 0) + 1
+        if address:
+            self._nameless.pop(reason, None)
+            self._tell(decider, reason, address, now)
+        elif reason not in self._nameless:
+            self._nameless[reason] = now + _NAMELESS
+            self._sources.later(self, now + _NAMELESS)
+
+    def drain(self, decider: Decider, now: float, quota: int) -> int:
+        """Tell of those whose name has not come."""
+        for reason in [reason for reason, due in self._nameless.items() if now >= due]:
+            del self._nameless[reason]
+            self._tell(decider, reason, "", now)
+        return 0
+
+    def _tell(self, decider: Decider, reason: Reason, address: str, now: float) -> None:
         key = (address, reason)
         if now - self._told.get(key, -_EVERY) < _EVERY:
             return

@@ -16,7 +16,7 @@ from meshmq.links.authenticator import Authenticator
 from meshmq.links.base import Bound, Connection, Decider, LinkName
 from meshmq.links.binding import bind_ipc, bind_tcp, let_go
 from meshmq.links.context import check_generation, generation
-from meshmq.links.dialled import Dial, Surroundings
+from meshmq.links.dialled import Dial
 from meshmq.links.door import Refusals
 from meshmq.links.moves import Moves
 from meshmq.links.options import Options
@@ -27,6 +27,7 @@ from meshmq.links.reserve import Lookout
 from meshmq.links.resolver import Resolver, process_resolver
 from meshmq.links.security import Keys
 from meshmq.links.sources import Sources
+from meshmq.links.surroundings import Surroundings
 
 #: With ``port=P``: control P, topics P + 1, direct P + 2.
 _TOPICS_OFFSET: Final = 1
@@ -81,8 +82,8 @@ class ZmqLinks:
         options = Options(keys=keys, domain=domain, message_bytes=message_bytes, heartbeat=heartbeat, silence=silence)
         #: What was dropped off the wire, by reason.
         self.counts: dict[str, int] = {}
-        self._refusals = Refusals(self.counts)
         self._sources = Sources()
+        self._refusals = Refusals(self.counts, self._sources)
         try:
             self._outside = Outside(options, self._sources, self._refusals, self.counts)
             self._published = Published("control", options, self._sources, self._refusals, self.counts)
@@ -93,7 +94,7 @@ class ZmqLinks:
         self._bound_ends = (self._published, self._topics, self._outside)
         self._dials: dict[Connection, Dial] = {}
         names = resolver or process_resolver()
-        self._around = Surroundings(options, self._sources, names, near, self.counts, self._dials)
+        self._around = Surroundings(options, self._sources, names, near, self.counts, self._forget)
         self._files = [Path(address.removeprefix("ipc://")) for address in ipc.values()]
         try:
             self.bound = self._bind(ipc, tcp, port or 0)
@@ -254,6 +255,9 @@ class ZmqLinks:
             if dial.local in gone:  # dead, and libzmq would learn it late or never
                 dial.hang_up(0)
                 decider.ended(dial.connection, now)
+
+    def _forget(self, connection: Connection) -> None:
+        self._dials.pop(connection, None)
 
     def _bind(self, ipc: Mapping[str, str], tcp: Sequence[str], port: int) -> Bound:
         control, topics, direct = self._published.socket, self._topics.socket, self._outside.socket

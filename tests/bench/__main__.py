@@ -20,9 +20,10 @@ from tests.bench.devices import DeviceScene
 from tests.bench.field import FieldScene, missing, sections, servers
 from tests.bench.meeting import meetings
 from tests.bench.records import records
+from tests.bench.scale import measure
 
 ROOT = Path(__file__).resolve().parents[2]
-SPECIAL = ("journal", "meeting")
+SPECIAL = ("journal", "meeting", "scale")
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--size", type=float, default=1.0, help="of each run")
     parser.add_argument("--subscribers", type=int, nargs="+", default=[1, 4, 8], help="how many hear what is published")
     parser.add_argument("--only", default="", help="a section (push, publish, request, large, discover, brokers, "
-                        "device, journal, meeting), or what has this word in its title")  # fmt: skip
+                        "device, journal, meeting, scale), or what has this word in its title")  # fmt: skip
     parser.add_argument("--plot", metavar="FILE", help="draw a picture of the ratios, too")
     arguments = parser.parse_args()
     if arguments.plot:
@@ -60,6 +61,8 @@ def main() -> None:
         records(arguments.size, arguments.rounds, arguments.seconds)
     if "meeting".startswith(arguments.only):
         meetings(arguments.rounds)
+    if arguments.only == "scale":  # named only: ten processes of ten nodes leave nothing to the others for a minute
+        measure(arguments.rounds)
     if arguments.plot:
         ratios.draw(done, arguments.plot)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meshmq.core.presence import BEAT_EVERY
+from meshmq.core.beats import BEAT_EVERY
 from meshmq.core.roster import ONE_WAY_AFTER
 from meshmq.core.rumours import ANSWER_LIMIT_REACHED
 from tests.core.host import World, card_of

@@ -9,6 +9,7 @@ import pytest
 
 from meshmq.core.participant import Participant
 from meshmq.wire.card import CARD_TOPIC, Card, own_string, pack_card, read_peers, unpack_body
+from tests.core.host import World, card_of, peers_told
 from tests.core.stranger import dialled, participant
 
 IDS: Final = (b"A" * 16, b"B" * 16)
@@ -57,3 +58,23 @@ def introductions(hub: Participant) -> set[tuple[bytes, bytes]]:
             (listener,) = [node_id for node_id in IDS if string(node_id) == frames[0]]
             told |= {(listener, node_id) for node_id, _ in read_peers(fields)}
     return told
+
+
+def test_neighbours_of_one_directory_are_not_told_of_each_other() -> None:
+    """Each announces there before it looks: they find each other, and of all who do not share it they are told."""
+    world = World()
+    for name, address in (
+        ("a", "ipc:///run/mesh/a.c"),
+        ("b", "ipc:///run/mesh/b.c"),
+        ("c", "ipc:///else/c.c"),
+        ("d", "tcp://10.0.0.4:1"),
+    ):
+        world.presence.found((address,), "test", None, 0.0)
+        world.wait(0)
+        (connection,) = world.dials()
+        world.presence.reached(connection, address, 0.0)
+        world.hear(connection, card_of(name, control=(address,)))
+        world.published()
+        world.presence.claim(own_string(name.encode() * 16, (address,)), True, 0.0)
+        told = "".join(peer[:1].decode() for peer in peers_told(world.published()))
+        assert told == {"a": "", "b": "", "c": "ab", "d": "abc"}[name]

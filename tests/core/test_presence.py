@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from meshmq.core.presence import BEAT_EVERY
+from meshmq.core.beats import BEAT_EVERY, FEW
+from meshmq.core.roster import ONE_WAY_AFTER
 from meshmq.wire.card import CARD_TOPIC, Word, own_string, pack_peers, pack_word, read_stamp
 from tests.core.host import ME, World, card_of, peers_told
 
@@ -195,3 +196,30 @@ def test_after_a_move_new_dials_say_where_we_are_and_old_connections_are_still_h
     world.wait(0)
     ((*_, strings),) = [output for output in world.outputs if output[0] == "dial"]
     assert strings == (CARD_TOPIC, own_string(ME, ("memory://me/new",)))
+
+
+def test_where_many_meet_at_once_nobody_is_held_for_one_way(world: World) -> None:
+    """Who has so many to dial calls back when it comes to it; a session with each of them is not needed."""
+    connection = world.find("a")
+    for name in "bcdefg":
+        world.presence.found((f"memory://{name}/c",), "test", None, world.now)
+    world.hear(connection, card_of("a"))
+    world.wait(ONE_WAY_AFTER + 0.5)
+    assert "one-way a" not in world.told
+    for dialled in world.dials():
+        world.presence.refused(dialled, "refused", "", world.now)
+    world.wait(ONE_WAY_AFTER)
+    assert "one-way a" in world.told
+
+
+def test_round_trips_of_a_crowd_are_measured_by_the_next_beat(world: World) -> None:
+    names = "abcdefghijklmnopqr"
+    for name in names:
+        connection = world.find(name)
+        world.hear(connection, card_of(name))
+        world.claim(name)
+    pinged = [topic for topic, word, _ in world.published() if word is Word.PING]
+    assert len(pinged) == FEW
+    world.wait(BEAT_EVERY)
+    pinged = [topic for topic, word, _ in world.published() if word is Word.PING]
+    assert len(pinged) == len(names)

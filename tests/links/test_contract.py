@@ -64,6 +64,15 @@ def test_reached_names_the_address_as_it_was_given(make: Make) -> None:
     assert here.log.reaches == [(out, there.links.bound.direct[0])]
 
 
+def test_control_link_is_reached_once_too(make: Make) -> None:
+    """A neighbour is dialled without a look before; it is told when the connection stands."""
+    here, there = make(), make()
+    out = here.dial(there.links.bound.control, "control", [b"card"])
+    until(lambda: here.log.reaches and there.log.claims, here, there)
+    assert here.log.reaches == [(out, there.links.bound.control[0])]
+    assert there.log.claims == [(b"card", True)]
+
+
 def test_many_frames_both_ways_arrive_in_order(make: Make) -> None:
     here, there, out, back = joined(make)
     for number in range(1000):
