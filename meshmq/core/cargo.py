@@ -9,7 +9,8 @@ from meshmq.codecs.base import Buffer
 from meshmq.core.runs import Run
 from meshmq.wire.batches import EXTRAS_LIMIT, Headers, headers_bytes
 
-BATCH_BYTES: Final = 64 * 1024
+#: 2,048 small jobs, which are a run: else each run would go in two unequal batches.
+BATCH_BYTES: Final = 128 * 1024
 
 
 class Cargo:
