@@ -67,7 +67,11 @@ class Row:
         if self.size <= size:
             return self._count
         lengths, _ = self._whole()
-        ends = list(accumulate(struct.unpack(f"!{self._count}I", lengths)))
+        # Of 2,048 of 4 KiB few fit: to look at all of them for each batch took 20 times as long.
+        for looked in (min(self._count, 2 * self._count * size // self.size + 1), self._count):
+            ends = [*accumulate(struct.unpack_from(f"!{looked}I", lengths))]
+            if ends[-1] > size:
+                break
         return max(1, bisect_right(ends, size))
 
     def _whole(self) -> tuple[bytes, bytes | memoryview]:
