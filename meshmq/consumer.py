@@ -19,6 +19,9 @@ from meshmq.message import Message, Outlet
 from meshmq.reading import UNREADABLE, read_values
 from meshmq.wire.verdicts import Verdict
 
+#: So many jobs are decoded at a time.
+READ_TOGETHER: Final = 256
+
 _logger: Final = logging.getLogger("meshmq.jobs")
 
 
@@ -67,7 +70,7 @@ class Consumer:
             if (delivery := self.quick) is not None and not self.left:
                 hand = delivery.hand
                 if (index := hand.step()) >= 0:
-                    value = delivery.values[index - hand.start]
+                    value = self._value(delivery, index)
                     if value is not UNREADABLE:
                         return self._message(value, delivery, index)
                     continue
@@ -81,12 +84,13 @@ class Consumer:
         """Yield the rest of the hand, without the lock; each ask acks the message before."""
         if (delivery := self.quick) is None or self.left:
             return
-        hand, values, receipt, new, unreadable = delivery.hand, delivery.values, self.receipt, self._new, UNREADABLE
-        if hand.start:
-            values = [None] * hand.start + values  # so that each is found by its index as it is
+        hand, receipt, new, unreadable = delivery.hand, self.receipt, self._new, UNREADABLE
+        start, end, values = delivery.read
         for index in hand.ahead:
             hand.floor = index
-            value = values[index]
+            if index >= end:
+                start, end, values = self._decode(delivery, index)
+            value = values[index - start]
             if value is unreadable:
                 continue
             message = new()
@@ -121,7 +125,7 @@ class Consumer:
     def open_one(self, taken: tuple[HandDelivery, int]) -> Message | None:
         """Decode the job ``advance`` moved to; ``None`` where it cannot be, and is refused."""
         delivery, index = taken
-        value = (delivery.values or self._decode(delivery))[index - delivery.hand.start]
+        value = self._value(delivery, index)
         return None if value is UNREADABLE else self._message(value, delivery, index)
 
     def _message(self, value: object, delivery: HandDelivery, index: int) -> Message:
@@ -212,13 +216,21 @@ class Consumer:
         """Have the lease on a hand renewed, in the next step."""
         self.engine.post(lambda: self.participant.extend(hand, self.engine.now()))
 
-    def _decode(self, delivery: HandDelivery) -> list[object]:
-        """Decode a whole hand at once: it holds about 5 ms of work."""
+    def _value(self, delivery: HandDelivery, index: int) -> object:
+        start, end, values = delivery.read
+        if not start <= index < end:
+            start, end, values = self._decode(delivery, index)
+        return values[index - start]
+
+    def _decode(self, delivery: HandDelivery, index: int) -> tuple[int, int, list[object]]:
+        """Decode a job, and some of those that follow: a whole hand would not stay in the processor's caches."""
         hand = delivery.hand
-        refuse = partial(self._refuse, delivery)
-        delivery.values = read_values(self._codec, hand.batch, hand.start, hand.end, refuse)
+        # Its end may have been brought forward since: the job at the index was there still.
+        end = max(index + 1, min(index + READ_TOGETHER, hand.end))
+        values = read_values(self._codec, hand.batch, index, end, partial(self._refuse, delivery))
+        delivery.read = read = index, end, values
         self.quick = delivery
-        return delivery.values
+        return read
 
     def _refuse(self, delivery: HandDelivery, index: int, error: DecodeError) -> None:
         """Say that a job cannot be decoded, unless it is not here any more or another thread said so."""

@@ -36,12 +36,12 @@ class Teller(Protocol):
 class HandDelivery:
     """Says to its messages where they come from, and to the pusher what becomes of them."""
 
-    __slots__ = ("_consumer", "attempt", "hand", "queue", "values")
+    __slots__ = ("_consumer", "attempt", "hand", "queue", "read")
 
     def __init__(self, consumer: Teller, hand: Hand) -> None:
         self._consumer, self.hand = consumer, hand
-        #: What the jobs of the hand hold; empty until the first is opened.
-        self.values: list[object] = []
+        #: What the jobs from one index to before another hold; of a hand of 2,000 only some are decoded at a time.
+        self.read: tuple[int, int, list[object]] = 0, 0, []
         self.queue, self.attempt = hand.batch.queue, hand.batch.attempt
 
     def identity(self, index: int) -> tuple[bytes, int]:

@@ -18,6 +18,7 @@ from meshmq.core.pauses import Pauses
 from meshmq.core.runs import Run, count_jobs, merged, sift
 from meshmq.fate import ORDINARY, Fate
 from meshmq.wire.fields import Ranges
+from meshmq.wire.row import Row
 
 #: Seconds after which jobs that a dead device had given to a worker go to others, should that worker not take them.
 RECALL_PATIENCE: Final = 1.0
@@ -70,7 +71,7 @@ class Backlog:
     def add(
         self,
         number: int,
-        bodies: list[bytes],
+        row: Row,
         now: float,
         to: str | None = None,
         attempts: int = 0,
@@ -78,10 +79,10 @@ class Backlog:
     ) -> None:
         """Take fresh jobs with consecutive numbers; what they are made of was delivered ``attempts`` times before."""
         if to is None:
-            self.levels.add(number, bodies, now, attempts, fate)
-            self.waiting += len(bodies)
+            self.levels.add(number, row, now, attempts, fate)
+            self.waiting += len(row)
         else:
-            self.directed.add(number, bodies, to, now, attempts, fate)
+            self.directed.add(number, row, to, now, attempts, fate)
         self._expires(now, fate)
 
     def append(self, run: Run) -> None:

@@ -9,7 +9,8 @@ from meshmq.codecs.base import Buffer
 from meshmq.core.runs import Run
 from meshmq.wire.batches import EXTRAS_LIMIT, Headers, headers_bytes
 
-BATCH_BYTES: Final = 64 * 1024
+#: 2,048 small jobs, which are a run: else each run would go in two unequal batches.
+BATCH_BYTES: Final = 128 * 1024
 
 
 class Cargo:
@@ -35,7 +36,7 @@ class Cargo:
 
     def size(self, run: Run) -> int:
         """Return the bytes of a run that credit counts: bodies and buffers."""
-        size = run.size
+        size = run.bodies.size
         if self.buffers:
             for number in range(run.first, run.last + 1):
                 size += sum(map(len, self.buffers.get(number, ())))
@@ -63,13 +64,7 @@ class Cargo:
             most = self._up_to_buffers(run, most)
         if self.headers:
             most = self._up_to_headers(run, most)
-        if most > 1 and run.size > BATCH_BYTES:
-            size = 0
-            for index in range(most):
-                size += len(run.bodies[index])
-                if size > BATCH_BYTES:
-                    return max(1, index)
-        return most
+        return min(most, run.bodies.fitting(BATCH_BYTES)) if most > 1 else most
 
     def _up_to_buffers(self, run: Run, most: int) -> int:
         """A job with buffers goes alone in its batch; returns where to cut."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from meshmq.core.runs import Run, count_jobs, lengthen, put_back, sift
 from meshmq.fate import ORDINARY, Fate
 from meshmq.wire.fields import Ranges
+from meshmq.wire.row import Row
 
 
 class Directed:
@@ -38,12 +39,10 @@ class Directed:
         """All that wait."""
         return [run for runs in self._runs.values() for run in runs]
 
-    def add(
-        self, number: int, bodies: list[bytes], to: str, now: float, attempts: int = 0, fate: Fate = ORDINARY
-    ) -> None:
+    def add(self, number: int, row: Row, to: str, now: float, attempts: int = 0, fate: Fate = ORDINARY) -> None:
         """Take fresh jobs."""
-        lengthen(self._of(to), number, bodies, now, to, attempts, fate)
-        self._count(to, len(bodies))
+        lengthen(self._of(to), number, row, now, to, attempts, fate)
+        self._count(to, len(row))
 
     def put_back(self, back: Iterable[Run]) -> list[Run]:
         """Put those that are for one node where their numbers belong; returns the others."""

@@ -14,6 +14,7 @@ from meshmq.core.runs import Run
 from meshmq.core.wants import Awaited, Outcome
 from meshmq.names import counted
 from meshmq.settings import Settings
+from meshmq.wire.row import Row
 
 
 class Endings(Dispatch):
@@ -80,7 +81,7 @@ class Endings(Dispatch):
             queue=self.queue,
             origin=origin,
             number=number,
-            body=run.bodies[0],
+            body=next(iter(run.bodies)),
             pushed=run.since,
             buffers=self._cargo.buffers.get(run.first, ()),
             headers=self._cargo.headers.get(run.first),
@@ -140,7 +141,7 @@ class Endings(Dispatch):
 
     def _revive(self, number: int, job: StoredJob, since: float, failures: int = 0) -> Run:
         """Take a job in that was there before, flagged; returns its run, which is to go somewhere."""
-        run = Run(number, [job.body], since, 1, failures, job.fate)
+        run = Run(number, Row.of([job.body]), since, 1, failures, job.fate)
         run.to = job.to
         self._cargo.load(number, job.buffers, job.headers)
         if (job.origin, job.number) != (self.origin, number):

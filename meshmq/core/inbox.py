@@ -289,8 +289,9 @@ class Inbox(Settling):
             return back
         window = self.pace.window(len(self._askers)) if self._askers else 0
         room = self._settings.custody - self.keeping.handled
-        self._narrowed = room < window
-        window = max(0, min(window, room))
+        self._narrowed = self.keeping.handled > 0 and room < window
+        if self._narrowed:  # where nothing is made of jobs they are never in custody
+            window = max(0, room)
         for peer, limits in self.sources.news(due, window, self._settings.prefetch_bytes):
             if peer in due:
                 frames += ((peer, Kind.ACKS, body) for body in pack_acks(self.queue, *limits, due[peer]))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from meshmq.core.runs import Run, count_jobs, lengthen, put_back, sift
 from meshmq.fate import Fate
 from meshmq.wire.fields import Ranges
+from meshmq.wire.row import Row
 
 
 class Levels:
@@ -39,9 +40,9 @@ class Levels:
             if line
         }
 
-    def add(self, number: int, bodies: list[bytes], now: float, attempts: int, fate: Fate) -> None:
+    def add(self, number: int, row: Row, now: float, attempts: int, fate: Fate) -> None:
         """Take fresh jobs with consecutive numbers."""
-        lengthen(self._line(fate.priority), number, bodies, now, None, attempts, fate)
+        lengthen(self._line(fate.priority), number, row, now, None, attempts, fate)
 
     def append(self, run: Run) -> None:
         """Take a run, behind others of its priority."""

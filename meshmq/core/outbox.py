@@ -28,6 +28,7 @@ from meshmq.names import counted
 from meshmq.settings import Settings
 from meshmq.wire.batches import Headers
 from meshmq.wire.fields import Ranges
+from meshmq.wire.row import Row
 from meshmq.wire.verdicts import Settle, Verdict
 
 
@@ -73,7 +74,7 @@ class Outbox(Durable):
             WouldBlock: the outbox is full.
             NotUnique: its pusher gave that id before.
         """
-        size = len(body)
+        row, size = Row.of([body]), len(body)
         if buffers:
             size += sum(map(len, buffers))
         if headers:
@@ -99,37 +100,37 @@ class Outbox(Durable):
         if buffers or headers:
             self._cargo.load(number, buffers, headers)
         if wants is PLAIN:
-            self.backlog.add(number, [body], now, to, attempts)
+            self.backlog.add(number, row, now, to, attempts)
         else:
-            self._add_specially(number, body, now, to, attempts, wants)
+            self._add_specially(number, row, now, to, attempts, wants)
         self.depth += 1
         self.size += size
         return number
 
-    def _add_specially(self, number: int, body: bytes, now: float, to: str | None, attempts: int, wants: Wants) -> None:
+    def _add_specially(self, number: int, row: Row, now: float, to: str | None, attempts: int, wants: Wants) -> None:
         if wants.unique is not None:
             self.claims.take(wants.unique, now + wants.window, now)
         if wants.awaited is not None:
             self.awaited[number] = wants.awaited
         due = now + wants.delay if wants.delay else None
-        run = Run(number, [body], now, attempts, 0, wants.fate)
+        run = Run(number, row, now, attempts, 0, wants.fate)
         run.to = to
         if wants.fate.durable:
             self._enter(run, wants, due)
         elif wants.key is None and due is None:
-            self.backlog.add(number, [body], now, to, attempts, wants.fate)
+            self.backlog.add(number, row, now, to, attempts, wants.fate)
         else:
             self._let_go(run, wants.key, due)
 
     def clear_tray(self, now: float) -> bool:
         """Take in what lies on the tray; whether there was anything."""
-        bodies = self.tray.take()
-        if not bodies:
+        if not self.tray.jobs:
             return False
-        number, self._next = self._next, self._next + len(bodies)
-        self.backlog.add(number, bodies, now)
-        self.depth += len(bodies)
-        self.size += sum(map(len, bodies))
+        row = Row.of(self.tray.take())
+        number, self._next = self._next, self._next + len(row)
+        self.backlog.add(number, row, now)
+        self.depth += len(row)
+        self.size += row.size
         return True
 
     def set_tray(self, now: float, *, laid: bool = True) -> float | None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from meshmq.fate import ORDINARY, Fate
 from meshmq.wire.fields import Ranges
+from meshmq.wire.row import Row
 
 RUN_JOBS: Final = 2_048
 #: Jobs of one run count as pushed in one moment; without this a full outbox's one run would grow for ever.
@@ -18,12 +19,12 @@ RUN_SPAN: Final = 0.005
 class Run:
     """Jobs with consecutive numbers and one history."""
 
-    __slots__ = ("_size", "alone", "at", "attempts", "bodies", "failures", "fate", "first", "since", "taken", "to")
+    __slots__ = ("alone", "at", "attempts", "bodies", "failures", "fate", "first", "since", "taken", "to")
 
     def __init__(
         self,
         first: int,
-        bodies: list[bytes],
+        bodies: Row,
         since: float,
         attempts: int = 0,
         failures: int = 0,
@@ -39,19 +40,6 @@ class Run:
         self.at: bytes | None = None
         #: Whether the journal knows that this node itself has it in its hands.
         self.taken = False
-        self._size = -1
-
-    @property
-    def size(self) -> int:
-        """The bytes of all bodies; counted once, for it is asked for at each turn of its life."""
-        if self._size < 0:
-            self._size = sum(map(len, self.bodies))
-        return self._size
-
-    def extend(self, bodies: list[bytes]) -> None:
-        """Take in jobs that follow."""
-        self.bodies += bodies
-        self._size = -1
 
     @property
     def last(self) -> int:
@@ -60,7 +48,7 @@ class Run:
 
     def cut(self, start: int, end: int) -> Run:
         """Return a part of the run, by index."""
-        part = Run(self.first + start, self.bodies[start:end], self.since, self.attempts, self.failures, self.fate)
+        part = Run(self.first + start, self.bodies.cut(start, end), self.since, self.attempts, self.failures, self.fate)
         part.to, part.at, part.alone, part.taken = self.to, self.at, self.alone, self.taken
         return part
 
@@ -86,7 +74,7 @@ class Run:
             or apart > max(RUN_SPAN, age / 100)  # so wrong may be the age of what has waited
         ):
             return False
-        self.extend(other.bodies)
+        self.bodies.extend(other.bodies)
         self.since = min(self.since, other.since)
         return True
 
@@ -99,7 +87,7 @@ def count_jobs(runs: Iterable[Run]) -> int:
 def lengthen(
     runs: deque[Run],
     number: int,
-    bodies: list[bytes],
+    row: Row,
     now: float,
     to: str | None = None,
     attempts: int = 0,
@@ -112,11 +100,16 @@ def lengthen(
     tail = runs[-1] if runs else None
     alike = tail is not None and tail.attempts == attempts and not tail.failures and tail.at is None
     if tail is not None and alike and tail.fate is fate and tail.last + 1 == number and now - tail.since < RUN_SPAN:
-        joined = bodies[: RUN_JOBS - len(tail.bodies)]
-        tail.extend(joined)
-        number, bodies = number + len(joined), bodies[len(joined) :]
-    for start in range(0, len(bodies), RUN_JOBS):
-        runs.append(Run(number + start, bodies[start : start + RUN_JOBS], now, attempts, 0, fate))
+        joined = min(len(row), RUN_JOBS - len(tail.bodies))
+        if joined == len(row):
+            tail.bodies.extend(row)
+            return
+        if joined:
+            tail.bodies.extend(row.cut(0, joined))
+            number, row = number + joined, row.cut(joined, len(row))
+    for start in range(0, len(row), RUN_JOBS):
+        part = row if len(row) <= RUN_JOBS else row.cut(start, min(start + RUN_JOBS, len(row)))
+        runs.append(Run(number + start, part, now, attempts, 0, fate))
         runs[-1].to = to
 
 

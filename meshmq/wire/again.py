@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from meshmq.wire.batches import NO_TERMS, pack_batch, pack_onward, unpack_batch
+from meshmq.wire.row import Row
 
 
 def aged(frames: Sequence[bytes], seconds: float) -> list[bytes]:
@@ -19,7 +20,7 @@ def aged(frames: Sequence[bytes], seconds: float) -> list[bytes]:
         batch.queue,
         batch.origin,
         batch.first,
-        [bytes(batch.body(index)) for index in range(batch.count)],
+        Row.of([bytes(batch.body(index)) for index in range(batch.count)]),
         attempt=batch.attempt,
         backlog=batch.backlog,
         held=held,

@@ -28,6 +28,7 @@ from meshmq.errors import DecodeError, ProtocolError
 from meshmq.fate import PRIORITIES
 from meshmq.wire.fields import NUMBERS, read_name
 from meshmq.wire.offsets import Offsets
+from meshmq.wire.row import Row
 
 Headers = Mapping[str, str]
 
@@ -93,7 +94,7 @@ def pack_batch(
     queue: str,
     origin: bytes,
     first: int,
-    bodies: Sequence[bytes],
+    row: Row,
     *,
     attempt: int,
     backlog: int,
@@ -107,11 +108,11 @@ def pack_batch(
     name = queue.encode()
     flags = (_EXTRAS if headers else 0) | (_BUFFERS if buffers else 0) | (_ALONE if alone else 0)
     flags |= _TERMS if terms is not None else 0
-    count = len(bodies)
+    count = len(row)
     fixed = _FIXED.pack(origin, first, count, min(attempt, 65_535), flags, min(backlog, 2**32 - 1), held)
     bounds = _pack_terms(terms) if terms is not None else b""
     return [
-        b"".join((bytes((len(name),)), name, fixed, bounds, *load_parts(bodies, headers))),
+        b"".join((bytes((len(name),)), name, fixed, bounds, *load_parts(row, headers))),
         *cast("Sequence[bytes]", buffers),
     ]
 
@@ -133,22 +134,21 @@ def pack_onward(batch: Batch, start: int, end: int, *, pusher: bytes, backlog: i
         bounds = _pack_terms(terms._replace(ttl=None if terms.ttl is None else max(0.0, terms.ttl - here)))
     attempt, most = min(batch.attempt, 65_535), min(backlog, 2**32 - 1)
     fixed = _FIXED.pack(batch.origin, batch.first + start, end - start, attempt, flags, most, held)
-    rest = [batch.rest] if whole else load_parts([bytes(batch.body(index)) for index in range(start, end)], headers)
+    bodies = (bytes(batch.body(index)) for index in range(start, end))
+    rest = [batch.rest] if whole else load_parts(Row.of([*bodies]), headers)
     return [
         b"".join((bytes((len(name),)), name, fixed, pusher, bounds, *rest)),
         *cast("Sequence[bytes]", batch.buffers),
     ]
 
 
-def load_parts(bodies: Sequence[bytes], headers: Mapping[int, Headers] | None) -> list[bytes]:
+def load_parts(row: Row, headers: Mapping[int, Headers] | None) -> list[bytes | memoryview]:
     """Return what every batch ends with: its extras, where there are headers, its lengths and its bodies."""
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     if headers:
         extras = pack_plain([item for index, header in headers.items() for item in (index, dict(header))])
         parts += (_LENGTH.pack(len(extras)), extras)
-    parts.append(struct.pack(f"!{len(bodies)}I", *map(len, bodies)))
-    parts += bodies
-    return parts
+    return [*parts, *row.parts]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from meshmq.wire.batches import Headers, Load, headers_bytes, load_parts, read_l
 from meshmq.wire.fields import NUMBERS, read_name
 from meshmq.wire.frames import MAGIC, VERSION, Kind, VersionMismatch
 from meshmq.wire.offsets import Offsets
+from meshmq.wire.row import Row
 
 _FIXED: Final = struct.Struct("!2sBB16sQIQIBf")
 FIXED_BYTES: Final = _FIXED.size
@@ -101,9 +102,9 @@ def pack_news(
     """
     flags = (_EXTRAS if headers else 0) | (_BUFFERS if buffers else 0) | (_KEPT if kept else 0)
     head = _head(topic, publisher, turn, epoch, first, len(bodies), flags | (_APART if apart else 0), held)
-    load = load_parts(bodies, headers)
+    load = load_parts(Row.of(bodies), headers)
     own = [load.pop()] if apart else []
-    return [b"".join((*head, *load)), *own, *cast("Sequence[bytes]", buffers)]
+    return [b"".join((*head, *load)), *cast("Sequence[bytes]", (*own, *buffers))]
 
 
 def pack_notice(topic: str, publisher: bytes, epoch: int, first: int, count: int, *, turn: int) -> bytes:

@@ -15,6 +15,7 @@ from meshmq.settings import Settings
 from meshmq.testing.books import audit_inbox, audit_outbox
 from meshmq.wire.batches import Batch, Headers, Terms, pack_batch, unpack_batch
 from meshmq.wire.frames import Acks, Kind, unpack_acks, unpack_grant
+from meshmq.wire.row import Row
 from meshmq.wire.verdicts import Settle, Verdict, unpack_settle
 
 ORIGIN = b"O" * 16
@@ -108,8 +109,8 @@ class Puller:
         backlog: int = 5,
         terms: Terms | None = None,
     ) -> int:
-        bodies = [b"job %d" % number for number in range(first, first + count)]
-        frames = pack_batch("jobs", ORIGIN, first, bodies, attempt=attempt, backlog=backlog, held=0.0, terms=terms)
+        row = Row.of([b"job %d" % number for number in range(first, first + count)])
+        frames = pack_batch("jobs", ORIGIN, first, row, attempt=attempt, backlog=backlog, held=0.0, terms=terms)
         new = self.box.receive(pusher.encode(), unpack_batch(frames), self.now)
         audit_inbox(self.box)
         return new

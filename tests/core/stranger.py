@@ -13,6 +13,7 @@ from meshmq.settings import Settings
 from meshmq.wire.batches import pack_batch
 from meshmq.wire.card import Card, pack_card
 from meshmq.wire.frames import HEAD_BYTES, Hello, Kind, pack_head, pack_hello, pack_offer, unpack_bye, unpack_head
+from meshmq.wire.row import Row
 
 NODE = b"N" * 16
 ORIGIN = b"o" * 16
@@ -141,7 +142,7 @@ def pushing(count: int, body: bytes = b"\xc0") -> tuple[Participant, Stranger]:
 
 def jobs(first: int, count: int, *, queue: str = "jobs", body: bytes = b"\xc0") -> bytes:
     """Return the body of a JOBS."""
-    return pack_batch(queue, ORIGIN, first, [body] * count, attempt=1, backlog=9, held=0.0)[0]
+    return pack_batch(queue, ORIGIN, first, Row.of([body] * count), attempt=1, backlog=9, held=0.0)[0]
 
 
 def byes(stranger: Stranger) -> list[str]:

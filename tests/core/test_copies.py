@@ -13,6 +13,7 @@ from meshmq.settings import Settings
 from meshmq.wire.batches import pack_batch
 from meshmq.wire.card import Forwards
 from meshmq.wire.frames import Kind
+from meshmq.wire.row import Row
 from tests.core.calls.hamlet import Hamlet
 from tests.core.feed.square import Square, numbers
 from tests.core.jobs import ORIGIN
@@ -177,7 +178,7 @@ def test_more_than_it_copies_is_dropped_and_told() -> None:
     copies, now = town.copies(), town.sim.now
 
     def pass_on(first: int, count: int, at: float, body: bytes = b"x") -> None:
-        frames = pack_batch("jobs", ORIGIN, first, [body] * count, attempt=1, backlog=0, held=0.0)
+        frames = pack_batch("jobs", ORIGIN, first, Row.of([body] * count), attempt=1, backlog=0, held=0.0)
         town.do(HUB, lambda node, _: copies.passes(town.id(WORKER), Kind.JOBS, frames, at))
 
     pass_on(1, COPIES_AT_ONCE + 500, now)

@@ -18,6 +18,7 @@ from meshmq.core.settling import Settling
 from meshmq.core.sources import Source
 from meshmq.settings import Settings
 from meshmq.testing import SimulationFailed, simulate
+from meshmq.wire.row import Row
 from tests.core.chain import Chain
 from tests.replays import hold, same_everywhere
 from tests.scale import scale
@@ -121,7 +122,7 @@ def test_a_batch_holds_numbers_that_follow_each_other() -> None:
     outputs = Outputs()
     for own, (origin, number) in {2: (b"a", 1), 3: (b"a", 2), 4: (b"b", 3), 6: (b"b", 5), 7: (b"b", 7)}.items():
         outputs.add(own, origin, number)
-    run = Run(1, [b""] * 8, 0.0)
+    run = Run(1, Row.of([b""] * 8), 0.0)
     cuts = []
     while run.bodies:
         most = outputs.fitting(run, len(run.bodies))

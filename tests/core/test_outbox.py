@@ -199,9 +199,17 @@ def test_an_ack_settles_a_job_that_pauses() -> None:
     assert (len(pusher.box.backlog.pauses), pusher.box.depth) == (1, 1)
 
 
+def test_what_is_no_body_is_not_taken() -> None:
+    pusher = Pusher(workers="a")
+    with pytest.raises(TypeError):
+        pusher.add(1, "no bytes")  # type: ignore[arg-type]  # nobody gets so far: what is pushed is checked at the call
+    assert (pusher.box.depth, pusher.box.size, pusher.box.pushed) == (0, 0, 0)
+
+
 def test_a_batch_that_cannot_be_packed_is_not_on_its_way() -> None:
     pusher = Pusher(workers="a")
-    pusher.add(1, "no bytes")  # type: ignore[arg-type]  # nobody gets so far: what is pushed is checked at the call
+    pusher.add(1)
+    pusher.box.backlog.ready[0].since = "no moment"  # type: ignore[assignment]  # nobody gets so far
     with pytest.raises(TypeError):
         pusher.send()
     assert (pusher.box.waiting, pusher.box.working, pusher.box.routes[b"a"].free) == (1, [], 10)

@@ -8,6 +8,7 @@ from meshmq.core.keys import owner_of
 from meshmq.core.owners import PATIENCE, Owners
 from meshmq.core.routes import Route
 from meshmq.core.wants import Wants
+from meshmq.wire.row import Row
 from tests.core.village import Village
 
 KEYS = [f"key-{number}" for number in range(20)]
@@ -93,7 +94,7 @@ def test_where_nobody_takes_jobs_everybody_is_waited_for_and_where_no_session_st
     owners, directed = Owners(), Directed()
     owners.meet([b"a", b"b"])
     for peer in (b"a", b"b"):
-        directed.add(1, [b"job"], peer.hex(), 0.0)
+        directed.add(1, Row.of([b"job"]), peer.hex(), 0.0)
     asking, silent = Route(b"a"), Route(b"b")
     assert owners.look({b"b": silent}, directed, 0.0) == [b"a", b"b"]
     assert owners.deadline == PATIENCE

@@ -7,6 +7,7 @@ import pytest
 from meshmq.errors import ProtocolError
 from meshmq.wire.batches import Terms, pack_batch, unpack_batch
 from meshmq.wire.frames import Kind
+from meshmq.wire.row import Row
 from tests.core.pair import Pair
 
 
@@ -153,7 +154,7 @@ def test_who_hurries_is_covered_at_once(met: Pair) -> None:
 
 
 def test_jobs_that_are_replayed_are_as_old_as_they_are_by_then(met: Pair) -> None:
-    frames = pack_batch("jobs", b"o" * 16, 1, [b"job"], attempt=1, backlog=0, held=1.0, terms=Terms(None, 5.0))
+    frames = pack_batch("jobs", b"o" * 16, 1, Row.of([b"job"]), attempt=1, backlog=0, held=1.0, terms=Terms(None, 5.0))
     waiting = [(Kind.JOBS, frames)]
     met.mute.add(met.a)
     met.a.session.pump(met.now, lambda: waiting.pop() if waiting else None)

@@ -13,6 +13,7 @@ from meshmq.settings import Settings
 from meshmq.testing.books import audit_transit
 from meshmq.wire.batches import Batch, pack_batch, unpack_batch
 from meshmq.wire.frames import Kind, unpack_acks, unpack_grant
+from meshmq.wire.row import Row
 from meshmq.wire.verdicts import Settle, Verdict, unpack_settle
 from tests.core.jobs import MANY, ORIGIN
 
@@ -39,7 +40,7 @@ class Device:
 
     def push(self, pusher: str, first: int, count: int = 1, *, backlog: int = 0, **options: Any) -> None:
         options = {"attempt": 1, "held": 0.5, **options}
-        frames = pack_batch("jobs", ORIGIN, first, [b"job"] * count, backlog=backlog, **options)
+        frames = pack_batch("jobs", ORIGIN, first, Row.of([b"job"] * count), backlog=backlog, **options)
         self.transit.receive(who(pusher), unpack_batch(frames), self.now)
 
     def send_all(self) -> list[tuple[str, Batch]]:

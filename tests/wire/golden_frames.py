@@ -28,6 +28,7 @@ from meshmq.wire.frames import (
 )
 from meshmq.wire.news import pack_direct, pack_news, pack_notice
 from meshmq.wire.relaying import TO_DEVICE, Echo, pack_echo, pack_relayed, probe, tag
+from meshmq.wire.row import Row
 from meshmq.wire.subscribing import (
     Fetch,
     Head,
@@ -100,7 +101,7 @@ def batch(flags: int, attempt: int, extras: bytes, bodies: list[bytes], more: by
 
 def onward(start: int, end: int) -> bytes:
     """Return what a device makes of a batch of node ``OTHER`` with headers."""
-    frames = pack_batch("jobs", ORIGIN, 41, BODIES, attempt=2, backlog=0, held=0.0, headers={1: {"a": "b"}})
+    frames = pack_batch("jobs", ORIGIN, 41, ROW, attempt=2, backlog=0, held=0.0, headers={1: {"a": "b"}})
     return pack_onward(unpack_batch(frames), start, end, pusher=OTHER, backlog=9, held=0.25)[0]
 
 
@@ -122,6 +123,8 @@ HEAD: Final = Head(TOPIC, 3, 40, 57, 12)
 FETCH: Final = Fetch(5, TOPIC, 3, 41, 57, 100, 65_536)
 
 BODIES: Final = [b"\xc0", b"\xa5hello", b"\x01"]
+ROW: Final = Row.of(BODIES)
+FIRST: Final = Row.of(BODIES[:1])
 
 FRAMES: Final[dict[str, Frame]] = {
     "hello": Frame(
@@ -161,27 +164,27 @@ FRAMES: Final[dict[str, Frame]] = {
         head(18, 3, 1) + msgpack(["jobs", 200, 16_777_216]),
     ),
     "jobs": Frame(
-        pack_head(Kind.JOBS, 4, 2) + pack_batch("jobs", ORIGIN, 41, BODIES, attempt=1, backlog=9, held=0.25)[0],
+        pack_head(Kind.JOBS, 4, 2) + pack_batch("jobs", ORIGIN, 41, ROW, attempt=1, backlog=9, held=0.25)[0],
         head(19, 4, 2) + batch(0, 1, b"", BODIES),
     ),
     "jobs_with_headers": Frame(
         pack_head(Kind.JOBS, 5, 2)
-        + pack_batch("jobs", ORIGIN, 41, BODIES, attempt=2, backlog=9, held=0.25, headers={1: {"a": "b"}})[0],
+        + pack_batch("jobs", ORIGIN, 41, ROW, attempt=2, backlog=9, held=0.25, headers={1: {"a": "b"}})[0],
         head(19, 5, 2) + batch(1, 2, msgpack([1, {"a": "b"}]), BODIES),
     ),
     "jobs_with_a_buffer": Frame(
         pack_head(Kind.JOBS, 6, 2)
-        + pack_batch("jobs", ORIGIN, 41, BODIES[:1], attempt=1, backlog=9, held=0.25, buffers=[b"large"])[0],
+        + pack_batch("jobs", ORIGIN, 41, FIRST, attempt=1, backlog=9, held=0.25, buffers=[b"large"])[0],
         head(19, 6, 2) + batch(2, 1, b"", BODIES[:1]),
     ),
     "jobs_alone": Frame(
         pack_head(Kind.JOBS, 6, 2)
-        + pack_batch("jobs", ORIGIN, 41, BODIES[:1], attempt=2, backlog=9, held=0.25, alone=True)[0],
+        + pack_batch("jobs", ORIGIN, 41, FIRST, attempt=2, backlog=9, held=0.25, alone=True)[0],
         head(19, 6, 2) + batch(4, 2, b"", BODIES[:1]),
     ),
     "jobs_on_terms": Frame(
         pack_head(Kind.JOBS, 6, 2)
-        + pack_batch("jobs", ORIGIN, 41, BODIES[:1], attempt=2, backlog=9, held=0.25, terms=Terms(1.5, None, 7))[0],
+        + pack_batch("jobs", ORIGIN, 41, FIRST, attempt=2, backlog=9, held=0.25, terms=Terms(1.5, None, 7))[0],
         head(19, 6, 2) + batch(16, 2, b"", BODIES[:1], pack("!ffB", 1.5, -1.0, 7)),
     ),
     "jobs_sent_on": Frame(

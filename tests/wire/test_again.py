@@ -8,8 +8,10 @@ import pytest
 
 from meshmq.wire.again import aged
 from meshmq.wire.batches import Batch, Terms, pack_batch, pack_onward, unpack_batch
+from meshmq.wire.row import Row
 
 ORIGIN, PUSHER = b"o" * 16, b"p" * 16
+ROW = Row.of([b"x", b"yy"])
 
 
 def same(batch: Batch) -> Batch:
@@ -21,7 +23,7 @@ def same(batch: Batch) -> Batch:
 @pytest.mark.parametrize("onward", [False, True])
 def test_it_is_older_and_has_less_time(terms: Terms | None, *, onward: bool) -> None:
     headers = {1: {"a": "b"}}
-    frames = pack_batch("jobs", ORIGIN, 7, [b"x", b"yy"], attempt=2, backlog=9, held=1.0, headers=headers, terms=terms)
+    frames = pack_batch("jobs", ORIGIN, 7, ROW, attempt=2, backlog=9, held=1.0, headers=headers, terms=terms)
     if onward:
         frames = pack_onward(unpack_batch(frames), 0, 2, pusher=PUSHER, backlog=9, held=1.0)
     before, after = unpack_batch(frames), unpack_batch(aged(frames, 2.5))
@@ -33,7 +35,7 @@ def test_it_is_older_and_has_less_time(terms: Terms | None, *, onward: bool) -> 
 
 
 def test_what_stands_alone_does_so_again() -> None:
-    frames = pack_batch("jobs", ORIGIN, 7, [b"x"], attempt=2, backlog=0, held=0.0, buffers=[b"big"], alone=True)
+    frames = pack_batch("jobs", ORIGIN, 7, Row.of([b"x"]), attempt=2, backlog=0, held=0.0, buffers=[b"big"], alone=True)
     assert aged(frames, 0.0) == frames
     again = unpack_batch(aged(frames, 1.0))
     assert (again.alone, again.buffers, again.held) == (True, (b"big",), 1.0)

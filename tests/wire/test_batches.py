@@ -23,8 +23,11 @@ from meshmq.wire.batches import (
     peek_batch,
     unpack_batch,
 )
+from meshmq.wire.row import Row
 from tests.wire.golden_frames import ORIGIN, OTHER, batch, msgpack
 from tests.wire.strategies import bodies, headers, ids, names
+
+NIL, EMPTY = Row.of([b"\xc0"]), Row.of([b""])
 
 
 @given(names, ids, st.integers(1, 2**62), bodies, st.integers(1, 65_535), st.integers(0, 2**32 - 1), headers)
@@ -38,7 +41,7 @@ def test_a_batch_is_read_back(
     told: dict[int, dict[str, str]],
 ) -> None:
     told = {index: header for index, header in told.items() if index < len(values)}
-    frames = pack_batch(queue, origin, first, values, attempt=attempt, backlog=backlog, held=0.5, headers=told)
+    frames = pack_batch(queue, origin, first, Row.of(values), attempt=attempt, backlog=backlog, held=0.5, headers=told)
     read = unpack_batch(frames)
     assert (read.queue, read.origin, read.first, read.count) == (queue, origin, first, len(values))
     assert (read.attempt, read.backlog, read.held, read.headers, read.buffers) == (attempt, backlog, 0.5, told, ())
@@ -52,7 +55,7 @@ def test_what_a_device_sends_on_is_the_same_jobs_in_the_name_of_their_pusher(
     values: list[bytes], told: dict[int, dict[str, str]], data: st.DataObject
 ) -> None:
     told = {index: header for index, header in told.items() if index < len(values)}
-    came = unpack_batch(pack_batch("jobs", ORIGIN, 7, values, attempt=3, backlog=9, held=0.5, headers=told))
+    came = unpack_batch(pack_batch("jobs", ORIGIN, 7, Row.of(values), attempt=3, backlog=9, held=0.5, headers=told))
     start = data.draw(st.integers(0, len(values) - 1))
     end = data.draw(st.integers(start + 1, len(values)))
     read = unpack_batch(pack_onward(came, start, end, pusher=OTHER, backlog=4, held=1.5))
@@ -63,7 +66,7 @@ def test_what_a_device_sends_on_is_the_same_jobs_in_the_name_of_their_pusher(
 
 
 def test_a_device_sends_buffers_on_and_extras_that_hold_nothing_not() -> None:
-    (frame, buffer) = pack_batch("jobs", ORIGIN, 1, [b"\xc0"], attempt=1, backlog=0, held=0.0, buffers=[b"large"])
+    (frame, buffer) = pack_batch("jobs", ORIGIN, 1, NIL, attempt=1, backlog=0, held=0.0, buffers=[b"large"])
     assert unpack_batch(pack_onward(unpack_batch([frame, buffer]), 0, 1, pusher=OTHER, backlog=0, held=0.0)).buffers
     empty = unpack_batch([batch(1, 1, msgpack([]), [b"\xc0"])])
     assert bytes(unpack_batch(pack_onward(empty, 0, 1, pusher=OTHER, backlog=0, held=0.0)).body(0)) == b"\xc0"
@@ -71,7 +74,7 @@ def test_a_device_sends_buffers_on_and_extras_that_hold_nothing_not() -> None:
 
 @given(st.lists(st.binary(max_size=9), min_size=1, max_size=5))
 def test_buffers_are_read_back(buffers: list[bytes]) -> None:
-    frames = pack_batch("jobs", ORIGIN, 1, [b"\xc0"], attempt=1, backlog=0, held=0.0, buffers=buffers)
+    frames = pack_batch("jobs", ORIGIN, 1, NIL, attempt=1, backlog=0, held=0.0, buffers=buffers)
     assert unpack_batch(frames).buffers == tuple(buffers)
 
 
@@ -82,7 +85,7 @@ def test_any_frames_are_a_batch_or_a_protocol_error(frames: list[bytes]) -> None
 
 
 def test_numbers_beyond_what_a_batch_can_tell_are_cut_and_not_refused() -> None:
-    read = unpack_batch(pack_batch("jobs", ORIGIN, 1, [b""], attempt=10**6, backlog=2**40, held=0.0))
+    read = unpack_batch(pack_batch("jobs", ORIGIN, 1, EMPTY, attempt=10**6, backlog=2**40, held=0.0))
     assert (read.attempt, read.backlog) == (65_535, 2**32 - 1)
 
 
@@ -181,7 +184,7 @@ def test_the_largest_headers_of_one_job_fit_and_are_estimated_high_enough() -> N
     characters = [chr(0x10000 + number) for number in range(HEADERS_LIMIT)]
     for largest in (dict.fromkeys(characters, ""), {"": "".join(characters)}, {"".join(characters): ""}):
         assert check_headers(largest) == largest
-        (frame,) = pack_batch("jobs", ORIGIN, 1, [b""], attempt=1, backlog=0, held=0.0, headers={0: largest})
+        (frame,) = pack_batch("jobs", ORIGIN, 1, EMPTY, attempt=1, backlog=0, held=0.0, headers={0: largest})
         assert unpack_batch([frame]).headers == {0: largest}
         assert len(frame) <= headers_bytes(largest) + 60 < EXTRAS_LIMIT
 
@@ -203,7 +206,7 @@ class Colour(StrEnum):
 def test_headers_that_are_a_kind_of_text_travel_as_text() -> None:
     told = check_headers({Colour.RED: Colour.RED})
     assert told is not None
-    (frame,) = pack_batch("jobs", ORIGIN, 1, [b""], attempt=1, backlog=0, held=0.0, headers={0: told})
+    (frame,) = pack_batch("jobs", ORIGIN, 1, EMPTY, attempt=1, backlog=0, held=0.0, headers={0: told})
     assert unpack_batch([frame]).headers == {0: {"red": "red"}}
 
 
