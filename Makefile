@@ -85,12 +85,16 @@ demo: $(VENV)/.run
 test: $(VENV)/.dev
 	@$(RUN) -m pytest -m "not stress" --numprocesses=4 --dist=worksteal
 
-# First what does not care how busy the machine is; then, one at a time, what kills, stops and measures processes.
+# First what does not care how busy the machine is; then, two at a time, what waits for its processes most of the time
+# and computes for a third of it; then, one at a time, what kills, stops and measures processes.
 STRESS := MESHMQ_STRESS=1 $(RUN) -m pytest --timeout=900 -o faulthandler_timeout=1800
+
+WAITS := $(addprefix tests/network/test_,discovery.py exit.py running.py topics_first.py)
 
 stress: $(VENV)/.dev
 	@$(STRESS) --numprocesses=3 --dist=worksteal --ignore=tests/network --ignore=tests/faults --ignore=tests/bench
-	@$(STRESS) tests/network tests/faults tests/bench
+	@$(STRESS) --numprocesses=2 --dist=worksteal $(WAITS)
+	@$(STRESS) tests/network tests/faults tests/bench $(addprefix --ignore=,$(WAITS))
 
 faults: $(VENV)/.dev
 	@$(RUN) -m tests.faults
