@@ -84,7 +84,7 @@ class Settings:
     prefetch_work: float = 0.1
     """Seconds of work a worker asks for ahead (Little's law: jobs = rate x seconds)."""
 
-    prefetch_jobs: int = 32_768
+    prefetch_jobs: int = 10_000
     """The most jobs a worker asks for ahead."""
 
     prefetch_bytes: int = 16 * _MIB
