@@ -65,7 +65,27 @@ def request_async(stage: Stage, work: Work, place: Place, number: int, addresses
 
 
 def reply_async(stage: Stage, work: Work, place: Place, number: int, addresses: list[str]) -> None:
-    """Answer by a handler on an event loop."""
+    """Answer, in a loop of a task."""
+
+    async def run() -> None:
+        async with opened_async(work, place) as node:
+            receiver = node.reply(SERVICE)
+
+            async def answer() -> None:
+                async for asked in receiver:
+                    asked.reply(asked.data)
+
+            answering = asyncio.create_task(answer())
+            stage.tell(address=address(node))
+            await asyncio.to_thread(stage.wait_for_stop)
+            receiver.close()
+            await answering
+
+    asyncio.run(run())
+
+
+def reply_by_handler_async(stage: Stage, work: Work, place: Place, number: int, addresses: list[str]) -> None:
+    """Answer by a handler, each time in a task."""
 
     async def echo(data: object) -> object:
         return data

@@ -89,12 +89,15 @@ def sections(size: float, subscribers: Sequence[int]) -> dict[str, list[Compared
             for number in subscribers
         )
         handled = Side("by handler", mesh("request", "sync").sender, "meshmq.bench.request:reply_by_handler")
+        tasked = Side("by handler", mesh("request", "async").sender, "meshmq.bench.request:reply_by_handler_async")
         found.setdefault("request", []).extend(
             [
                 Compared(work("request", 3_000, transport), [*both("request"), handled, *rivals("pynng", "REQUEST")]),
-                Compared(work("request", 3_000, transport, face="async"), [*both("request", "async")]),
+                Compared(work("request", 3_000, transport, face="async"), [*both("request", "async"), tasked]),
                 Compared(work("request", 6_400, transport, in_flight=32), [*both("request")]),
-                Compared(work("request", 6_400, transport, in_flight=32, face="async"), [*both("request", "async")]),
+                Compared(
+                    work("request", 6_400, transport, in_flight=32, face="async"), [*both("request", "async"), tasked]
+                ),
             ]
         )
         found.setdefault("large", []).extend(

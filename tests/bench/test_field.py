@@ -31,6 +31,7 @@ def test_everything_promised_is_compared_over_both_transports() -> None:
             *((f"publish 1:{number} sync", "pyzmq") for number in (1, 4, 8)),
             ("request 1:1 sync", "by handler"),
             ("request 1:1 async", "zmq.asyncio"),
+            ("request 1:1 async", "by handler"),
             ("request 1:1 x 32 sync", "pyzmq"),
             ("request 1:1 x 32 async", "zmq.asyncio"),
             ("large 1 MB array 1:1 sync", "pyzmq"),
