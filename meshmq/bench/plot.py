@@ -47,6 +47,7 @@ def draw_ratios(title: str, rows: Sequence[tuple[str, float]], path: Path) -> No
         axis.annotate(f" {ratio:.2f}", (ratio, place), va="center", fontsize=7)
     axis.axvline(1.0, color="black", linewidth=0.8)
     axis.set_xscale("log")
+    axis.margins(y=0.01)
     axis.tick_params(labelsize=7)
     axis.set_title(title, fontsize=9)
     figure.savefig(path)

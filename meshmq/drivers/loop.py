@@ -12,6 +12,7 @@ import os
 from threading import get_ident
 
 from meshmq.drivers.keeper import KeeperDriver, keeper
+from meshmq.errors import MeshError
 from meshmq.links.engine import Engine
 
 
@@ -78,7 +79,7 @@ class LoopDriver:
         if descriptor is None:
             return
         if not self._engine.closed:
-            with self._engine.gate:
+            with contextlib.suppress(MeshError), self._engine.gate:  # what goes wrong has broken the engine
                 self._engine.gather(None)
         self._disarm()
         keeper().let_go(self._engine)
