@@ -167,6 +167,7 @@ class Feed:
         """Take what a session brought."""
         publisher, body = self.publisher, frames[0]
         if kind is Kind.SUBSCRIBE:
+            self.intake.clear(now)  # what was published before it is history to it
             self.audience.subscribed(peer, body, now)
         elif kind is Kind.UNSUBSCRIBE:
             self.audience.unsubscribed(peer, unpack_number(body), now)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from meshmq.core.feed.intake import Intake
 from meshmq.core.tray import BATCH_WAIT, TRAY_JOBS
+from meshmq.wire.frames import Kind
+from meshmq.wire.subscribing import Wanted, pack_subscribe
 from tests.core.feed.square import Square
 
 
@@ -32,6 +34,17 @@ def test_what_lies_there_is_numbered_before_what_comes_after() -> None:
     assert [item.body for item in series["a"].kept.items()] == [b"1", b"2", b"3", b"4", b"5"]
     assert [item.body for item in series["b"].kept.items()] == [b"1", b"2", b"3"]
     assert square[0].feed.publisher.published == 8
+
+
+def test_what_lies_there_is_history_to_who_subscribes_after_it() -> None:
+    square, intake = opened("a")
+    square.subscribe(1, "other")
+    square.run(1.0)
+    intake.tray.jobs.append(("a", b"3"))
+    wanted = pack_subscribe(Wanted(9, ("a",)))
+    square.do(0, lambda node, now: node.feed.read(square[1].node_id, Kind.SUBSCRIBE, wanted, now))
+    series = square[0].feed.publisher.series
+    assert [item.body for item in series["a"].kept.items()] == [b"1", b"2", b"3"]
 
 
 def test_topics_that_take_turns_there_leave_in_a_batch_each() -> None:
