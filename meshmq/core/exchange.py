@@ -258,9 +258,8 @@ class Exchange(Sending):
         gone = False
         laden, self.laden = self.laden, {}
         for session in laden:
-            if session.pending:
-                gone = session.send_pending(now) or gone
-                self._soon_of(session)
+            gone = session.send_pending(now) or gone
+            self._soon_of(session)
         if gone:
             self._busy_outboxes.update((queue, None) for queue, outbox in self.outboxes.items() if outbox.unsent)
         return bool(gone or self._busy_outboxes or self._local)

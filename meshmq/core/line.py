@@ -120,7 +120,7 @@ class Line:
         """Send what waits; whether a large message has gone with it, and left its place."""
         stream = self._stream
         transfers = stream.transfers
-        while self.connection is not None and stream.pending and (found := stream.next(_nothing)) is not None:
+        while self.pending and (found := stream.next(_nothing)) is not None:
             kind, frames = found
             self._send(kind, stream.keep(kind, frames, now), frames)
         return stream.transfers < transfers

@@ -17,6 +17,7 @@ FIRST_ITEMS: Final = 4
 MOST_ITEMS: Final = 64
 
 
+# Not frozen, as what is made for each call; see wire.calls.
 @dataclass(slots=True)
 class Asking:
     """What a user asks: ``timeout`` is for the whole call, of a stream for each item."""
