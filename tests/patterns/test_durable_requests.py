@@ -82,8 +82,9 @@ def test_every_request_has_its_answer_once_though_all_are_killed(mesh_name: str,
         process.join(20)
     answers = told(tmp_path)
     assert all(answer == number**2 for number, answer, _ in answers)
-    # One that a killed caller had in hand comes again, and says so; so the others are there once.
-    assert max(Counter(number for number, _, flagged in answers if not flagged).values()) == 1
+    # One that a killed caller may have had in hand comes again, and says so: all of them, where it had them all. So the
+    # others are there once.
+    assert max(Counter(number for number, _, flagged in answers if not flagged).values(), default=1) == 1
     assert len(answers) - count <= kills
     assert Counter((tmp_path / "runs").read_text().split())["3"] >= 2  # what killed the server was done by the next
 
