@@ -75,20 +75,20 @@ def check_asking(
         retries,
         bool(idempotent),
         stream,
-        _key(key),
-        _to(to),
+        None if key is None else _key(key),
+        None if to is None else _to(to),
     )
 
 
-def _to(to: object) -> str | None:
-    if to is not None and (not isinstance(to, str) or not to):
+def _to(to: object) -> str:
+    if not isinstance(to, str) or not to:
         raise ConfigError(f"request(to={to!r}): it is the name of a node, or its id in hex")
-    return None if to is None else str.__str__(to)
+    return str.__str__(to)
 
 
-def _key(key: object) -> bytes | None:
-    if key is None or isinstance(key, bytes):
-        return None if key is None else bytes(key)
+def _key(key: object) -> bytes:
+    if isinstance(key, bytes):
+        return bytes(key)
     if isinstance(key, bool) or not isinstance(key, str | int):
         raise ConfigError(f"request(key={key!r}): it is a str, bytes or int")
     text = str.__str__(key) if isinstance(key, str) else str(int(key))

@@ -45,7 +45,6 @@ def left() -> float | None:
 
 def within(timeout: float | None) -> float | None:
     """Return the lesser of ``timeout`` and what is left."""
-    inherited = left()
-    if inherited is None:
+    if _until.get() is None or (inherited := left()) is None:
         return timeout
     return inherited if timeout is None else min(timeout, inherited)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from meshmq import deadline
 from meshmq.codecs.base import Codec
 from meshmq.core.calls.incoming import Incoming
+from meshmq.core.calls.server import Server
 from meshmq.core.participant import Participant
 from meshmq.errors import ClosedError, WouldBlock
 from meshmq.handling import failure_of
@@ -159,18 +160,17 @@ class Requests:
 
         On a closed node nobody is told.
         """
-        engine, _ = self.opened()
+        engine, participant = self.opened()
+        failed = isinstance(answer, Failure)
         packed = pack_failure(answer) if isinstance(answer, Failure) else answer
         with engine.gate:
             item._over = True
             item._servant.forget(item._incoming)
             if not engine.closed:
-                self._end(item._incoming, packed, failed=isinstance(answer, Failure))
+                self._end(participant.calls.server, item._incoming, packed, engine.now(), failed=failed)
                 engine.flush()
 
-    def _end(self, incoming: Incoming, packed: Value | None, *, failed: bool) -> None:
-        engine, participant = self.opened()
-        server, now = participant.calls.server, engine.now()
+    def _end(self, server: Server, incoming: Incoming, packed: Value | None, now: float, *, failed: bool) -> None:
         if failed and packed is not None:
             server.fail(incoming, packed, now)
         elif packed is not None:
@@ -181,7 +181,8 @@ class Requests:
     def unanswered(self, incoming: Incoming, failure: Failure | None, why: str) -> None:
         """End a request that nobody can answer any more; inside the gate."""
         failure = failure or Failure("Unanswered", why, "", self.node_name())
-        self._end(incoming, pack_failure(failure), failed=True)
+        engine, participant = self.opened()
+        self._end(participant.calls.server, incoming, pack_failure(failure), engine.now(), failed=True)
 
     def item_wish(self, item: Request, value: object) -> Wish[bool]:
         """Wish that the caller takes one more item of a stream; it comes true with whether anybody takes it.

@@ -49,7 +49,8 @@ _READ_LEAVES: Final = _LEAVES | {datetime}
 _idle: Final[list[Callable[[object], bytes]]] = []
 
 
-def _pack(value: object) -> bytes:
+def pack_known(value: object) -> bytes:
+    """Return the MessagePack of what is known to hold nothing but plain values."""
     try:
         pack = _idle.pop()
     except IndexError:
@@ -209,12 +210,12 @@ class MsgpackCodec:
         try:
             try:
                 writer = Writer(ExtType, copied, careful=False, limit=self._limit)
-                body = _TREE + _pack(writer.write(data))
+                body = _TREE + pack_known(writer.write(data))
             except (ValueError, OverflowError, TypeError) as error:
                 if isinstance(error, EncodeError):
                     raise
                 writer = Writer(ExtType, copied, careful=True, limit=self._limit)
-                body = _TREE + _pack(writer.write(data))
+                body = _TREE + pack_known(writer.write(data))
         except Refused as refused:
             raise refused.error() from refused.__cause__
         except EncodeError:
@@ -254,7 +255,7 @@ def pack_plain(value: object) -> bytes:
         EncodeError: ``value`` holds something else, or is nested too deeply.
     """
     try:
-        body = _pack(value)
+        body = pack_known(value)
     except Exception as error:
         raise EncodeError(f"data cannot be packed: {error}") from error
     if not fits(value, PLAIN):

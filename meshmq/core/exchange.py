@@ -12,6 +12,7 @@ from meshmq.core.inbox import Inbox
 from meshmq.core.ledger import Ledger, Store
 from meshmq.core.outbox import Outbox
 from meshmq.core.part import Aging
+from meshmq.core.pulse import PING_AFTER
 from meshmq.core.records import Recovered
 from meshmq.core.sending import Sending
 from meshmq.core.session import Session
@@ -257,9 +258,10 @@ class Exchange(Sending):
         """Send what sessions still hold; whether more can be done now: a large message has gone, and left its place."""
         gone = False
         laden, self.laden = self.laden, {}
-        for session in laden:
-            gone = session.send_pending(now) or gone
-            self._soon_of(session)
+        for line in laden:
+            gone = line.send_pending(now) or gone
+            if self.deadline is None or self.deadline > now + PING_AFTER:  # it asks for nothing sooner
+                self._soon_of(line)
         if gone:
             self._busy_outboxes.update((queue, None) for queue, outbox in self.outboxes.items() if outbox.unsent)
         return bool(gone or self._busy_outboxes or self._local)
@@ -280,7 +282,7 @@ class Exchange(Sending):
             self.woken.append((("inbox", inbox.queue), inbox.waiting))
         moment = inbox.deadline
         if moment is not None:
-            self._soon(moment)
+            self.soon(moment)
 
 
 def _buried(queue: str, reasons: list[str]) -> str:

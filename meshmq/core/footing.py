@@ -52,7 +52,7 @@ class Footing(Trade):
         """Ask for a session with a peer; whether one stands already (with ourselves one always does)."""
         if peer == self.node_id:
             return True
-        session = self._session(peer)
+        session = self.sessions.get(peer) or self._session(peer)
         if not session.live:
             session.want(now)
             self.soon(now)
@@ -73,10 +73,6 @@ class Footing(Trade):
         if known is not None:
             return known.card.name
         return self.presence.roster.departed.get(peer) or short(peer)
-
-    def soon(self, moment: float) -> None:
-        """Have ``tick`` called at that moment at the latest."""
-        self._soon(moment)
 
     def settled(self, now: float) -> bool:
         """Whether discovery has had its first answers."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from meshmq.core.pulse import Pulse
 from meshmq.core.stream import Lane, Source, Stream
+from meshmq.core.throughput import WINDOW
 from meshmq.errors import ProtocolError
 from meshmq.wire.frames import Kind, pack_bye, pack_head
 
@@ -20,7 +21,7 @@ class Host(Protocol):
     outputs: list[tuple[object, ...]]
     connections: dict[int, Session]
     #: Those that have something to send.
-    laden: dict[Session, None]
+    laden: dict[Line, None]
     #: Whether more may be sent to somebody than before.
     eased: bool
 
@@ -47,6 +48,8 @@ class Line:
         self.peer = peer
         self.epoch = 0
         self.id: bytes | None = None
+        #: Whether a session stands, with or without a connection just now.
+        self.live = False
         self.connection: int | None = None
         self.replayed = 0
         self._host, self._grace = host, grace
@@ -55,19 +58,9 @@ class Line:
         self._reset()
 
     @property
-    def live(self) -> bool:
-        """Whether a session stands, with or without a connection just now."""
-        return self.id is not None
-
-    @property
     def settled(self) -> bool:
         """Whether the peer has everything that was put."""
         return self._stream.settled
-
-    @property
-    def pending(self) -> bool:
-        """Whether something waits to be sent and could be."""
-        return self.connection is not None and self._stream.pending
 
     def room(self, lane: Lane = "jobs") -> bool:
         """Whether another batch may be sent now."""
@@ -91,12 +84,12 @@ class Line:
     def put(self, kind: Kind, body: bytes) -> None:
         """Queue a small frame; these go before everything else. Only on a live session."""
         self._stream.put(kind, body)
-        self._host.laden[self._me()] = None
+        self._host.laden[self] = None
 
     def post(self, kind: Kind, frames: Sequence[bytes], name: bytes) -> None:
         """Queue a request or an answer; those of one name keep their order. Only on a live session."""
         self._stream.post(kind, frames, name)
-        self._host.laden[self._me()] = None
+        self._host.laden[self] = None
 
     def carries(self, name: str | None = None) -> bool:
         """Whether a large message (of this name) is under way: what follows it in order has to wait."""
@@ -119,11 +112,11 @@ class Line:
     def send_pending(self, now: float) -> bool:
         """Send what waits; whether a large message has gone with it, and left its place."""
         stream = self._stream
-        transfers = stream.transfers
-        while self.pending and (found := stream.next(_nothing)) is not None:
+        under_way = len(stream.transfers)
+        while self.connection is not None and (found := stream.next()) is not None:
             kind, frames = found
             self._send(kind, stream.keep(kind, frames, now), frames)
-        return stream.transfers < transfers
+        return len(stream.transfers) < under_way
 
     def _send(self, kind: Kind, number: int = 0, frames: Sequence[bytes] = (b"",)) -> None:
         head = self._stream.head(kind, number)
@@ -134,16 +127,21 @@ class Line:
         """Take note of a frame; whether its body is new and for the participant to read."""
         if connection != self.connection:
             return False
-        if received > self._stream.sent:
+        stream = self._stream
+        if received > stream.sent:
             raise ProtocolError("it covers frames that were never sent")
-        self._pulse.heard(now)
+        held = stream.kept_bytes
+        progress = held > 0 and stream.cover(received, now)
+        self._pulse.heard(now, calm=progress or (kind is Kind.COVER and not stream.kept))
         self.took = 0.0
-        self._cover(received, now, answered=kind is Kind.COVER)
-        if kind is Kind.PING:
-            self._send(Kind.COVER)
+        if progress and held >= WINDOW:  # something may have waited for it
+            self._host.eased = True
+            self._host.laden[self] = None
         if number == 0:
+            if kind is Kind.PING:
+                self._send(Kind.COVER)
             return False
-        verdict = self._stream.take(number, size, now)
+        verdict = stream.take(number, size, now)
         if verdict == "hole":
             self._break(now)  # frames between are lost: this connection lied
         return verdict == "new"
@@ -159,16 +157,6 @@ class Line:
             return None
         kind, frames, self.took = whole
         return kind, frames
-
-    def _cover(self, received: int, now: float, *, answered: bool) -> None:
-        stream = self._stream
-        held = stream.holding
-        progress = stream.cover(received, now)
-        if progress and held:
-            self._host.eased = True
-            self._host.laden[self._me()] = None
-        if progress or (answered and not stream.kept):
-            self._pulse.calm()
 
     def suspect(self, now: float) -> None:
         """Doubt that the peer lives: it has to answer within ``grace``."""
@@ -191,13 +179,12 @@ class Line:
         self.connection = connection
         if answer:
             self._say_hello(connection, self.id or b"", resumed=True)
-        self._pulse.calm()
-        self._pulse.heard(now)
+        self._pulse.heard(now, calm=True)
         for number, kind, frames in self._stream.again(received, now):
             self.replayed += 1
             self._send(kind, number, frames)
         self._host.eased = True
-        self._host.laden[self._me()] = None
+        self._host.laden[self] = None
 
     def _forget(self, connection: int) -> None:
         self._host.connections.pop(connection, None)
@@ -219,10 +206,7 @@ class Line:
         """Give up the connection, and go on over another."""
         raise NotImplementedError
 
-    def _me(self) -> Session:
-        """Return the session that this is the line of."""
+    @property
+    def deadline(self) -> float | None:
+        """The next moment at which something is due."""
         raise NotImplementedError
-
-
-def _nothing() -> None:
-    return None

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from random import Random
 
+from meshmq.core.line import Line
 from meshmq.core.presence import Presence
 from meshmq.core.roster import Peer
 from meshmq.core.session import Session
@@ -28,7 +29,7 @@ class Meeting:
         self.words: list[tuple[int, str, str]] = []
         self.connections: dict[int, Session] = {}
         self.sessions: dict[bytes, Session] = {}
-        self.laden: dict[Session, None] = {}
+        self.laden: dict[Line, None] = {}
         self.eased = False
         self.counts: Counter[str] = Counter()
         self.opened_at = now
@@ -194,14 +195,15 @@ class Meeting:
 
     # -- time --------------------------------------------------------------------------------------
 
-    def _soon(self, moment: float) -> None:
+    def soon(self, moment: float) -> None:
+        """Have ``tick`` called at that moment at the latest."""
         if self.deadline is None or moment < self.deadline:
             self.deadline = moment
 
-    def _soon_of(self, session: Session) -> None:
-        moment = session.deadline
-        if moment is not None:
-            self._soon(moment)
+    def _soon_of(self, line: Line) -> None:
+        moment = line.deadline
+        if moment is not None and (self.deadline is None or moment < self.deadline):
+            self.deadline = moment
 
     # -- what those who know more make of it -------------------------------------------------------
 

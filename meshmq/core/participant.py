@@ -121,7 +121,7 @@ class Participant(Quiet):
         self._roster_seen = -1
 
     def _read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
-        if self.relay.took(peer, kind, frames, now):
+        if self.relay.forwarding and self.relay.took(peer, kind, frames, now):
             return
         part = self._part_of.get(kind)
         if part is not None:
@@ -245,7 +245,7 @@ class Participant(Quiet):
             peer = self.roster.get(session.peer)
             if session.live and peer is not None and peer.one_way:
                 session.put(Kind.CARD, pack_card(changed))
-        self._soon(now)
+        self.soon(now)
 
     # -- time --------------------------------------------------------------------------------------
 

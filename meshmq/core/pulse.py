@@ -23,9 +23,11 @@ class Pulse:
         """Whether the other side was asked and has not answered."""
         return self._asked_at is not None
 
-    def heard(self, now: float) -> None:
-        """Note that something came."""
+    def heard(self, now: float, *, calm: bool) -> None:
+        """Note that something came; with ``calm`` it ends the doubt."""
         self._heard_at = now
+        if calm:
+            self._asked_at = None
 
     def calm(self) -> None:
         """End the doubt."""

@@ -43,7 +43,8 @@ class Quiet(Footing):
         if self._stirred():
             self.work(now)
             return
-        self.calls.work(now)
+        if self.calls.caller.fresh:
+            self.calls.caller.work(now)
         if self._send_pending(now):
             self.work(now)
 
@@ -60,4 +61,4 @@ class Quiet(Footing):
 
     def _at_rest(self) -> bool:
         passed = self.relay.passages.services or self.copies.tappers  # what came may have to go on, or to be shown
-        return not (self.laden or self.calls.caller.unplaced or passed or self._stirred())
+        return not (self.laden or self.calls.caller.fresh or passed or self._stirred())

@@ -91,7 +91,7 @@ class Sending(Receiving):
         session = self._session(peer)
         if not session.live:
             session.want(now)
-            self._soon(now)
+            self.soon(now)
         return session.live
 
     def _offer(self, outbox: Outbox, route: Route) -> None:
@@ -125,7 +125,7 @@ class Sending(Receiving):
             if not route.aside:
                 self._offer(outbox, route)
         if outbox.deadline is not None:
-            self._soon(outbox.deadline)
+            self.soon(outbox.deadline)
 
     def _give_here(self, outbox: Outbox, route: Route, frames: Sequence[bytes]) -> None:
         """Take jobs ourselves; some not before the journal knows it."""

@@ -47,7 +47,7 @@ class Stream:
         self.sent = self.received = 0
         #: Number, kind, frames, bytes, and when it was sent first.
         self.kept: deque[tuple[int, Kind, Sequence[bytes], int, float]] = deque()
-        self._kept_bytes = 0
+        self.kept_bytes = 0
         self._small: deque[tuple[Kind, Sequence[bytes]]] = deque()
         self._calls: deque[tuple[Kind, Sequence[bytes]]] = deque()
         #: Large requests and answers, and what has to follow them in order; how many of each name.
@@ -56,7 +56,8 @@ class Stream:
         #: Bytes of requests and answers that wait.
         self.unread = 0
         self._throughput = Throughput()
-        self._transfers: deque[Transfer] = deque()
+        #: Large messages that are under way.
+        self.transfers: deque[Transfer] = deque()
         self._transfer_number = 0
         self._chunk_turn = False
         #: Since when each large message comes, and what has come of it.
@@ -73,17 +74,7 @@ class Stream:
     @property
     def pending(self) -> bool:
         """Whether something waits for room."""
-        return bool(self._small or self._calls or self._large or self._transfers)
-
-    @property
-    def transfers(self) -> int:
-        """How many large messages are under way."""
-        return len(self._transfers)
-
-    @property
-    def holding(self) -> bool:
-        """Whether so much is not covered that something may wait for it."""
-        return self._kept_bytes >= WINDOW
+        return bool(self._small or self._calls or self._large or self.transfers)
 
     @property
     def crowded(self) -> bool:
@@ -92,7 +83,7 @@ class Stream:
 
     def room(self, lane: Lane = "jobs") -> bool:
         """Whether another batch may be handed over now."""
-        return self._kept_bytes < self._throughput.window and self._has_place(lane)
+        return self.kept_bytes < self._throughput.window and self._has_place(lane)
 
     def put(self, kind: Kind, body: bytes) -> None:
         """Queue a small frame."""
@@ -100,51 +91,53 @@ class Stream:
 
     def post(self, kind: Kind, frames: Sequence[bytes], name: bytes) -> None:
         """Queue a request or an answer, of any size; those of one name keep their order, and only those."""
-        if _is_small(frames) and name not in self._large_names and not (self._transfers and self.carries(name)):
+        size = sum(map(len, frames))
+        if size <= CHUNK_BYTES and name not in self._large_names and not (self.transfers and self.carries(name)):
             self._calls.append((kind, frames))
         else:
             self._large.append((kind, frames, name))
             self._large_names[name] += 1
-        self.unread += sum(map(len, frames))
+        self.unread += size
 
     def carries(self, name: str | bytes | None = None) -> bool:
         """Whether a large message (of this name) is under way: what follows it in order has to wait."""
-        return any(name is None or transfer.name == name for transfer in self._transfers)
+        return any(name is None or transfer.name == name for transfer in self.transfers)
 
     def under_way(self, lane: Lane) -> float | None:
         """Return which part of the large message of a lane has left, ``None`` where none is under way."""
-        return max((transfer.share for transfer in self._transfers if transfer.lane == lane), default=None)
+        return max((transfer.share for transfer in self.transfers if transfer.lane == lane), default=None)
 
     def abandon(self, lane: Lane) -> None:
         """Send no more of the large messages of a lane that are under way; the peer is told."""
-        for transfer in self._transfers:
+        for transfer in self.transfers:
             if transfer.lane == lane:
                 transfer.abandon()
 
-    def next(self, source: Source, name: str = "", lane: Lane = "jobs") -> tuple[Kind, Sequence[bytes]] | None:
+    def next(
+        self, source: Source | None = None, name: str = "", lane: Lane = "jobs"
+    ) -> tuple[Kind, Sequence[bytes]] | None:
         """Return what goes next, or nothing when there is nothing or no room; ``source`` gives what is of ``name``."""
-        if self._kept_bytes >= self._throughput.window:
+        if self.kept_bytes >= self._throughput.window:
             return None
         if self._small:
             return self._small.popleft()
-        found = self._next_call()
-        if found is not None:
-            return found
-        self._chunk_turn = not self._chunk_turn
-        if self._chunk_turn and (chunk := self._next_chunk()) is not None:
-            return chunk
-        found = source() if self._has_place(lane) else None
-        if found is None:
-            return self._next_chunk()
-        return found if self._goes_whole(found[1], lane) else self._begin(*found, lane, name)
-
-    def _next_call(self) -> tuple[Kind, Sequence[bytes]] | None:
         if self._calls:
             kind, frames, size = next_of(self._calls)
             self.unread -= size
             return kind, frames
-        if not self._large:
+        if self._large and (found := self._next_large()) is not None:
+            return found
+        if source is None and not self.transfers:
             return None
+        self._chunk_turn = not self._chunk_turn
+        if self._chunk_turn and (chunk := self._next_chunk()) is not None:
+            return chunk
+        found = source() if source is not None and self._has_place(lane) else None
+        if found is None:
+            return self._next_chunk()
+        return found if self._goes_whole(found[1], lane) else self._begin(*found, lane, name)
+
+    def _next_large(self) -> tuple[Kind, Sequence[bytes]] | None:
         kind, frames, name = self._large[0]
         whole = self._goes_whole(frames, "calls")
         if self.carries(name) or not (whole or self._has_place("calls")):
@@ -164,14 +157,14 @@ class Stream:
         )
 
     def _has_place(self, lane: Lane) -> bool:
-        if not self._transfers:
+        if not self.transfers:
             return True
-        return sum(1 for transfer in self._transfers if transfer.lane == lane) < PLACES[lane]
+        return sum(1 for transfer in self.transfers if transfer.lane == lane) < PLACES[lane]
 
     def _begin(
         self, kind: Kind, frames: Sequence[bytes], lane: Lane, name: str | bytes
     ) -> tuple[Kind, Sequence[bytes]] | None:
-        self._transfers.append(self._transfer(kind, frames, lane, name))
+        self.transfers.append(self._transfer(kind, frames, lane, name))
         return self._next_chunk()
 
     def _transfer(self, kind: Kind, frames: Sequence[bytes], lane: str, name: str | bytes) -> Transfer:
@@ -179,17 +172,17 @@ class Stream:
         return Transfer(self._transfer_number, kind, frames, lane, name)
 
     def _next_chunk(self) -> tuple[Kind, Sequence[bytes]] | None:
-        for _ in range(len(self._transfers)):
-            transfer = self._transfers.popleft()
+        for _ in range(len(self.transfers)):
+            transfer = self.transfers.popleft()
             if transfer.lane != "news":
                 body = transfer.next_chunk(self._throughput.chunk)
-            elif self._kept_bytes < WINDOW:  # what has left cannot be abandoned: little at a time, and copied
+            elif self.kept_bytes < WINDOW:  # what has left cannot be abandoned: little at a time, and copied
                 body = [b"".join(transfer.next_chunk(CHUNK_BYTES))]
             else:
-                self._transfers.append(transfer)
+                self.transfers.append(transfer)
                 continue
             if not transfer.done:
-                self._transfers.append(transfer)
+                self.transfers.append(transfer)
             return Kind.CHUNK, body
         return None
 
@@ -198,7 +191,7 @@ class Stream:
         self.sent += 1
         size = HEAD_BYTES + sum(map(len, frames))
         self.kept.append((self.sent, kind, frames, size, now))
-        self._kept_bytes += size
+        self.kept_bytes += size
         if self.uncovered_since is None:
             self.uncovered_since = now
         return self.sent
@@ -211,13 +204,13 @@ class Stream:
 
     def cover(self, received: int, now: float) -> bool:
         """Drop what the peer has; whether that was anything."""
-        kept, before = self.kept, self._kept_bytes
+        kept, before = self.kept, self.kept_bytes
         if not kept or kept[0][0] > received:
             return False
         since = kept[0][4]
         while kept and kept[0][0] <= received:
-            self._kept_bytes -= kept.popleft()[3]
-        self._throughput.covered(before - self._kept_bytes, since, now, busy=bool(kept))
+            self.kept_bytes -= kept.popleft()[3]
+        self._throughput.covered(before - self.kept_bytes, since, now, busy=bool(kept))
         self.uncovered_since = now if kept else None
         return True
 
@@ -229,7 +222,7 @@ class Stream:
         """
         self.cover(received, now)
         self._throughput = Throughput()
-        kept, self.kept, self._kept_bytes = self.kept, deque(), 0
+        kept, self.kept, self.kept_bytes = self.kept, deque(), 0
         if kept:
             self.sent = kept[0][0] - 1
         sent = list[tuple[int, Kind, Sequence[bytes]]]()

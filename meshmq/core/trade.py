@@ -65,7 +65,7 @@ class Trade(Exchange):
         self.work(now)
         due = outbox.set_tray(now)
         if due is not None:
-            self._soon(due)
+            self.soon(due)
         return number
 
     def push_staged(self, rows: Iterable[Staged], now: float) -> None:

@@ -60,8 +60,9 @@ class CallingNode(ServingNode):
         pending = Pending(*self._asking(service, data, headers, timeout, **options))
         try:
             outcome = wait(self, pending.wish(), None)
-        finally:
+        except BaseException:
             pending.leave()
+            raise
         return pending.open(outcome)
 
     def survey(

@@ -21,7 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from meshmq.errors import InUseError, MeshError
 from meshmq.links.base import Decider, Links
@@ -46,6 +46,8 @@ class Engine(Lifetime):
     ) -> None:
         super().__init__(name)
         self._decider, self._links, self._clock = decider, links, clock
+        #: The moment it is on the engine's clock, in seconds.
+        self.now: Final = clock
         self._posted: deque[Callable[[], None]] = deque()
         self._room = WaitingRoom()
         self._stepping = False
@@ -57,10 +59,6 @@ class Engine(Lifetime):
     def __repr__(self) -> str:
         state = "broken" if self._cause else "closed" if self.closed else "open"
         return f"<Engine {self.name!r} {state}, {len(self._room)} waiting>"
-
-    def now(self) -> float:
-        """Return the moment it is on the engine's clock, in seconds."""
-        return self._clock()
 
     def fileno(self) -> int:
         """Return the one descriptor to sleep on: an epoll or kqueue around the links' and the bell's.
@@ -128,13 +126,13 @@ class Engine(Lifetime):
             self._stepping = False
 
     def _step(self) -> None:
-        decider = self._decider
+        decider, links = self._decider, self._links
         self.helm.drain()
         if self._posted:
             self.catch_up()
             if self.closed:
                 return
-        left = self._links.step(decider, self._clock())
+        left = links.step(decider, self._clock())
         decider.sent_in_turn = False
         now = self._clock()
         deadline = decider.deadline
@@ -142,7 +140,10 @@ class Engine(Lifetime):
             decider.tick(now)
         if decider.outputs or decider.woken or decider.words:
             self._carry_out()
-        self.helm.armed = now if left else min(_moment(decider.deadline), _moment(self._links.deadline))
+        deadline, of_links = decider.deadline, links.deadline
+        if of_links is not None and (deadline is None or of_links < deadline):
+            deadline = of_links
+        self.helm.armed = now if left else inf if deadline is None else deadline
 
     def flush(self) -> None:
         """Carry out what the decider asked for, wake whom it named, and tell the driver of an earlier deadline.
@@ -210,7 +211,8 @@ class Engine(Lifetime):
         Raises:
             ClosedError: the engine is closed; nobody would wake it.
         """
-        self.check()
+        if self.closed:
+            self.check()
         self._room.enter(key, waiter)
 
     def unregister(self, key: Hashable, waiter: Waiter, *, took: bool = False) -> None:
@@ -265,7 +267,7 @@ class Engine(Lifetime):
                 raise self._closed_error() from cause
             # Sending may swallow the edge of the links' descriptor [F 4]; they tell so by a deadline.
             deadline = links.deadline
-            if deadline is not None:
+            if deadline is not None and deadline < self.helm.armed:
                 self._bring_forward(deadline)
         outputs.clear()
         for key, count in decider.woken:
@@ -283,10 +285,6 @@ class Engine(Lifetime):
         self.gate.forked()
         self._posted.clear()
         self.helm.drop()
-
-
-def _moment(deadline: float | None) -> float:
-    return inf if deadline is None else deadline
 
 
 def _nothing() -> None:

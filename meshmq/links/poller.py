@@ -83,8 +83,11 @@ class EpollPoller:
 
     def poll(self, seconds: float | None) -> list[Any]:
         """Return what stands for those that are ready; sleeps until there is one, at most ``seconds``."""
-        data = self._data
-        return [data[fileno] for fileno, _ in self._poll(seconds) if fileno in data]
+        data, ready = self._data, []
+        for fileno, _ in self._poll(seconds):  # a comprehension would be one call more
+            if fileno in data:
+                ready.append(data[fileno])
+        return ready
 
     def close(self) -> None:
         """Give the own descriptor back."""

@@ -31,10 +31,14 @@ class Reader:
 
     def message(self) -> list[bytes] | None:
         """Return the next message, or ``None`` when nothing is there [F 4: only this ends a drain]."""
-        first = self.first()
-        if first is None:
+        try:
+            first = self.socket.recv(_DONTWAIT)
+        except zmq.Again:
             return None
-        return self.rest([first])
+        if self.socket.getsockopt(_RCVMORE):
+            return self.rest([first])
+        self.overlong = False
+        return [first]
 
     def first(self) -> bytes | None:
         """Return the first frame of the next message, or ``None`` when nothing is there."""

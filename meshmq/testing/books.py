@@ -119,7 +119,7 @@ def audit_session(session: Session) -> None:
         size = sum(item[3] for item in stream.kept)
         assert size <= WINDOW_MOST + max(item[3] for item in stream.kept), f"{size} bytes are kept"
         assert session.live, "kept without a session"
-    assert size == stream._kept_bytes
+    assert size == stream.kept_bytes
     assert session.connection is None or session.live, "a connection without a session"
     assert session.connection is None or session.connection != session.dialling
 

@@ -16,10 +16,10 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, cast
+from typing import Any, Final
 
 from meshmq.codecs.base import Buffer
-from meshmq.codecs.msgpack import pack_plain
+from meshmq.codecs.msgpack import pack_known, pack_plain
 from meshmq.errors import DecodeError, ProtocolError
 from meshmq.wire.batches import Headers, check_headers
 from meshmq.wire.fields import read_fields, read_name
@@ -121,7 +121,7 @@ def pack_request(request: Request) -> list[bytes]:
     flags |= _SENT_ON if request.caller else 0
     left = None if request.left is None else min(max(0.0, float(request.left)), LEFT_LIMIT)
     headers = dict(request.headers) if request.headers else None
-    fields = [request.id, request.service, left, flags, request.attempt, request.demand, headers]
+    fields: list[object] = [request.id, request.service, left, flags, request.attempt, request.demand, headers]
     if request.caller:
         fields += [request.caller, request.held]
     return _frames(fields, request.value)
@@ -143,7 +143,7 @@ def unpack_request(frames: Sequence[bytes]) -> Request:
     if flags & ~(_IDEMPOTENT | _STREAM | _SENT_ON) or attempt < 1 or not 0 <= held <= LEFT_LIMIT:
         raise ProtocolError("a REQUEST with fields that are none")
     try:
-        texts = check_headers(headers)
+        texts = None if headers is None else check_headers(headers)
     except DecodeError as error:
         raise ProtocolError(str(error)) from error
     return Request(
@@ -198,7 +198,7 @@ def unpack_answer(frames: Sequence[bytes]) -> Answer:
     if found is Status.LOST:
         name, reason = read_fields(value.body, str, str)
         loss = name, reason
-    return Answer(_id(call), found, value, number, word, failure, loss)
+    return Answer(call if len(call) == ID_BYTES else _id(call), found, value, number, word, failure, loss)
 
 
 def pack_cancel(call: bytes) -> bytes:
@@ -231,9 +231,10 @@ def unpack_demand(body: bytes) -> tuple[bytes, int]:
     return _id(call), items
 
 
-def _frames(fields: Sequence[object], value: Value) -> list[bytes]:
-    packed = pack_plain([*fields])
-    return [b"".join((_LENGTH.pack(len(packed)), packed, value.body)), *cast("Sequence[bytes]", value.buffers)]
+def _frames(fields: list[object], value: Value) -> list[bytes]:
+    packed = pack_known(fields)
+    frames: list[Any] = [b"".join((_LENGTH.pack(len(packed)), packed, value.body)), *value.buffers]
+    return frames
 
 
 def _parts(frames: Sequence[bytes]) -> tuple[memoryview, Value]:

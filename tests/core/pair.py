@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import cast
 
+from meshmq.core.line import Line
 from meshmq.core.session import Session
 from meshmq.wire.frames import HEAD_BYTES, Hello, Kind, pack_hello, unpack_bye, unpack_head, unpack_hello
 
@@ -21,7 +22,7 @@ class Side:
         self.id = name.encode() * 16
         self.outputs: list[tuple[object, ...]] = []
         self.connections: dict[int, Session] = {}
-        self.laden: dict[Session, None] = {}
+        self.laden: dict[Line, None] = {}
         self.eased = False
         self.session = Session(self.id, peer.encode() * 16, self, Random(name), grace=1.0)
         self.addresses: tuple[str, ...] = (peer,)

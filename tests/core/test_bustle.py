@@ -70,7 +70,7 @@ def skip_the_replay(patch: pytest.MonkeyPatch) -> None:
 
     def attach(self: Session, connection: int, received: int, now: float, *, answer: bool = False) -> None:
         self._stream.kept.clear()
-        self._stream._kept_bytes = 0
+        self._stream.kept_bytes = 0
         whole(self, connection, received, now, answer=answer)
 
     patch.setattr(Session, "_attach", attach)

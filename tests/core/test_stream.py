@@ -96,9 +96,9 @@ def test_two_large_messages_go_side_by_side_and_a_third_waits() -> None:
     while (message := stream.next(source)) is not None:
         stream.cover(stream.keep(*message, now=0.0), 0.0)
         seen = max(seen, most + 1 - len(source.waiting))
-        assert stream.room() == (len(stream._transfers) < most)
+        assert stream.room() == (len(stream.transfers) < most)
         assert stream.room("news")
-        assert len(stream._transfers) <= most
+        assert len(stream.transfers) <= most
     assert seen == most + 1
     assert stream.settled
 
@@ -256,7 +256,7 @@ def test_what_went_whole_goes_again_in_chunks_and_in_order() -> None:
     assert [number for number, _, _ in again] == list(range(had + 2, stream.sent + 1))
     assert [kind for _, kind, _ in again] == [Kind.NEWS, *[Kind.CHUNK] * 6, Kind.NEWS]
     assert received([(kind, frames) for _, kind, frames in again]) == messages[1:]
-    assert sum(item[3] for item in stream.kept) == stream._kept_bytes
+    assert sum(item[3] for item in stream.kept) == stream.kept_bytes
     assert stream.again(had + 1, 3.0) == again  # and a second time
     assert stream.cover(stream.sent, 3.0)
     assert stream.settled

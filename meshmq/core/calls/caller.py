@@ -42,7 +42,7 @@ class Caller(Placing):
 
     def add(self, asking: Asking, now: float, wake: Hashable = None) -> Call:
         """Take a call that is placed with the next work; see ``begin``."""
-        call_id = self._ground.random.randbytes(ID_BYTES)
+        call_id = self._ground.random.getrandbits(8 * ID_BYTES).to_bytes(ID_BYTES, "little")  # as randbytes, sooner
         deadline = None if asking.timeout is None else now + asking.timeout
         call = Call(call_id, asking, now, deadline, ("call", call_id) if wake is None else wake)
         if asking.retries and asking.timeout is not None:
@@ -54,8 +54,12 @@ class Caller(Placing):
         counts.counts["asked"] += 1
         counts.outstanding += 1
         self._calls[call.id] = call
-        self._fresh[call] = None
-        self._arm(call)
+        self.fresh[call] = None
+        if call.retry_at is not None:
+            self._arm(call)
+        elif deadline is not None:
+            self._alarms.set(call, deadline)
+            self._ground.soon(deadline)
         return call
 
     def expire(self, call: Call, now: float) -> None:
@@ -115,7 +119,7 @@ class Caller(Placing):
             call.refused[peer] = answer.word
             self.counts[call.asking.service].counts["refused"] += 1
             if not call.asked and call.assigned is None:
-                self._fresh[call] = None
+                self.fresh[call] = None
         elif answer.loss is not None:  # as if our own session with that server had ended
             server, reason = answer.loss
             self._lose(call, peer, f"{server} behind {self._ground.name_of(peer)}: {reason}", now)
@@ -123,7 +127,7 @@ class Caller(Placing):
             self._unask(call, peer)
             if call.asking.stream and answer.status is Status.DONE:
                 call.items.append(answer.value)  # a handler that returns instead of yielding
-            error = endings.told(self._ground, call, peer, answer)
+            error = None if answer.status is Status.DONE else endings.told(self._ground, call, peer, answer)
             what = "timed_out" if answer.status is Status.DROPPED else "failed" if error is not None else "answered"
             self._end(call, Outcome(peer, answer, error), what, now)
 
@@ -151,7 +155,8 @@ class Caller(Placing):
     def session_up(self, peer: bytes, now: float) -> None:
         """Hand over what waited for a session."""
         for call in self._assigned.pop(peer, {}):
-            self._hand(call, now)
+            call.assigned = None
+            self._hand(call, peer, now)
             self._arm(call)
 
     def lost(self, peer: bytes, reason: str, now: float) -> None:
@@ -167,7 +172,7 @@ class Caller(Placing):
         if asking.idempotent and not asking.stream:
             self.counts[asking.service].counts["moved"] += 1
             if not call.asked and call.assigned is None:
-                self._fresh[call] = None
+                self.fresh[call] = None
         else:
             self._fail(call, endings.lost(call), now)
 
@@ -176,7 +181,7 @@ class Caller(Placing):
         self._choice.forget()
         for call in self._homeless:
             call.refused = {peer: word for peer, word in call.refused.items() if word == endings.OVERLOADED}
-        self._fresh.update(self._homeless)
+        self.fresh.update(self._homeless)
         self._homeless.clear()
         for peer in [peer for peer in self._assigned if peer not in self._ground.roster]:
             for call in list(self._assigned[peer]):
@@ -184,7 +189,7 @@ class Caller(Placing):
                 if call.asking.to == peer.hex():
                     self._fail(call, endings.gone(self._ground, call, peer), now)
                 elif not call.asked:
-                    self._fresh[call] = None
+                    self.fresh[call] = None
 
     # -- time, and the end of a call -------------------------------------------------------------------
 

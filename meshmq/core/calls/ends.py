@@ -109,7 +109,8 @@ class Ends:
             self._through[peer, incoming.id] = incoming
 
     def _depart(self, incoming: Incoming) -> None:
-        self._through.pop((incoming.peer, incoming.id), None)
+        if incoming.caller != incoming.peer:
+            self._through.pop((incoming.peer, incoming.id), None)
         others = self._of_peer[incoming.peer]
         del others[incoming]
         if not others:

@@ -26,8 +26,8 @@ class Placing:
     def __init__(self, ground: Ground, choice: Choice) -> None:
         self._ground, self._choice = ground, choice
         self._calls: dict[bytes, Call] = {}
-        #: To be placed now; and those nobody takes just now.
-        self._fresh: dict[Call, None] = {}
+        #: To be given to a server now; and those nobody takes just now.
+        self.fresh: dict[Call, None] = {}
         self._homeless: dict[Call, None] = {}
         self._assigned: dict[bytes, dict[Call, None]] = {}
         self._asked: dict[bytes, dict[Call, None]] = {}
@@ -37,16 +37,11 @@ class Placing:
         #: What became of all calls, by service.
         self.counts: dict[str, Asked] = {}
 
-    @property
-    def unplaced(self) -> bool:
-        """Whether calls wait to be given to a server."""
-        return bool(self._fresh)
-
     def work(self, now: float) -> None:
         """Give each call that has nobody to a server."""
-        while self._fresh:
-            call = next(iter(self._fresh))
-            del self._fresh[call]
+        while self.fresh:
+            call = next(iter(self.fresh))
+            del self.fresh[call]
             if call.deadline is None or call.deadline > now:
                 self._place(call, now)
 
@@ -69,20 +64,17 @@ class Placing:
                 if error is not None:
                     self._fail(call, error, now)
             return False
-        call.assigned, call.assigned_at = peer, now
         self._choice.give(peer)
         if self._ground.want(peer, now):
-            self._hand(call, now)
+            self._hand(call, peer, now)
         else:
+            call.assigned, call.assigned_at = peer, now
             self._assigned.setdefault(peer, {})[call] = None
             self._arm(call)
         return True
 
-    def _hand(self, call: Call, now: float) -> None:
-        """Send a call to the server it is assigned to, whose session stands."""
-        peer = call.assigned
-        assert peer is not None
-        call.assigned = None
+    def _hand(self, call: Call, peer: bytes, now: float) -> None:
+        """Send a call to the server it is given to, whose session stands."""
         call.attempt += 1
         call.asked[peer] = None
         call.handed = True
@@ -103,12 +95,18 @@ class Placing:
         peer, call.assigned = call.assigned, None
         if peer is not None:
             self._choice.take_back(peer)
-            _discard(self._assigned, peer, call)
+            calls = self._assigned[peer]
+            del calls[call]
+            if not calls:
+                del self._assigned[peer]
 
     def _unask(self, call: Call, peer: bytes) -> None:
         del call.asked[peer]
         self._choice.take_back(peer)
-        _discard(self._asked, peer, call)
+        calls = self._asked[peer]
+        del calls[call]
+        if not calls:
+            del self._asked[peer]
 
     def _retry(self, call: Call, now: float) -> None:
         """Ask again where a share of the time is over: another server, or the same if there is none."""
@@ -131,7 +129,7 @@ class Placing:
         if call.asking.to is None and self._choice.choose(call.asking, others) is not None:
             self._unassign(call)
             call.refused[peer] = UNREACHABLE
-            self._fresh[call] = None
+            self.fresh[call] = None
         else:
             self._ground.want(peer, now)
 
@@ -152,9 +150,10 @@ class Placing:
     def _end(self, call: Call, outcome: Outcome, what: str, now: float) -> None:
         call.outcome = outcome
         del self._calls[call.id]
-        self._fresh.pop(call, None)
+        self.fresh.pop(call, None)
         self._homeless.pop(call, None)
-        self._unassign(call)
+        if call.assigned is not None:
+            self._unassign(call)
         for peer in list(call.asked):
             self._unask(call, peer)
             owed = self._owed.setdefault(peer, OrderedDict())
@@ -170,10 +169,3 @@ class Placing:
             counts.answered += 1
             counts.waited += now - call.began
         self._ground.woken.append((call.wake, 1_000))
-
-
-def _discard(index: dict[bytes, dict[Call, None]], peer: bytes, call: Call) -> None:
-    calls = index.get(peer, {})
-    calls.pop(call, None)
-    if not calls:
-        index.pop(peer, None)

@@ -135,7 +135,7 @@ class World:
     def check(self) -> None:
         caller = self.hamlet[0].calls.caller
         assert all(call.outcome is not None for call in self.calls)
-        for rest in (caller._calls, caller._fresh, caller._homeless, caller._assigned, caller._asked):
+        for rest in (caller._calls, caller.fresh, caller._homeless, caller._assigned, caller._asked):
             assert not rest
         assert not caller._choice._outstanding
         assert not len(caller._alarms)
