@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 
-from meshmq.core.records import Bury, Change, Claim, Done, Failed, Forget, Keep, Taken
+from meshmq.core.records import Bury, Change, Claim, Done, Failed, Forget, Keep, Taken, Tell
 
 
 def condense(changes: Iterable[Change]) -> list[Change]:
@@ -14,6 +14,7 @@ def condense(changes: Iterable[Change]) -> list[Change]:
     """
     left: list[Change | None] = []
     last: dict[Hashable, int] = {}  # where the newest of each is that a later one can take the place of
+    epochs: dict[str, int] = {}
     for change in changes:
         if isinstance(change, Done):
             before = last.get(change.origin)
@@ -34,6 +35,11 @@ def condense(changes: Iterable[Change]) -> list[Change]:
         elif isinstance(change, Claim):
             _void(left, last, (change.queue, change.unique))
             last[change.queue, change.unique] = len(left)
+        elif isinstance(change, Tell):
+            topic, epoch = change.message.topic, change.message.epoch
+            if epochs.get(topic) != epoch:
+                last.pop(topic, None)  # what is forgotten before and after is not of the same epoch
+                epochs[topic] = epoch
         elif isinstance(change, Forget):
             before = last.get(change.topic)
             earlier = left[before] if before is not None else None

@@ -51,6 +51,17 @@ def after(*commits: list[Change]) -> Recovered:
 
 @given(changes, changes)
 @example([], [Forget("a", 3), Tell(message(1, "a", epoch=2)), Forget("a", 1)])
+@example([Tell(message(2, "a", epoch=2))], [Forget("a", 1), Tell(message(1, "a")), Forget("a", 1)])
+@example(
+    [],
+    [
+        Tell(message(2, "a", epoch=2)),
+        Tell(message(1, "a", epoch=1)),
+        Forget("a", 1),
+        Tell(message(1, "a", epoch=2)),
+        Forget("a", 1),
+    ],
+)
 def test_condensed_changes_have_the_same_effect(before: list[Change], some: list[Change]) -> None:
     assert after(before, condense(some)) == after(before, some)
 
