@@ -55,6 +55,8 @@ class Line:
         self._host, self._grace = host, grace
         #: For how long what is being read came.
         self.took = 0.0
+        #: Whether what came last is to be covered at once, and not after ``COVER_AFTER``.
+        self.hasty = False
         self._reset()
 
     @property
@@ -142,6 +144,7 @@ class Line:
                 self._send(Kind.COVER)
             return False
         verdict = stream.take(number, size, now)
+        self.hasty = stream.cover_at == now
         if verdict == "hole":
             self._break(now)  # frames between are lost: this connection lied
         return verdict == "new"

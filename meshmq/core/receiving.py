@@ -8,6 +8,7 @@ from typing import Final
 
 from meshmq.core.meeting import Meeting
 from meshmq.core.session import Session
+from meshmq.core.stream import COVER_AFTER
 from meshmq.errors import ProtocolError
 from meshmq.wire.bundles import BUNDLED, unpack_bundle
 from meshmq.wire.frames import (
@@ -75,7 +76,8 @@ class Receiving(Meeting):
                 who = session.name if session else "a stranger"
                 self.say(logging.WARNING, "meshmq.links", f"dropped a frame of {who}: {error}")
         if quiet and session is not None and not self.eased and self._at_rest():
-            self._soon_of(session)
+            if session.hasty or self.deadline is None or self.deadline > now + COVER_AFTER:
+                self._soon_of(session)
         else:
             self.eased, self.deadline = False, now
 

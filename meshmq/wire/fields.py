@@ -39,14 +39,14 @@ def read_fields(body: bytes | memoryview, *types: type | tuple[type, ...], later
         ProtocolError: they are not there.
     """
     try:
-        values = unpack_plain(body, limit=BODY_LIMIT)
+        values: Any = unpack_plain(body, limit=BODY_LIMIT)
     except DecodeError as error:
         raise ProtocolError(str(error)) from error
-    if not isinstance(values, list) or len(values) < len(types):
+    if type(values) is not list or len(values) < len(types):
         raise ProtocolError("a body with too few fields")
     for value, wanted in zip(values, types, strict=False):
         kind = type(value)
-        if kind is not wanted and not (isinstance(wanted, tuple) and kind in wanted):
+        if kind is not wanted and not (type(wanted) is tuple and kind in wanted):
             raise ProtocolError("a body with a field of the wrong type")
         if wanted is int and not 0 <= value < NUMBERS:
             raise ProtocolError("a body with a number beyond its bounds")

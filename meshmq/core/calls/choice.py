@@ -58,12 +58,14 @@ class Choice:
         Raises:
             AmbiguousPeer: it is for a name that several bear.
         """
-        servers = self.servers(asking.service)
+        service = asking.service
+        servers = self.servers(service)
         if asking.to is not None:
             named = self.named(asking.to)
             servers = [peer for peer in servers if peer == named]
         elif servers and asking.key is None and not self._directly:
-            servers = self._devices(asking.service) or servers
+            devices = self._before.get(service)
+            servers = (self._devices(service) if devices is None else devices) or servers
         found = [peer for peer in servers if peer not in avoided] if avoided else servers
         if not found:
             return None
