@@ -68,6 +68,8 @@ class Audience:
             # Half a round trip was the question on its way; who says from where on means no more than that.
             late = self._ground.round_trip(peer) / 2 if wanted.since is None else 0.0
             follower = followers[peer, wanted.number] = Follower(peer, wanted, now - late)
+            if wanted.early:
+                follower.began = min(follower.began, self._publisher.publishes_at)
             self._patterns[peer] += 1
         self._weigh(peer, follower.add(wanted.patterns), 1)
         if self._patterns[peer] > FOLLOWERS_MOST or self._text[peer] > TEXT_MOST:
