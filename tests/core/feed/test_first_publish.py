@@ -24,9 +24,9 @@ def met(known_for: float) -> Square:
     return square
 
 
-def join(square: Square) -> Subscription:
-    square.open(1, queue=GROUP)
-    return square.do(1, lambda node, now: node.feed.join(GROUP, ["a"], now))
+def join(square: Square, index: int = 1) -> Subscription:
+    square.open(index, queue=GROUP)
+    return square.do(index, lambda node, now: node.feed.join(GROUP, ["a"], now))
 
 
 def ask_late(square: Square) -> None:
@@ -58,6 +58,22 @@ def test_it_goes_to_the_group(known_for: float) -> None:
     square.publish(0, "a", b"first", b"second")
     ask_late(square)
     assert square.work_off(1, GROUP) == [(b"first", 1), (b"second", 1)]
+
+
+def test_a_group_begins_with_who_was_there_first_whoever_was_heard_first() -> None:
+    square = Square(3)
+    square.look()
+    assert square.ready(1, join(square, 1))
+    square.sim.stall(square.sim.nodes[1])
+    square.publish(0, "a", b"first")
+    square.run(0.5)
+    join(square, 2)
+    square.run(0.5)
+    square.publish(0, "a", b"second")
+    assert square.work_off(2, GROUP) == [(b"second", 1)]
+    square.sim.resume(square.sim.nodes[1])
+    square.run(3)
+    assert sorted(square.work_off(1, GROUP) + square.work_off(2, GROUP)) == [(b"first", 1)]
 
 
 def test_the_latest_is_given() -> None:
