@@ -45,6 +45,8 @@ class Wanted:
     group: str | None = None
     #: Whether further patterns of the same subscription follow in the next frame.
     more: bool = False
+    #: Whether it was there before the publisher was known to publish: all that this one has published since is its own.
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def pack_subscribe(wanted: Wanted) -> list[bytes]:
                 wanted.mark,
                 wanted.group,
                 index < len(parts) - 1,
+                *([True] if wanted.early else ()),
             ]
         )
         for index, part in enumerate(parts)
@@ -93,9 +96,8 @@ def unpack_subscribe(body: bytes) -> Wanted:
     Raises:
         ProtocolError: it is none.
     """
-    number, patterns, since, span, way, mark, group, more = read_fields(
-        body, int, list, (str, int, float, type(None)), float, str, int, (str, type(None)), bool
-    )
+    kinds = int, list, (str, int, float, type(None)), float, str, int, (str, type(None)), bool
+    number, patterns, since, span, way, mark, group, more, early = read_fields(body, *kinds, later=(bool,))
     texts = read_texts(patterns, PATTERNS_LIMIT, PATTERN_BYTES)
     for text in texts:
         try:
@@ -112,7 +114,8 @@ def unpack_subscribe(body: bytes) -> Wanted:
     known = _WAYS.get(way)
     if known is None:
         raise ProtocolError("a SUBSCRIBE by a way that is none")
-    return Wanted(number, texts, since, span, known, mark, None if group is None else read_name(group), more)
+    name = None if group is None else read_name(group)
+    return Wanted(number, texts, since, span, known, mark, name, more, early)
 
 
 def marker(node_id: bytes, mark: int) -> bytes:

@@ -241,6 +241,10 @@ FRAMES: Final[dict[str, Frame]] = {
         pack_head(Kind.SUBSCRIBE, 11, 4) + pack_subscribe(Wanted(6, ("a",)))[0],
         head(23, 11, 4) + msgpack([6, ["a"], None, 0.0, "topics", 0, None, False]),
     ),
+    "subscribe_early": Frame(
+        pack_head(Kind.SUBSCRIBE, 11, 4) + pack_subscribe(Wanted(6, ("a",), early=True))[0],
+        head(23, 11, 4) + msgpack([6, ["a"], None, 0.0, "topics", 0, None, False, True]),
+    ),
     "unsubscribe": Frame(pack_head(Kind.UNSUBSCRIBE, 12, 4) + pack_number(5), head(24, 12, 4) + msgpack([5])),
     "heads": Frame(
         pack_head(Kind.HEADS, 13, 4) + pack_heads(5, [HEAD], turn=99, stamp=9)[0],

@@ -47,6 +47,7 @@ wanted = st.builds(
     way=st.sampled_from(["topics", "latest", "direct"]),
     mark=whole,
     group=st.none() | topics,
+    early=st.booleans(),
 )
 epochs = st.integers(0, EPOCHS - 1)
 heads = st.builds(
@@ -168,11 +169,13 @@ def test_a_head_that_is_none_is_refused(row: object) -> None:
         {4: "pigeon"},
         {6: ""},
         {7: 1},
+        {8: 1},
     ],
 )
 def test_a_subscribe_with_a_field_that_is_none_is_refused(change: dict[int, object]) -> None:
-    row: list[object] = [1, ["a"], None, 0.0, "topics", 0, None, False]
-    unpack_subscribe(pack_plain(row))
+    row: list[object] = [1, ["a"], None, 0.0, "topics", 0, None, False, True]
+    assert unpack_subscribe(pack_plain(row)).early
+    assert not unpack_subscribe(pack_plain(row[:-1])).early
     for place, value in change.items():
         row[place] = value
     with pytest.raises(ProtocolError):

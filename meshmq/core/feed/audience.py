@@ -68,6 +68,8 @@ class Audience:
             # Half a round trip was the question on its way; who says from where on means no more than that.
             late = self._ground.round_trip(peer) / 2 if wanted.since is None else 0.0
             follower = followers[peer, wanted.number] = Follower(peer, wanted, now - late)
+            if wanted.early:
+                follower.began = min(follower.began, self._publisher.publishes_at)
             self._patterns[peer] += 1
         self._weigh(peer, follower.add(wanted.patterns), 1)
         if self._patterns[peer] > FOLLOWERS_MOST or self._text[peer] > TEXT_MOST:
@@ -81,9 +83,17 @@ class Audience:
                 self._publisher.follow(follower)
                 if follower.taps:
                     self.tappers[follower] = None
-            elif self.groups.join(follower.group, list(follower.patterns), (peer, follower.number), now):
-                for series, item in self._publisher.kept_since(follower):  # a group that is new begins as others do
-                    self.groups.hand(follower.group, series, item, now)
+            else:
+                self._join(follower, follower.group, now)
+
+    def _join(self, follower: Follower, group: str, now: float) -> None:
+        """Take a member of a group, which begins as others do: with who was there first."""
+        member = follower.peer, follower.number
+        before = self.groups.join(group, list(follower.patterns), member, follower.began, now)
+        if before is not None:
+            for series, item in self._publisher.kept_since(follower):
+                if item.at < before:
+                    self.groups.hand(group, series, item, now)
 
     def unsubscribed(self, peer: bytes, number: int, now: float) -> None:
         """Forget a subscription."""

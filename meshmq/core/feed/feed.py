@@ -75,7 +75,7 @@ class Feed:
     def announce(self, now: float) -> None:
         """Say on our card that we publish: subscribers then tell us of what they want."""
         if not self.publishes:
-            self.publishes = True
+            self.publishes, self.publisher.publishes_at = True, now
             self._ground.change_card(now)
             self.roster_changed(now)
             self._ground.work(now)  # our own subscriptions, which were there before, are so also here
@@ -248,7 +248,7 @@ class Feed:
             peer = roster.get(publisher)
             if peer is not None:
                 tap.addresses, tap.unreachable = peer.card.topics, not peer.reached
-                tap.here_at, tap.publishes_at = peer.since, peer.publishes_at or tap.publishes_at
+                tap.publishes_at = peer.publishes_at or tap.publishes_at
         devices = list(roster.values()) if self.subscribes else []
         subscriber.detours.look(devices, subscriber.taps.values(), taken=self._ground.takes_detours)
 

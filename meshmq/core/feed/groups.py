@@ -37,6 +37,8 @@ def group_queue(group: str, patterns: Sequence[str]) -> str:
 @dataclass(slots=True)
 class _Group:
     patterns: tuple[str, ...]
+    #: Since when it gets what is published: from its first member on, who need not be the first that was heard.
+    began: float
     members: set[tuple[bytes, int]] = field(default_factory=set)
     left_at: float | None = None
 
@@ -55,22 +57,29 @@ class Groups:
     def __bool__(self) -> bool:
         return bool(self._groups)
 
-    def join(self, queue: str, patterns: Sequence[str], member: tuple[bytes, int], now: float) -> bool:
-        """Take a member; whether the group is new."""
+    def join(
+        self, queue: str, patterns: Sequence[str], member: tuple[bytes, int], began: float, now: float
+    ) -> float | None:
+        """Take a member that has been there since it ``began``.
+
+        Returns before when what was published since then is still to be given to the group, ``None`` where all was.
+        """
         self._forget_old(now)
         group = self._groups.get(queue)
         if group is None:
             if len(self._groups) >= _MOST:
-                return False
-            group = self._groups[queue] = _Group(tuple(patterns))
+                return None
+            group = self._groups[queue] = _Group(tuple(patterns), began)
             for pattern in patterns:
                 self._index.add(pattern, queue)
             self._found.clear()
             group.members.add(member)
-            return True
+            return float("inf")
         group.members.add(member)
         group.left_at = None
-        return False
+        before = group.began
+        group.began = min(before, began)
+        return before if began < before else None
 
     def part(self, queue: str, member: tuple[bytes, int], now: float) -> None:
         """Let a member go; the group stays for a while."""

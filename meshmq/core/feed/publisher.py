@@ -55,6 +55,8 @@ class Publisher:
         self.small, self.large = Shelf(SMALL_BYTES), Shelf(LARGE_BYTES)
         self.errands: dict[bytes, Errands] = {}
         self.loans = Loans(ground, self.errands)
+        #: Since when our card is to say that we publish: there was nothing before, but what outlived others of us.
+        self.publishes_at = float("inf")
         #: How many subscriptions there are to our topics link.
         self.tuned = 0
         #: Until when everything is kept; ``None`` before the first message.
@@ -206,9 +208,9 @@ class Publisher:
         self.flush(now)
         follower.answered = True
         # Our own subscriptions come at once; what was published in the same moment was published before.
-        span = now - follower.began if follower.peer != self._ground.node_id else -1.0
+        began = follower.began if follower.peer != self._ground.node_id else now + 1.0
         heads = [
-            Head(series.topic, series.epoch, series.base(follower.since, span, now), series.head, series.oldest)
+            Head(series.topic, series.epoch, series.base(follower.since, began, now), series.head, series.oldest)
             for series in self.series.of(follower.patterns)
             if follower.group is None
         ]

@@ -68,8 +68,8 @@ class Series:
         if history.seconds is not None:
             self.kept.age(now, history.seconds)
 
-    def base(self, since: Since | None, span: float, now: float) -> int:
-        """Return the number after which a subscription begins that has been there for ``span`` seconds.
+    def base(self, since: Since | None, began: float, now: float) -> int:
+        """Return the number after which a subscription begins that has been there since a moment.
 
         Without ``since`` it begins where it began itself: all that was published after is its own, whether it is
         kept or not. With ``since`` there is more of it, from before.
@@ -77,7 +77,7 @@ class Series:
         self.trim(now)
         if isinstance(since, int):
             return min(max(since, 1) - 1, self.head)
-        began = now - span - (since if isinstance(since, float) else 0.0)
+        began -= since if isinstance(since, float) else 0.0
         if self.created >= began:
             return 0
         if since == "first":

@@ -43,8 +43,8 @@ class Tap:
         self.version = -1
         self._asked: dict[int, None] = {}
         self._to_ask: deque[Subscription] = deque()
-        #: Since when the publisher is here, and since when it publishes; the latter where it was silent before.
-        self.here_at, self.publishes_at = 0.0, float("-inf")
+        #: Since when the publisher is known to publish, where it was silent when we met.
+        self.publishes_at = float("-inf")
         #: Where its topics link is; and whether we cannot dial it: then everything comes over the session it opened.
         self.addresses: tuple[str, ...] = ()
         self.unreachable = False
@@ -149,10 +149,11 @@ class Tap:
                 subscription.number,
                 subscription.patterns,
                 subscription.since,
-                max(0.0, now - self._began(subscription)),
+                max(0.0, now - subscription.opened_at),
                 "latest" if subscription.latest else "direct" if direct else "topics",
                 self._mark(subscription) if over_topics and not direct else 0,
                 subscription.group,
+                early=self._early(subscription),
             )
             for body in pack_subscribe(wanted):
                 self._ground.put(self.publisher, Kind.SUBSCRIBE, body)
@@ -160,14 +161,13 @@ class Tap:
             self._ground.put(self.publisher, Kind.SEEN, pack_number(self.stamp))
             self.stamp = 0
 
-    def _began(self, subscription: Subscription) -> float:
-        """Return from when on what is published is a subscription's.
+    def _early(self, subscription: Subscription) -> bool:
+        """Whether a subscription was there before the publisher was known to publish.
 
-        One that was there before the publisher was known to publish may have been ``ready`` without it. Nothing of
-        it may be missed then, however long the question is under way; and there was nothing before.
+        It may have been ``ready`` without it. Nothing of it may be missed then, however long the question is under way,
+        which no span can tell; and there was nothing before.
         """
-        opened = subscription.opened_at
-        return min(opened, self.here_at) if opened < self.publishes_at else opened
+        return subscription.opened_at < self.publishes_at
 
     def _mark(self, subscription: Subscription) -> int:
         """Return the marker with which it all comes by the topics link, 0 where it all comes through devices."""

@@ -62,7 +62,7 @@ def test_topics_that_take_turns_there_leave_in_a_batch_each() -> None:
 def test_jobs_of_a_group_come_in_the_order_of_publishing_whatever_their_topics() -> None:
     square, intake = opened("a", "b")
     given: list[bytes] = []
-    intake._groups.join("group", ["*"], (b"p" * 16, 1), 0.0)
+    intake._groups.join("group", ["*"], (b"p" * 16, 1), 0.0, 0.0)
     intake._groups._push = lambda queue, body, *_: given.append(body)
     intake.tray.jobs.extend([("a", b"3"), ("b", b"4"), ("a", b"5"), ("b", b"6")])
     square.do(0, lambda node, now: node.clear_trays(now))
