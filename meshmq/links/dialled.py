@@ -25,7 +25,6 @@ from meshmq.wire.frames import MAGIC
 #: The end of a connection is told by libzmq a moment before the last frames are readable.
 _TAIL: Final = 0.01
 _FAREWELL_MS: Final = 500
-_DONTWAIT: Final = int(zmq.DONTWAIT)
 
 
 class Dial:
@@ -76,11 +75,8 @@ class Dial:
             return False
         if self._socket is None:
             return self._hold(frames)
-        try:
-            if len(frames) == 1:
-                self._socket.send(frames[0], _DONTWAIT)
-            else:
-                send(self._socket, frames)
+        try:  # noqa: SIM105  suppress takes three calls more
+            send(self._socket, frames)
         except zmq.Again:
             pass  # its pipe has gone: the monitor says why, and what had arrived is read first
         if readable(self._socket):  # F 4
