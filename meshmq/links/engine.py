@@ -138,8 +138,10 @@ class Engine(Lifetime):
         deadline = decider.deadline
         if deadline is not None and deadline <= now:
             decider.tick(now)
-        if decider.outputs or decider.woken or decider.words:
-            self._carry_out()
+        if decider.outputs:
+            self.send_out()
+        if decider.woken or decider.words:
+            self._tell()
         deadline, of_links = decider.deadline, links.deadline
         if of_links is not None and (deadline is None or of_links < deadline):
             deadline = of_links
@@ -151,8 +153,10 @@ class Engine(Lifetime):
         To be called inside the gate, after every call that changed something.
         """
         decider = self._decider
-        if decider.outputs or decider.woken or decider.words:
-            self._carry_out()
+        if decider.outputs:
+            self.send_out()
+        if decider.woken or decider.words:
+            self._tell()
         deadline = decider.deadline
         if deadline is not None and deadline < self.helm.armed:
             self._bring_forward(deadline)
@@ -251,7 +255,8 @@ class Engine(Lifetime):
         self._posted.clear()
         self._room.wake_all()
 
-    def _carry_out(self) -> None:
+    def send_out(self) -> None:
+        """Do of ``flush`` what concerns the links alone: for who has more to do before it waits, inside the gate."""
         decider, links = self._decider, self._links
         outputs: list[Any] = decider.outputs
         if outputs and not self.closed:
@@ -270,6 +275,9 @@ class Engine(Lifetime):
             if deadline is not None and deadline < self.helm.armed:
                 self._bring_forward(deadline)
         outputs.clear()
+
+    def _tell(self) -> None:
+        decider = self._decider
         for key, count in decider.woken:
             self._room.wake(key, count)
         decider.woken.clear()
