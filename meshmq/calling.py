@@ -100,7 +100,7 @@ class Pending:
 
     def __init__(self, engine: Engine, participant: Participant, codec: Codec, asking: Asking) -> None:
         self._engine, self._participant, self._codec = engine, participant, codec
-        self._asking, self._key = asking, object()  # as _new_key, a call less
+        self._asking, self._key = asking, _new_key()
         self._call: Call | None = None
 
     def wish(self) -> Wish[Outcome]:

@@ -198,7 +198,7 @@ def unpack_answer(frames: Sequence[bytes]) -> Answer:
     if found is Status.LOST:
         name, reason = read_fields(value.body, str, str)
         loss = name, reason
-    return Answer(call if len(call) == ID_BYTES else _id(call), found, value, number, word, failure, loss)
+    return Answer(_id(call), found, value, number, word, failure, loss)
 
 
 def pack_cancel(call: bytes) -> bytes:
