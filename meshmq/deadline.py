@@ -45,6 +45,7 @@ def left() -> float | None:
 
 def within(timeout: float | None) -> float | None:
     """Return the lesser of ``timeout`` and what is left."""
-    if _until.get() is None or (inherited := left()) is None:
+    inherited = left()
+    if inherited is None:
         return timeout
     return inherited if timeout is None else min(timeout, inherited)

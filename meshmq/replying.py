@@ -161,8 +161,7 @@ class Requests:
         On a closed node nobody is told.
         """
         engine, participant = self.opened()
-        failed = isinstance(answer, Failure)
-        packed = pack_failure(answer) if isinstance(answer, Failure) else answer
+        failed, packed = (True, pack_failure(answer)) if isinstance(answer, Failure) else (False, answer)
         with engine.gate:
             item._over = True
             item._servant.forget(item._incoming)

@@ -50,7 +50,11 @@ _idle: Final[list[Callable[[object], bytes]]] = []
 
 
 def pack_known(value: object) -> bytes:
-    """Return the MessagePack of what is known to hold nothing but plain values."""
+    """Return the MessagePack of a value without looking whether that gives it back as it was.
+
+    Raises:
+        Exception: it cannot be packed: whatever the library raises.
+    """
     try:
         pack = _idle.pop()
     except IndexError:
@@ -139,7 +143,7 @@ class MsgpackCodec:
         """
         if type(data) is bytes and len(data) >= LARGE_BYTES:  # not packed in vain
             return None
-        # What _pack does, once more: this is the hot path.
+        # What pack_known does, once more: this is the hot path.
         try:
             pack = _idle.pop()
         except IndexError:

@@ -260,7 +260,8 @@ class Exchange(Sending):
         laden, self.laden = self.laden, {}
         for line in laden:
             gone = line.send_pending(now) or gone
-            if self.deadline is None or self.deadline > now + PING_AFTER:  # it asks for nothing sooner
+            # What is sent asks for its cover after that, and what was due before is in the deadline already.
+            if self.deadline is None or self.deadline > now + PING_AFTER:
                 self._soon_of(line)
         if gone:
             self._busy_outboxes.update((queue, None) for queue, outbox in self.outboxes.items() if outbox.unsent)

@@ -52,7 +52,7 @@ class Footing(Trade):
         """Ask for a session with a peer; whether one stands already (with ourselves one always does)."""
         if peer == self.node_id:
             return True
-        session = self.sessions.get(peer) or self._session(peer)
+        session = self._session(peer)
         if not session.live:
             session.want(now)
             self.soon(now)

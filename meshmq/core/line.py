@@ -57,6 +57,8 @@ class Line:
         self.took = 0.0
         #: Whether what came last is to be covered at once, and not after ``COVER_AFTER``.
         self.hasty = False
+        #: Whether so many small frames have waited once that it may be ``crowded``.
+        self.heaped = False
         self._reset()
 
     @property
@@ -86,6 +88,7 @@ class Line:
     def put(self, kind: Kind, body: bytes) -> None:
         """Queue a small frame; these go before everything else. Only on a live session."""
         self._stream.put(kind, body)
+        self.heaped = self.heaped or self._stream.crowded
         self._host.laden[self] = None
 
     def post(self, kind: Kind, frames: Sequence[bytes], name: bytes) -> None:

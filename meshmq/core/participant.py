@@ -121,7 +121,7 @@ class Participant(Quiet):
         self._roster_seen = -1
 
     def _read(self, peer: bytes, kind: Kind, frames: Sequence[bytes], now: float) -> None:
-        if self.relay.forwarding and self.relay.took(peer, kind, frames, now):
+        if self.relay.took(peer, kind, frames, now):
             return
         part = self._part_of.get(kind)
         if part is not None:

@@ -34,7 +34,7 @@ class Receiving(Meeting):
         """Take one message of a direct connection."""
         if self.presence.card.state == "left":
             return  # we have said goodbye, and have no sessions any more that it could belong to
-        if self.deadline is not None and now > self.deadline:  # nearly never
+        if self.deadline is not None and now > self.deadline:  # else there is nothing to notice, and so it is mostly
             self._notice(now)
         session = self.connections.get(connection)
         taken = quiet = False
@@ -63,9 +63,10 @@ class Receiving(Meeting):
                         self._read(session.peer, each, [part], now)
                 else:
                     self._read(session.peer, kind, [body, *frames[1:]], now)
-                quiet = kind in QUIET  # what is asked and answered puts no small frames
-                if not quiet and session.crowded:
+                if session.heaped and session.crowded:
                     session.expel("slow", now)
+                else:
+                    quiet = kind in QUIET
         except VersionMismatch as error:
             self._send_foreign_away(connection, session, now, taken=taken)
             self.presence.tell_refused("version", "a caller", str(error.version))

@@ -116,7 +116,10 @@ class Stream:
     def next(
         self, source: Source | None = None, name: str = "", lane: Lane = "jobs"
     ) -> tuple[Kind, Sequence[bytes]] | None:
-        """Return what goes next, or nothing when there is nothing or no room; ``source`` gives what is of ``name``."""
+        """Return what goes next, or nothing when there is nothing or no room.
+
+        ``source`` gives what is of ``name``; without one only what waits here goes.
+        """
         if self.kept_bytes >= self._throughput.window:
             return None
         if self._small:

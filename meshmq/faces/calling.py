@@ -60,7 +60,7 @@ class CallingNode(ServingNode):
         pending = Pending(*self._asking(service, data, headers, timeout, **options))
         try:
             outcome = wait(self, pending.wish(), None)
-        except BaseException:
+        except BaseException:  # not finally: one that is over has nothing to leave
             pending.leave()
             raise
         return pending.open(outcome)

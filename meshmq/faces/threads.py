@@ -47,7 +47,7 @@ def wait(node: BaseNode, wish: Wish[ResultT], timeout: float | None) -> ResultT:
                             caller.leave_helm()
                             return result
                         except WouldBlock:
-                            engine.send_out()  # what was asked for is on its way while we prepare to sleep
+                            engine.send_early()
                             engine.register(wish.key, caller)
                             caller.take_helm(moment)
                         finally:

@@ -1,14 +1,26 @@
-"""Does with the links what a decider has put into its outputs; what it sends the engine sends itself."""
+"""Does with the links what a decider asks for in its outputs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from meshmq.links.base import Links
+from meshmq.links.base import Decider, Links
 
 
-def carry(output: Any, links: Links, now: float) -> None:
-    """Carry out one output; the forms are told at ``Decider.outputs``."""
+def carry_out(decider: Decider, links: Links, clock: Callable[[], float]) -> None:
+    """Do all that is asked for; what has ended asks for more, at the end of what is read here."""
+    output: Any
+    for output in decider.outputs:
+        if output[0] == "send":  # nearly all of them
+            if not links.send(output[1], output[2]):
+                decider.ended(output[1], clock())
+        else:
+            _carry(output, links, clock())
+
+
+def _carry(output: Any, links: Links, now: float) -> None:
+    """Do one thing; the forms are told at ``Decider.outputs``."""
     kind = output[0]
     if kind == "spread":
         links.spread(output[1])

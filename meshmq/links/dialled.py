@@ -129,10 +129,7 @@ class Dial:
             if frames is None:
                 break
             taken += 1
-            if self._heard and self.link == "direct" and not self._reader.overlong:
-                decider.receive(self.connection, frames, now)
-            else:
-                self._take(frames, self._reader.overlong, decider, now)
+            self._take(frames, self._reader.overlong, decider, now)
             if self._socket is not None and not readable(self._socket):  # an exception takes longer than to ask
                 break
         if self._ends is not None and now >= self._ends and taken < quota and not self.closed:

@@ -21,11 +21,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from math import inf
-from typing import Any, Final
+from typing import Final
 
 from meshmq.errors import InUseError, MeshError
 from meshmq.links.base import Decider, Links
-from meshmq.links.carry import carry
+from meshmq.links.carry import carry_out
 from meshmq.links.forks import tell_in_child
 from meshmq.links.helm import Helm
 from meshmq.links.lifetime import LOGGER, Lifetime
@@ -45,7 +45,7 @@ class Engine(Lifetime):
         self, decider: Decider, links: Links, *, clock: Callable[[], float] = time.monotonic, name: str
     ) -> None:
         super().__init__(name)
-        self._decider, self._links, self._clock = decider, links, clock
+        self._decider, self._links = decider, links
         #: The moment it is on the engine's clock, in seconds.
         self.now: Final = clock
         self._posted: deque[Callable[[], None]] = deque()
@@ -132,14 +132,14 @@ class Engine(Lifetime):
             self.catch_up()
             if self.closed:
                 return
-        left = links.step(decider, self._clock())
+        left = links.step(decider, self.now())
         decider.sent_in_turn = False
-        now = self._clock()
+        now = self.now()
         deadline = decider.deadline
         if deadline is not None and deadline <= now:
             decider.tick(now)
         if decider.outputs:
-            self.send_out()
+            self._send_out()
         if decider.woken or decider.words:
             self._tell()
         deadline, of_links = decider.deadline, links.deadline
@@ -154,7 +154,7 @@ class Engine(Lifetime):
         """
         decider = self._decider
         if decider.outputs:
-            self.send_out()
+            self._send_out()
         if decider.woken or decider.words:
             self._tell()
         deadline = decider.deadline
@@ -162,6 +162,14 @@ class Engine(Lifetime):
             self._bring_forward(deadline)
         if decider.gathered:
             self._told()
+
+    def send_early(self) -> None:
+        """Send what a thread asked for before it prepares to sleep, inside the gate: 0.95 of the round trip.
+
+        Not where others wait: it would wake who drives, and four threads had three times as many steps.
+        """
+        if self._decider.outputs and not len(self._room):
+            self._send_out()
 
     def gather(self, told: Callable[[], object] | None) -> None:
         """Have what calls send in one turn of the driver go together; inside the gate.
@@ -171,7 +179,7 @@ class Engine(Lifetime):
         """
         self._told = told or _nothing
         self._decider.gathers = told is not None
-        self._decider.end_turn(self._clock())
+        self._decider.end_turn(self.now())
         self.flush()
 
     def end_turn(self) -> None:
@@ -181,7 +189,7 @@ class Engine(Lifetime):
         try:
             with self.gate:
                 if not self.closed:
-                    self._decider.end_turn(self._clock())
+                    self._decider.end_turn(self.now())
                     self.flush()
         except MeshError:  # it broke, and says so
             return
@@ -255,26 +263,19 @@ class Engine(Lifetime):
         self._posted.clear()
         self._room.wake_all()
 
-    def send_out(self) -> None:
-        """Do of ``flush`` what concerns the links alone: for who has more to do before it waits, inside the gate."""
-        decider, links = self._decider, self._links
-        outputs: list[Any] = decider.outputs
-        if outputs and not self.closed:
-            try:
-                for output in outputs:  # grows at its end while it is read: what has ended asks for more
-                    if output[0] == "send":  # nearly all of them
-                        if not links.send(output[1], output[2]):
-                            decider.ended(output[1], self._clock())
-                    else:
-                        carry(output, links, self._clock())
-            except MeshError as cause:  # not the fault of the call that flushes
-                self.break_(cause)
-                raise self._closed_error() from cause
-            # Sending may swallow the edge of the links' descriptor [F 4]; they tell so by a deadline.
-            deadline = links.deadline
-            if deadline is not None and deadline < self.helm.armed:
-                self._bring_forward(deadline)
-        outputs.clear()
+    def _send_out(self) -> None:
+        try:
+            if not self.closed:
+                carry_out(self._decider, self._links, self.now)
+        except MeshError as cause:  # not the fault of the call that flushes
+            self.break_(cause)
+            raise self._closed_error() from cause
+        finally:
+            self._decider.outputs.clear()
+        # Sending may swallow the edge of the links' descriptor [F 4]; they tell so by a deadline.
+        deadline = self._links.deadline
+        if deadline is not None and deadline < self.helm.armed:
+            self._bring_forward(deadline)
 
     def _tell(self) -> None:
         decider = self._decider

@@ -84,7 +84,7 @@ class EpollPoller:
     def poll(self, seconds: float | None) -> list[Any]:
         """Return what stands for those that are ready; sleeps until there is one, at most ``seconds``."""
         data, ready = self._data, []
-        for fileno, _ in self._poll(seconds):  # a comprehension would be one call more
+        for fileno, _ in self._poll(seconds):  # a comprehension is a call more in Python 3.11
             if fileno in data:
                 ready.append(data[fileno])
         return ready

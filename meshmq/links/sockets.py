@@ -18,7 +18,6 @@ from meshmq.links.binding import bind_ipc, bind_tcp, let_go
 from meshmq.links.context import check_generation, generation
 from meshmq.links.dialled import Dial
 from meshmq.links.door import Refusals
-from meshmq.links.forks import tell_in_child
 from meshmq.links.moves import Moves
 from meshmq.links.options import Options
 from meshmq.links.outside import Outside
@@ -71,8 +70,6 @@ class ZmqLinks:
         except ValueError as error:
             raise ConfigError(f"{error}: give the IP addresses of this machine's interfaces") from error
         self._born = generation()
-        self._left = False
-        tell_in_child(self._forked)
         self._closed = False
         self._moves: Moves | None = None
         self._lookout: Lookout | None = None
@@ -163,8 +160,7 @@ class ZmqLinks:
         Raises:
             ForkedError: in a child of the process that made the links.
         """
-        if self._left:
-            check_generation(self._born)
+        check_generation(self._born)
         if connection & 1:
             return not self._closed and self._outside.send(connection, frames)
         dial = self._dials.get(connection)
@@ -219,8 +215,7 @@ class ZmqLinks:
         Raises:
             ForkedError: in a child of the process that made the links.
         """
-        if self._left:
-            check_generation(self._born)
+        check_generation(self._born)
         return not self._closed and self._sources.step(decider, now)
 
     def close(self, linger: float) -> None:
@@ -260,9 +255,6 @@ class ZmqLinks:
             if dial.local in gone:  # dead, and libzmq would learn it late or never
                 dial.hang_up(0)
                 decider.ended(dial.connection, now)
-
-    def _forked(self) -> None:
-        self._left = True
 
     def _forget(self, connection: Connection) -> None:
         self._dials.pop(connection, None)

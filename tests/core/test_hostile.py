@@ -8,10 +8,12 @@ from contextlib import suppress
 import pytest
 
 from meshmq.core import stream, throughput
+from meshmq.core.calls.call import Asking
 from meshmq.core.stream import TRANSFERS
 from meshmq.errors import ConfigError, WouldBlock
 from meshmq.settings import Settings
-from meshmq.wire.card import NAMES_LIMIT, pack_card, read_card, unpack_body
+from meshmq.wire.calls import Status, Value, pack_answer
+from meshmq.wire.card import NAMES_LIMIT, Card, pack_card, read_card, unpack_body
 from meshmq.wire.chunks import CHUNK_BYTES, CHUNK_MOST, join_message, pack_chunk
 from meshmq.wire.frames import Kind, pack_acks, pack_bye, pack_grant, pack_head, pack_offer, unpack_grant
 from meshmq.wire.verdicts import Verdict, pack_settle, unpack_settle
@@ -178,6 +180,25 @@ def test_whoever_never_takes_its_answers_is_let_go(monkeypatch: pytest.MonkeyPat
             break
     assert byes(second) == ["slow"]
     assert not first.hung_up
+
+
+def test_who_streams_without_end_and_takes_no_demand_for_more_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "SMALL_FRAMES", 100)
+    node = participant(Settings(prefetch_bytes=1))  # each item is asked for by itself
+    server = Stranger(node)
+    server.hello()
+    server.say(Kind.CARD, pack_card(Card(server.node_id, "stranger", "m", 1, serves=("items",))))
+    call = node.calls.caller.begin(Asking("items", Value(b""), stream=True), 0.0)
+    server.settle()
+    for number in range(1, 20_000):
+        server.received = number // 300  # so few that what is sent stays on its way, and enough to seem alive
+        server.now += 0.003
+        server.say(Kind.ANSWER, pack_answer(call.id, Status.ITEM, Value(b""), number=number)[0])
+        if server.hung_up:
+            break
+        node.calls.caller.next_item(call, server.now, server.now)
+        server.settle()
+    assert byes(server) == ["slow"]
 
 
 def test_pings_are_answered_and_numbers_do_not_matter_to_them() -> None:

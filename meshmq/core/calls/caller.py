@@ -8,8 +8,9 @@
         +------------------+---------------------------+
     from anywhere: its deadline, a cancel -> over, and CANCEL to whoever has it
 
-An attempt whose share of the time is over stays where it is; the same id is asked again, of another
-server if there is one. The first answer counts; what comes after is late: counted and dropped.
+Where the session stands already it is asked at once. An attempt whose share of the time is over stays
+where it is; the same id is asked again, of another server if there is one. The first answer counts;
+what comes after is late: counted and dropped.
 """
 
 from __future__ import annotations
@@ -55,11 +56,7 @@ class Caller(Placing):
         counts.outstanding += 1
         self._calls[call.id] = call
         self.fresh[call] = None
-        if call.retry_at is not None:
-            self._arm(call)
-        elif deadline is not None:
-            self._alarms.set(call, deadline)
-            self._ground.soon(deadline)
+        self._arm(call)
         return call
 
     def expire(self, call: Call, now: float) -> None:

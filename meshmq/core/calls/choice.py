@@ -58,14 +58,12 @@ class Choice:
         Raises:
             AmbiguousPeer: it is for a name that several bear.
         """
-        service = asking.service
-        servers = self.servers(service)
+        servers = self.servers(asking.service)
         if asking.to is not None:
             named = self.named(asking.to)
             servers = [peer for peer in servers if peer == named]
         elif servers and asking.key is None and not self._directly:
-            devices = self._before.get(service)
-            servers = (self._devices(service) if devices is None else devices) or servers
+            servers = self._devices(asking.service) or servers
         found = [peer for peer in servers if peer not in avoided] if avoided else servers
         if not found:
             return None

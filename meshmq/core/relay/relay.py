@@ -24,8 +24,6 @@ class Relay:
         self._jobs = Queues(ground)
         self.passages = Passages(ground)
         self.topics = Topics(ground)
-        #: Whether jobs or calls pass.
-        self.forwarding = False
 
     def __repr__(self) -> str:
         return f"<Relay of {len(self.forwards)} names>"
@@ -60,7 +58,6 @@ class Relay:
                 raise ConfigError(f"this node serves {service!r} itself: let another be the device for it")
         if ground.names_shown() + len(names) > NAMES_LIMIT:
             raise ConfigError(f"a node shows at most {NAMES_LIMIT:,} names at once")
-        self.forwarding = self.forwarding or bool(names.queues or names.services)
         for queue in names.queues:
             self._jobs.forward(queue)
         for service in names.services:
