@@ -60,7 +60,7 @@ help:
 	@echo "make demo    the main job on real input: a pipeline of five processes, one is killed"
 	@echo "             (make demo DEVICE=1 has a device in between, which is killed, too)"
 	@echo "make test    the tests: no root, no multicast, no compiler needed"
-	@echo "make stress  the tests with all repetitions and sizes (up to 30 minutes)"
+	@echo "make stress  the tests with all repetitions and sizes (about an hour on two cores)"
 	@echo "make simulate SEEDS=10000   so many meshes in virtual time (about 20 a second and core); the first that fails"
 	@echo "             is told with the command that runs it again; it stops by itself after LIMIT=1800 seconds"
 	@echo "make faults  cut, lossy and slow networks, kills, stops: what becomes of everything (root, 5 minutes)"
