@@ -64,8 +64,7 @@ class Servant:
             WouldBlock: none is here.
             ClosedError: the node or the receiver is closed.
         """
-        if self.engine.closed:
-            self.engine.check()
+        self.engine.check()
         if self.left or self._ended:
             raise ClosedError(f"the receiver of {self._desk.title} is closed")
         incoming = self._server.take(self._desk.service, self.engine.now())

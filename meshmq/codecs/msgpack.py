@@ -276,9 +276,8 @@ def unpack_plain(body: bytes | memoryview, *, limit: int = 65536) -> object:
     if len(body) > limit:
         raise DecodeError(f"a map of {len(body):,} bytes: it may have {limit:,}")
     try:
-        value: Any = _unpack(body)
-        # As fits finds first; asked here, the fields of most frames cost a call less.
-        plain = (type(value) is list and PLAIN.issuperset(map(type, value))) or fits(value, PLAIN)
+        value: object = _unpack(body)
+        plain = fits(value, PLAIN)
     except Exception as error:  # whatever it is, the bytes are to blame
         raise DecodeError(f"a map of {counted(len(body), 'byte')} that cannot be read: {error}") from error
     if not plain:

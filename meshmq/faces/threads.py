@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from meshmq.drivers.caller import Caller
 from meshmq.errors import ClosedError, Undelivered, WouldBlock
+from meshmq.links.engine import Engine
 from meshmq.node import BaseNode
 from meshmq.supply import ItemT, Supply, Taker
 from meshmq.waiting import Patience, Wish
@@ -36,15 +37,13 @@ def wait(node: BaseNode, wish: Wish[ResultT], timeout: float | None) -> ResultT:
             while True:
                 with engine.gate:
                     caller.look()
-                    if engine.closed:
-                        engine.check()
+                    engine.check()
                     tried = caller.woken or clock() >= again
                     if tried:
                         moment = engine.now()
                         try:
                             result = wish.attempt(moment, since)
-                            engine.unregister(wish.key, caller, took=wish.takes)
-                            caller.leave_helm()
+                            _leave_line(engine, wish, caller, took=wish.takes)
                             return result
                         except WouldBlock:
                             engine.send_early()
@@ -60,9 +59,13 @@ def wait(node: BaseNode, wish: Wish[ResultT], timeout: float | None) -> ResultT:
         except BaseException:
             if not engine.forked:
                 with engine.gate:
-                    engine.unregister(wish.key, caller)
-                    caller.leave_helm()
+                    _leave_line(engine, wish, caller, took=False)
             raise
+
+
+def _leave_line(engine: Engine, wish: Wish[ResultT], caller: Caller, *, took: bool) -> None:
+    engine.unregister(wish.key, caller, took=took)
+    caller.leave_helm()
 
 
 def take(

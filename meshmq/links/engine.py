@@ -223,8 +223,7 @@ class Engine(Lifetime):
         Raises:
             ClosedError: the engine is closed; nobody would wake it.
         """
-        if self.closed:
-            self.check()
+        self.check()
         self._room.enter(key, waiter)
 
     def unregister(self, key: Hashable, waiter: Waiter, *, took: bool = False) -> None:

@@ -31,14 +31,8 @@ class Reader:
 
     def message(self) -> list[bytes] | None:
         """Return the next message, or ``None`` when nothing is there [F 4: only this ends a drain]."""
-        try:
-            first = self.socket.recv(_DONTWAIT)
-        except zmq.Again:
-            return None
-        if self.socket.getsockopt(_RCVMORE):
-            return self.rest([first])
-        self.overlong = False
-        return [first]
+        first = self.first()
+        return None if first is None else self.rest([first])
 
     def first(self) -> bytes | None:
         """Return the first frame of the next message, or ``None`` when nothing is there."""

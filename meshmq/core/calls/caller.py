@@ -43,7 +43,7 @@ class Caller(Placing):
 
     def add(self, asking: Asking, now: float, wake: Hashable = None) -> Call:
         """Take a call that is placed with the next work; see ``begin``."""
-        call_id = self._ground.random.getrandbits(8 * ID_BYTES).to_bytes(ID_BYTES, "little")  # as randbytes, sooner
+        call_id = self._ground.random.randbytes(ID_BYTES)
         deadline = None if asking.timeout is None else now + asking.timeout
         call = Call(call_id, asking, now, deadline, ("call", call_id) if wake is None else wake)
         if asking.retries and asking.timeout is not None:
@@ -124,7 +124,7 @@ class Caller(Placing):
             self._unask(call, peer)
             if call.asking.stream and answer.status is Status.DONE:
                 call.items.append(answer.value)  # a handler that returns instead of yielding
-            error = None if answer.status is Status.DONE else endings.told(self._ground, call, peer, answer)
+            error = endings.told(self._ground, call, peer, answer)
             what = "timed_out" if answer.status is Status.DROPPED else "failed" if error is not None else "answered"
             self._end(call, Outcome(peer, answer, error), what, now)
 

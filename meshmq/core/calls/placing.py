@@ -95,18 +95,12 @@ class Placing:
         peer, call.assigned = call.assigned, None
         if peer is not None:
             self._choice.take_back(peer)
-            calls = self._assigned[peer]
-            del calls[call]
-            if not calls:
-                del self._assigned[peer]
+            _discard(self._assigned, peer, call)
 
     def _unask(self, call: Call, peer: bytes) -> None:
         del call.asked[peer]
         self._choice.take_back(peer)
-        calls = self._asked[peer]
-        del calls[call]
-        if not calls:
-            del self._asked[peer]
+        _discard(self._asked, peer, call)
 
     def _retry(self, call: Call, now: float) -> None:
         """Ask again where a share of the time is over: another server, or the same if there is none."""
@@ -152,8 +146,7 @@ class Placing:
         del self._calls[call.id]
         self.fresh.pop(call, None)
         self._homeless.pop(call, None)
-        if call.assigned is not None:
-            self._unassign(call)
+        self._unassign(call)
         for peer in list(call.asked):
             self._unask(call, peer)
             owed = self._owed.setdefault(peer, OrderedDict())
@@ -169,3 +162,10 @@ class Placing:
             counts.answered += 1
             counts.waited += now - call.began
         self._ground.woken.append((call.wake, 1_000))
+
+
+def _discard(index: dict[bytes, dict[Call, None]], peer: bytes, call: Call) -> None:
+    calls = index[peer]
+    del calls[call]
+    if not calls:
+        del index[peer]
