@@ -48,8 +48,6 @@ class Line:
         self.peer = peer
         self.epoch = 0
         self.id: bytes | None = None
-        #: Whether a session stands, with or without a connection just now.
-        self.live = False
         self.connection: int | None = None
         self.replayed = 0
         self._host, self._grace = host, grace
@@ -60,6 +58,11 @@ class Line:
         #: Whether so many small frames have waited once that it may be ``crowded``.
         self.heaped = False
         self._reset()
+
+    @property
+    def live(self) -> bool:
+        """Whether a session stands, with or without a connection just now."""
+        return self.id is not None
 
     @property
     def settled(self) -> bool:

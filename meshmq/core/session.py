@@ -100,7 +100,7 @@ class Session(Line):
         else:
             self.end("the peer began a new session", now)
             self._abandon_dial()
-            self.id, self.epoch, self.live = hello.session, hello.epoch + 1, True
+            self.id, self.epoch = hello.session, hello.epoch + 1
             self._attach(connection, 0, now, answer=True)
             self._host.session_up(self, now)
 
@@ -116,7 +116,7 @@ class Session(Line):
             return
         new = not self.live
         if new:
-            self.id, self.epoch, self.live = hello.session, hello.epoch, True
+            self.id, self.epoch = hello.session, hello.epoch
         self._attach(connection, received, now)
         if new:
             self._host.session_up(self, now)
@@ -189,7 +189,7 @@ class Session(Line):
         if self.connection is not None:
             self._forget(self.connection)
         self._abandon_dial()
-        self.id, self.connection, self._redial.at, self.live = None, None, None, False
+        self.id, self.connection, self._redial.at = None, None, None
         self.wanted = not told
         self._reset()
         self._plan_dial(now)

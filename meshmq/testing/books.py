@@ -120,7 +120,6 @@ def audit_session(session: Session) -> None:
         assert size <= WINDOW_MOST + max(item[3] for item in stream.kept), f"{size} bytes are kept"
         assert session.live, "kept without a session"
     assert size == stream.kept_bytes
-    assert session.live == (session.id is not None), "a session that stands, and has no id"
     assert session.connection is None or session.live, "a connection without a session"
     assert session.connection is None or session.connection != session.dialling
 

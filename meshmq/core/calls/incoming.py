@@ -18,16 +18,13 @@ class Incoming:
 
     __slots__ = (
         "arrived", "attempt", "began", "caller", "cancelled", "deadline", "demand", "headers", "held", "id",
-        "idempotent", "key", "on_cancel", "over", "peer", "running", "sent", "service", "size", "span", "stream",
-        "value",
+        "idempotent", "on_cancel", "over", "peer", "running", "sent", "service", "size", "span", "stream", "value",
     )  # fmt: skip
 
     def __init__(self, request: Request, peer: bytes, now: float) -> None:
         self.id, self.service, self.peer = request.id, request.service, peer
         #: Who asks; a device has sent it on where that is not the peer.
         self.caller, self.held = request.caller or peer, request.held
-        #: Who asked, and the id.
-        self.key: Key = (self.caller, self.id)
         self.value: Value = request.value
         self.headers: Headers | None = request.headers
         self.idempotent, self.stream, self.attempt = request.idempotent, request.stream, request.attempt
@@ -48,6 +45,11 @@ class Incoming:
     def __repr__(self) -> str:
         state = "over" if self.over else "cancelled" if self.cancelled else "running" if self.running else "waiting"
         return f"<Incoming {self.id[:4].hex()} of {self.service!r} {state}>"
+
+    @property
+    def key(self) -> Key:
+        """Who asked, and the id."""
+        return self.caller, self.id
 
 
 class Line:
