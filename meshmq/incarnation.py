@@ -24,6 +24,7 @@ from meshmq.history import History
 from meshmq.links.engine import Engine
 from meshmq.links.interrupts import install_signals, release_signals
 from meshmq.links.reader import owned
+from meshmq.links.shared.pool import copied
 from meshmq.names import NodeId, check_name, counted
 from meshmq.recording import Recorder
 from meshmq.settings import Settings
@@ -80,7 +81,9 @@ class Incarnation:
                 "same when it comes again"
             )
         self._whereabouts = Whereabouts.read(secret, insecure, peers, port)
-        self._codec: Codec = MsgpackCodec(limit=self.settings.message_bytes, copied=owned)
+        self._codec: Codec = MsgpackCodec(
+            limit=self.settings.message_bytes, copied=copied if self.settings.shared_memory else owned
+        )
         self._id = NodeId(secrets.token_bytes(16))
         self._engine: Engine | None = None
         self._dropped_by_links: Mapping[str, int] = {}

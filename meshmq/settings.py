@@ -99,6 +99,9 @@ class Settings:
     silence: float = 4.0
     """Seconds without a heartbeat after which a neighbour's control link is cut (at least 2 x ``heartbeat``)."""
 
+    shared_memory: bool = True
+    """Whether large values lie in memory that both ends read, where a peer on this host can (Linux, same user)."""
+
     grace: float = 1.0
     """How long a session lives without a connection, and a peer without its subscription."""
 
@@ -118,10 +121,12 @@ class Settings:
     def __post_init__(self) -> None:
         if not (self.tap is None or isinstance(self.tap, bool)):
             raise ConfigError(f"Settings(tap={self.tap!r}): it is True, False or None")
+        if not isinstance(self.shared_memory, bool):
+            raise ConfigError(f"Settings(shared_memory={self.shared_memory!r}): it is True or False")
         if self.journal_sync not in ("full", "normal"):
             raise ConfigError(f"Settings(journal_sync={self.journal_sync!r}): it is 'full' or 'normal'")
         for field in fields(self):
-            if field.name in ("tap", "journal_sync"):
+            if field.name in ("tap", "journal_sync", "shared_memory"):
                 continue
             value = getattr(self, field.name)
             wanted = int if field.type == "int" else int | float

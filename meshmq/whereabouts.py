@@ -140,6 +140,7 @@ class Whereabouts:
             message_bytes=settings.message_bytes,
             heartbeat=settings.heartbeat,
             silence=settings.silence,
+            shared_memory=settings.shared_memory,
             follow=self._follow,
         )
 

@@ -204,10 +204,10 @@ def test_settings_have_the_defaults_that_are_told() -> None:
     for names, defaults in rows:
         if "MESHMQ" not in names:
             told |= dict(zip(re.findall(r"\w+", names), re.split(r", (?!\d{3})", defaults), strict=True))
-    assert len(told) == 18
+    assert len(told) == 19
     assert told.pop("journal_sync") == f'`"{kinds["journal_sync"]}"`'
-    assert kinds["tap"] is None
-    assert told.pop("tap") == "`None`"
+    for name in ("tap", "shared_memory"):
+        assert told.pop(name) == f"`{kinds[name]}`"
     for name, default in told.items():
         number, _, unit = default.replace(",", "").partition(" ")
         assert kinds[name] == float(number) * (1 << 20 if unit == "MiB" else 1), name

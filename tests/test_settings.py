@@ -17,7 +17,7 @@ from meshmq.errors import ConfigError
 from meshmq.settings import Settings
 
 EVERY = {field.name: field for field in dataclasses.fields(Settings)}
-FIELDS = {name: field for name, field in EVERY.items() if name not in ("tap", "journal_sync")}
+FIELDS = {name: field for name, field in EVERY.items() if name not in ("tap", "journal_sync", "shared_memory")}
 
 
 def test_defaults_can_be_used() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from errno import EAGAIN, ETIMEDOUT
+from functools import partial
 from typing import Final
 
 import zmq
@@ -18,13 +19,20 @@ from meshmq.links.held import Held
 from meshmq.links.monitor import DIALLED, FAILED, Monitor, failure
 from meshmq.links.race import LOOK, Lost, Race
 from meshmq.links.reader import Reader, readable, send
+from meshmq.links.shared.loans import Loans
 from meshmq.links.sources import Ear
+from meshmq.links.subscriptions import Subscriptions
 from meshmq.links.surroundings import Surroundings
 from meshmq.wire.frames import MAGIC
+from meshmq.wire.loans import STARTS as LOANS
 
 #: The end of a connection is told by libzmq a moment before the last frames are readable.
 _TAIL: Final = 0.01
 _FAREWELL_MS: Final = 500
+
+
+def _are_near(addresses: Sequence[str]) -> bool:
+    return len(addresses) == 1 and addresses[0].startswith("ipc://")
 
 
 class Dial:
@@ -42,8 +50,7 @@ class Dial:
         self.connection = connection
         self.link = link
         self.closed = False
-        #: Each once, in the order in which they were asked for.
-        self._subscriptions = dict.fromkeys(subscriptions)
+        self._subscriptions = Subscriptions(subscriptions)
         self._around = surroundings
         self._address = ""
         #: The address of this machine that it goes out by, once that is known.
@@ -51,6 +58,7 @@ class Dial:
         self._socket: zmq.SyncSocket | None = None
         self._fileno = -1
         self._reader: Reader | None = None
+        self._loans: Loans | None = None
         self._monitor: Monitor | None = None
         self._ear = Ear(self._listen)
         self._held = Held()
@@ -61,7 +69,7 @@ class Dial:
         self._ends: float | None = None
         self._probe: Race | None = None
         #: A neighbour is nearly always there: it is dialled without a race, which tells what is wrong if something is.
-        self._straight = link == "control" and surroundings.options.keys is None and _is_neighbour(addresses)
+        self._straight = link == "control" and surroundings.options.keys is None and _are_near(addresses)
         self._race: Race | None = None
         if self._straight:
             self._address = addresses[0]
@@ -75,8 +83,11 @@ class Dial:
             return False
         if self._socket is None:
             return self._hold(frames)
-        try:  # noqa: SIM105  suppress takes three calls more
-            send(self._socket, frames)
+        try:
+            if len(frames) > 1 and self._loans is not None:
+                self._loans.send(frames)
+            else:
+                send(self._socket, frames)
         except zmq.Again:
             pass  # its pipe has gone: the monitor says why, and what had arrived is read first
         if readable(self._socket):  # F 4
@@ -87,18 +98,8 @@ class Dial:
         """Subscribe to what is new, in this order, then withdraw what was subscribed."""
         if self.link != "topics":
             return
-        standing, socket = self._subscriptions, self._socket
-        for string in added:
-            if string not in standing:
-                standing[string] = None
-                if socket is not None:
-                    socket.setsockopt(zmq.SUBSCRIBE, string)
-        for string in dropped:
-            if string in standing:
-                del standing[string]
-                if socket is not None:
-                    socket.setsockopt(zmq.UNSUBSCRIBE, string)
-        if socket is not None and readable(socket):  # F 4
+        self._subscriptions.tune(self._socket, added, dropped)
+        if self._socket is not None and readable(self._socket):  # F 4
             self._around.sources.wake(self)
 
     def hang_up(self, linger_ms: int = _FAREWELL_MS) -> None:
@@ -170,6 +171,7 @@ class Dial:
         try:
             if self.link == "direct":
                 made = options.direct_client()
+                self._loans = Loans(self.connection, partial(send, made), self._throw_out, options, sources)
             elif self.link == "control":
                 made = options.control_client(self._subscriptions)
             else:
@@ -238,25 +240,28 @@ class Dial:
 
     def _take(self, frames: list[bytes], overlong: bool, decider: Decider, now: float) -> None:
         if overlong:
-            self._count("overlong")
-            self.hang_up(0)
-            decider.ended(self.connection, now)
-            return
-        if self.link == "topics":
+            self._throw_out("overlong", decider, now)
+        elif self.link == "topics":
             decider.overhear(self.connection, frames, now)
-            return
-        if self.link == "control":
+        elif self.link == "control":
             if not self._heard:
                 self._heard = True
                 self._forget_monitor()
             decider.hear(self.connection, frames, now)
-            return
-        if not self._heard and frames[0][: len(MAGIC)] != MAGIC:
+        elif not self._heard and frames[0][: len(MAGIC)] != MAGIC:
             self._count("foreign")
             self._refuse("not_meshmq", self._address, decider, now)
-            return
-        self._heard = True
-        decider.receive(self.connection, frames, now)
+        else:
+            self._heard = True
+            if frames[0][:4] in LOANS and self._loans is not None:
+                self._loans.take(frames, decider, now)
+            else:
+                decider.receive(self.connection, frames, now)
+
+    def _throw_out(self, why: str, decider: Decider, now: float) -> None:
+        self._count(why)
+        self.hang_up(0)
+        decider.ended(self.connection, now)
 
     def _refuse(self, reason: Reason, address: str, decider: Decider, now: float) -> None:
         self.hang_up(0)
@@ -281,6 +286,8 @@ class Dial:
             # The others send nothing but subscriptions. Where their peer has gone they would hold up our exit for that.
             self._socket.close(linger=linger_ms if self.link == "direct" else 0)
             self._socket = self._reader = None
+        if self._loans is not None:
+            self._loans.close()
 
     def _forget_monitor(self) -> None:
         if self._monitor is not None:
@@ -290,7 +297,3 @@ class Dial:
 
     def _count(self, what: str) -> None:
         self._around.counts[what] = self._around.counts.get(what, 0) + 1
-
-
-def _is_neighbour(addresses: Sequence[str]) -> bool:
-    return len(addresses) == 1 and addresses[0].startswith("ipc://")

@@ -34,6 +34,13 @@ class Options:
     message_bytes: int
     heartbeat: float
     silence: float
+    #: Whether large values are lent to who can read memory of this process, and borrowed.
+    shared_memory: bool = True
+
+    @property
+    def frame_bytes(self) -> int:
+        """The most bytes of one frame of a direct connection."""
+        return self.message_bytes + _HEADROOM
 
     def control_server(self) -> zmq.SyncSocket:
         """Return the XPUB on which this node publishes and hears who subscribes."""
@@ -128,7 +135,7 @@ class Options:
         # What is answered without a number (COVER, BYE) they do not: whoever asks for it and never reads is cut off.
         socket.setsockopt(zmq.SNDHWM, _UNREAD)
         socket.setsockopt(zmq.RCVHWM, 1000)  # who sends faster than we read waits: nothing is lost
-        socket.setsockopt(zmq.MAXMSGSIZE, self.message_bytes + _HEADROOM)  # F 18
+        socket.setsockopt(zmq.MAXMSGSIZE, self.frame_bytes)  # F 18
 
     def _heartbeat(self, socket: zmq.SyncSocket) -> None:
         # No HEARTBEAT_TTL [F 24].

@@ -19,8 +19,10 @@ from meshmq.links.base import Connection, Decider
 from meshmq.links.door import Door, Refusals
 from meshmq.links.options import Options
 from meshmq.links.reader import Reader, readable, send
+from meshmq.links.shared.loans import Loans
 from meshmq.links.sources import Ear, Sources
 from meshmq.wire.frames import MAGIC
+from meshmq.wire.loans import STARTS as LOANS
 
 _MOST_GUESTS: Final = 65_536
 #: The end of a connection is told by libzmq a moment before the last frames are readable.
@@ -30,7 +32,7 @@ _FAREWELL: Final = 0.1
 
 
 class _Guest:
-    __slots__ = ("connection", "ends", "fileno", "full", "identity", "inode", "muted")
+    __slots__ = ("connection", "ends", "fileno", "full", "identity", "inode", "loans", "muted")
 
     def __init__(self, identity: bytes, connection: Connection, fileno: int, *, muted: bool) -> None:
         self.identity = identity
@@ -40,6 +42,7 @@ class _Guest:
         self.muted = muted
         self.full = False
         self.ends: float | None = None
+        self.loans: Loans | None = None
 
 
 class Outside:
@@ -50,7 +53,7 @@ class Outside:
         self.door = Door(self.socket, refusals, secret=options.keys is not None)
         self.ear = Ear(self._read_door)
         self._reader = Reader(self.socket)
-        self._sources = sources
+        self._options, self._sources = options, sources
         self._refusals = refusals
         self._counts = counts
         self._next: Connection = 1
@@ -71,7 +74,10 @@ class Outside:
         if guest.full:
             return True
         try:
-            send(self.socket, [guest.identity, *frames])
+            if len(frames) > 1:
+                self._loans(guest).send(frames)
+            else:
+                send(self.socket, [guest.identity, *frames])
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise
@@ -86,11 +92,16 @@ class Outside:
 
     def hang_up(self, connection: Connection) -> None:
         """Hear nothing more of a connection, and cut it once what was sent has had its time to leave."""
-        guest = self._by_connection.pop(connection, None)
+        guest = self._by_connection.get(connection)
         if guest is not None:
-            guest.muted = True
+            self._forget(guest)
             self._leaving.append(guest)
             self._sources.wake(self)
+
+    def forget(self) -> None:
+        """Hear nothing more of all connections, before the socket is closed."""
+        for guest in list(self._by_connection.values()):
+            self._forget(guest)
 
     def drain(self, decider: Decider, now: float, quota: int) -> int:
         """Hand on what has arrived, then what has ended."""
@@ -129,8 +140,23 @@ class Outside:
         elif self._reader.overlong:
             self._throw_out(guest, "overlong")
             decider.ended(guest.connection, now)
+        elif frames[0][:4] in LOANS:
+            self._loans(guest).take(frames, decider, now)
         else:
             decider.receive(guest.connection, frames, now)
+
+    def _loans(self, guest: _Guest) -> Loans:
+        if guest.loans is None:
+
+            def pass_on(frames: Sequence[bytes]) -> None:
+                send(self.socket, [guest.identity, *frames])
+
+            def throw_out(why: str, decider: Decider, now: float) -> None:
+                self._throw_out(guest, why)
+                decider.ended(guest.connection, now)
+
+            guest.loans = Loans(guest.connection, pass_on, throw_out, self._options, self._sources)
+        return guest.loans
 
     def _meet(self, identity: bytes, frame: zmq.Frame, decider: Decider, now: float) -> _Guest:
         self._read_door(decider, now)
@@ -150,10 +176,17 @@ class Outside:
             self._by_fileno[fileno] = guest
         return guest
 
+    def _forget(self, guest: _Guest) -> None:
+        """Hear nothing more of a connection."""
+        del self._by_connection[guest.connection]
+        guest.muted = True
+        if guest.loans is not None:
+            guest.loans.close()
+            guest.loans = None
+
     def _throw_out(self, guest: _Guest, why: str) -> None:
         self._count(why)
-        self._by_connection.pop(guest.connection, None)
-        guest.muted = True
+        self._forget(guest)
         cut(guest.fileno, guest.inode)
 
     def _read_door(self, decider: Decider, now: float) -> None:
@@ -188,7 +221,8 @@ class Outside:
             self._by_identity.pop(guest.identity, None)
             if self._by_fileno.get(guest.fileno) is guest:
                 del self._by_fileno[guest.fileno]
-            if self._by_connection.pop(guest.connection, None) is not None:
+            if guest.connection in self._by_connection:
+                self._forget(guest)
                 decider.ended(guest.connection, now)
 
     def _count(self, what: str) -> None:

@@ -60,6 +60,7 @@ class ZmqLinks:
         message_bytes: int,
         heartbeat: float,
         silence: float,
+        shared_memory: bool = True,
         resolver: Resolver | None = None,
         follow: Callable[[], Sequence[str]] | None = None,
     ) -> None:
@@ -79,7 +80,14 @@ class ZmqLinks:
         if authenticator is not None:
             authenticator.allow(domain, keys.client_public if keys is not None else None)
         self._domain = domain
-        options = Options(keys=keys, domain=domain, message_bytes=message_bytes, heartbeat=heartbeat, silence=silence)
+        options = Options(
+            keys=keys,
+            domain=domain,
+            message_bytes=message_bytes,
+            heartbeat=heartbeat,
+            silence=silence,
+            shared_memory=shared_memory,
+        )
         #: What was dropped off the wire, by reason.
         self.counts: dict[str, int] = {}
         self._sources = Sources()
@@ -233,6 +241,7 @@ class ZmqLinks:
             self._lookout.close()
         if self._moves is not None:
             self._moves.close()
+        self._outside.forget()
         for one in self._bound_ends:
             # Not unbound first: that throws away what is on its way, whatever the linger (40 of 100 messages).
             one.door.close()

@@ -103,6 +103,7 @@ def zmq_end(
     message_bytes: int = 1 << 20,
     resolver: Resolver | None = None,
     follow: Callable[[], Sequence[str]] | None = None,
+    shared_memory: bool = True,
 ) -> End:
     """Make one on loopback; ``guarded`` ones ask the process's authenticator, as those with keys always do."""
     sockets: Mapping[str, str] = {}
@@ -121,6 +122,7 @@ def zmq_end(
             silence=4.0,
             resolver=resolver,
             follow=follow,
+            shared_memory=shared_memory,
         )
     )
 

@@ -1,0 +1,207 @@
+"""Segments: memory of one process that others of the same user and host read, and how they tell that they are done.
+
+A segment is a file that has no name (memfd), so nothing is left of it when the last process that uses it has gone,
+however it went. It is cut into slots of equal size. Before them stands its description, and for each slot a row of
+cells: 1 in a cell means that whoever it belongs to still uses what lies in the slot. The first belongs to the owner,
+each of the others to one connection. A slot with no 1 in its row is free::
+
+    description (64 bytes) · rows of CELLS bytes · up to a whole page · slots
+
+So a reader gives back by writing one byte, which it can do wherever it is when the last array on the memory goes: in
+any thread, at any moment, without a lock or a message. What a reader that was killed has not given back is never used
+again (``Pool.leave``); nor is what a reader had when it forked, for its child reads the same memory.
+
+Others find a segment as descriptor of its process in ``/proc``, which the system opens for the same user (and root)
+only. It cannot shrink (sealed): nobody who reads is ever hit by SIGBUS.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from meshmq.links.forks import tell_in_child
+from meshmq.wire.loans import TOKEN_BYTES, Memory
+
+try:
+    import fcntl
+except ImportError:  # Windows, which has no memfd either
+    fcntl = None  # type: ignore[assignment]  # the fallback of an import
+
+#: Where memory can be shared like this: on Linux.
+SHARES: Final = hasattr(os, "memfd_create") and hasattr(fcntl, "F_SEAL_SHRINK")
+#: Users of one slot at a time: its owner and this many connections but one.
+CELLS: Final = 64
+OWNER: Final = 0
+_NAME: Final = "meshmq"
+_DESCRIPTION: Final = struct.Struct(f"!8s{TOKEN_BYTES}s{TOKEN_BYTES}sQQ")
+_MAGIC: Final = b"MeshMQ\0\1"
+_USED: Final = b"\1"
+
+
+class Room:
+    """What somebody uses of one slot, as an exporter of its memory; gives it back when the last view has gone.
+
+    Only an object of C's can tell that: a view of a view holds what exports the memory, and not the first view.
+    """
+
+    segment: Segment
+    slot: int
+    cell: int
+    length: int
+    forks: int
+
+    def __del__(self) -> None:
+        if self.forks == _forks or self.cell == OWNER:  # else a child may still read what lies there
+            self.segment.give_back(self.slot, self.cell)
+
+
+class Segment:
+    """Slots of one size in memory that several processes share."""
+
+    def __init__(self, memory: mmap.mmap, descriptor: int, inode: int) -> None:
+        magic, self.token, self.answer, self.capacity, self.slots = _DESCRIPTION.unpack_from(memory)
+        self._rooms_at = _rooms_at(self.slots)
+        if magic != _MAGIC or len(memory) != self._rooms_at + self.slots * self.capacity:
+            raise ValueError("a segment that describes itself wrongly")
+        self._memory: mmap.mmap | None = memory
+        #: The owner's, behind which others find it; -1 where it is somebody else's.
+        self.descriptor = descriptor
+        self.inode = inode
+        tell_in_child(self._forked)
+
+    def __repr__(self) -> str:
+        return f"<Segment of {self.slots} x {self.capacity:,} bytes>"
+
+    def __len__(self) -> int:
+        """Return how many bytes its slots hold."""
+        return int(self.slots * self.capacity)
+
+    def __del__(self) -> None:
+        if getattr(self, "descriptor", -1) >= 0:
+            os.close(self.descriptor)
+
+    @classmethod
+    def make(cls, capacity: int, slots: int, token: bytes, answer: bytes) -> Segment:
+        """Make one.
+
+        Raises:
+            OSError: there is no descriptor or no address space left.
+        """
+        descriptor = os.memfd_create(_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            size = _rooms_at(slots) + slots * capacity
+            os.ftruncate(descriptor, size)
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+            memory = mmap.mmap(descriptor, size)
+            _DESCRIPTION.pack_into(memory, 0, _MAGIC, token, answer, capacity, slots)
+            return cls(memory, descriptor, os.fstat(descriptor).st_ino)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    @classmethod
+    def find(cls, at: Memory) -> Segment:
+        """Find one of another process.
+
+        Raises:
+            OSError: there is none of that number, or it is not for us to read, or no descriptor is left.
+            ValueError: what is there is no segment, or not that one.
+        """
+        path = Path(f"/proc/{at.process}/fd/{at.descriptor}")
+        if not str(path.readlink()).startswith(f"/memfd:{_NAME} "):  # opened is nothing else: that may have effects
+            raise ValueError("a descriptor of something else")
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            stat = os.fstat(descriptor)
+            if stat.st_ino != at.inode or not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
+                raise ValueError("another file, or one that can shrink")
+            if stat.st_size < _DESCRIPTION.size:
+                raise ValueError("a file that is too short")
+            memory = mmap.mmap(descriptor, stat.st_size)
+        finally:
+            os.close(descriptor)
+        segment = cls(memory, -1, stat.st_ino)
+        if segment.token != at.token:
+            raise ValueError("a segment of somebody else")
+        return segment
+
+    def room(self, slot: int, cell: int, length: int) -> memoryview:
+        """Return the first ``length`` bytes of a slot; when nothing refers to them any more they are given back.
+
+        Raises:
+            ValueError: there is no such slot or cell, or it is smaller.
+        """
+        if self._memory is None or slot >= self.slots or cell >= CELLS or length > self.capacity:
+            raise ValueError("a slot that is none")
+        room = _rooms_of(self.capacity).from_buffer(self._memory, self._rooms_at + slot * self.capacity)
+        room.segment, room.slot, room.cell, room.length, room.forks = self, slot, cell, length, _forks
+        return memoryview(room).cast("B")[:length]
+
+    def is_free(self, slot: int) -> bool:
+        """Whether nobody uses a slot."""
+        row = _row(slot)
+        return self._memory is not None and self._memory.find(_USED, row, row + CELLS) < 0
+
+    def use(self, slot: int, cell: int) -> bool:
+        """Note that the owner of a cell uses a slot; ``False`` where it does already."""
+        if self._memory is None or self._memory[_row(slot) + cell]:
+            return False
+        self._memory[_row(slot) + cell] = 1
+        return True
+
+    def is_used_by(self, cell: int) -> bool:
+        """Whether the owner of a cell uses any slot."""
+        return self._memory is not None and 1 in self._memory[_row(0) + cell : _row(self.slots) : CELLS]
+
+    def give_back(self, slot: int, cell: int) -> None:
+        """Note that the owner of a cell uses a slot no more; any thread may, at any moment."""
+        memory = self._memory
+        if memory is not None:
+            memory[_row(slot) + cell] = 0
+
+    def discard(self) -> bool:
+        """Give the memory of the slots back to the system, also where others have it; ``False`` while one is used."""
+        if self._memory is None or self._memory.find(_USED, _row(0), _row(self.slots)) >= 0:
+            return False
+        self._memory.madvise(mmap.MADV_REMOVE, self._rooms_at, len(self._memory) - self._rooms_at)
+        return True
+
+    def _forked(self) -> None:
+        # A child has no part in it: what is in use is known of its parent.
+        self._memory = None
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+def _row(slot: int) -> int:
+    return CELLS * (slot + 1)
+
+
+def _rooms_at(slots: int) -> int:
+    return -(-_row(slots) // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
+#: Grows with each fork of this process, before and after.
+_forks = 0
+
+
+def _forked() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_forked, after_in_parent=_forked)
+
+
+@cache
+def _rooms_of(capacity: int) -> Any:
+    import ctypes  # here, because who sends nothing large need not wait for it
+
+    return type("Room", (Room, ctypes.c_ubyte * capacity), {})

@@ -1,0 +1,256 @@
+"""Large frames between two ends of one host: lent where both can, and sent wherever something is amiss."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+import zmq
+
+from meshmq.links.security import derive
+from meshmq.links.shared.pool import process_pool
+from meshmq.links.shared.segments import SHARES, Room, Segment
+from meshmq.wire.loans import Lent, Memory, pack_found, pack_lent, pack_memory
+from tests.links.ends import End, opened, quiet, until
+
+pytestmark = pytest.mark.skipif(not SHARES, reason="this system has no memfd")
+
+HEAD = b"MQ\2\x13" + bytes(16)
+DATA = bytes(range(256)) * 4000
+TOKEN = b"t" * 16
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+class Pair:
+    """Two ends with one direct connection, and what has come at each."""
+
+    def __init__(self, stack: ExitStack, **more: object) -> None:
+        self.here, self.there = opened(stack, **more), opened(stack, **more)
+        self.out = self.here.dial(self.there.links.bound.direct)
+        self.here.links.send(self.out, [HEAD])
+        self.step(lambda: self.there.log.received)
+        self.back = self.there.log.received[0][0]
+
+    def step(self, condition: object) -> None:
+        until(condition, self.here, self.there)  # type: ignore[arg-type]  # a function
+
+    def carry(self, frames: list[bytes | memoryview], *, back: bool = False) -> list[bytes]:
+        """Send one message and return what has arrived of it."""
+        source, target = (self.there, self.here) if back else (self.here, self.there)
+        before = len(target.log.received)
+        assert source.links.send(self.back if back else self.out, frames)  # type: ignore[arg-type]  # views are bytes
+        self.step(lambda: len(target.log.received) > before)
+        return target.log.received.pop()[1]
+
+    def lends(self, *, back: bool = False) -> bool:
+        """Whether a large frame that is sent now is lent."""
+        frame = self.carry([HEAD, process_pool().copied(DATA)], back=back)[1]
+        assert bytes(frame) == DATA
+        return is_room(frame)
+
+
+def is_room(frame: bytes) -> bool:
+    return isinstance(frame, memoryview) and isinstance(frame.obj, Room)
+
+
+@pytest.mark.parametrize("keys", [None, derive("a secret of the tests of loans")], ids=["no secret", "secret"])
+@pytest.mark.parametrize("back", [False, True], ids=["out", "back"])
+def test_large_frames_are_lent_from_the_second_on(stack: ExitStack, keys: object, *, back: bool) -> None:
+    pair = Pair(stack, keys=keys)
+    assert not pair.lends(back=back)
+    pair.step(lambda: process_pool().lends)
+    assert [pair.lends(back=back) for _ in range(40)] == [True] * 40
+    assert not pair.lends(back=not back), "the other direction asks for itself"
+    log = pair.here.log if back else pair.there.log
+    assert not log.ends
+
+
+def test_large_and_small_frames_keep_their_places(stack: ExitStack) -> None:
+    pair = Pair(stack)
+    assert not pair.lends()
+    pair.step(lambda: process_pool().lends)
+    frames = [HEAD, b"small", process_pool().copied(DATA), b"", process_pool().copied(DATA[5:]), DATA]
+    found = pair.carry(frames)
+    assert [bytes(frame) for frame in found] == [bytes(frame) for frame in frames]
+    assert [is_room(frame) for frame in found] == [False, False, True, False, True, False]
+
+
+def test_one_frame_that_is_there_twice_arrives_twice(stack: ExitStack) -> None:
+    pair = Pair(stack)
+    assert not pair.lends()
+    pair.step(lambda: process_pool().lends)
+    copy = process_pool().copied(DATA)
+    found = pair.carry([HEAD, copy, copy])
+    assert [bytes(frame) for frame in found[1:]] == [DATA] * 2
+    assert [is_room(frame) for frame in found[1:]] == [True, False]
+
+
+@pytest.mark.parametrize("which", ["here", "there"])
+def test_who_does_not_want_it_gets_all_by_the_socket(stack: ExitStack, which: str) -> None:
+    here, there = (opened(stack, shared_memory=name != which) for name in ("here", "there"))
+    pair = Pair.__new__(Pair)
+    pair.here, pair.there = here, there
+    pair.out = here.dial(there.links.bound.direct)
+    pair.carry([HEAD])
+    pair.step(lambda: there.log.received or True)
+    assert [pair.lends() for _ in range(5)] == [False] * 5
+
+
+def test_single_frames_ask_for_nothing(stack: ExitStack) -> None:
+    pair = Pair(stack)
+    for _ in range(3):
+        pair.carry([HEAD + DATA])
+        quiet(0.05, pair.here, pair.there)
+    assert not process_pool().lends
+
+
+def test_the_end_of_a_connection_ends_its_loans(stack: ExitStack) -> None:
+    pair = Pair(stack)
+    assert not pair.lends()
+    pair.step(lambda: process_pool().lends)
+    kept = pair.carry([HEAD, process_pool().copied(DATA)])[1]
+    pair.here.links.hang_up(pair.out)
+    assert not process_pool().lends
+    pair.step(lambda: pair.there.log.ends)
+    assert bytes(kept) == DATA
+
+
+def test_the_end_of_a_guest_ends_what_is_lent_to_it(stack: ExitStack) -> None:
+    pair = Pair(stack)
+    assert not pair.lends(back=True)
+    pair.step(lambda: process_pool().lends)
+    assert pair.lends(back=True)
+    pair.here.links.hang_up(pair.out)
+    pair.step(lambda: not process_pool().lends)
+
+
+def foreign_dealer(stack: ExitStack, end: End) -> zmq.SyncSocket:
+    context = stack.enter_context(zmq.Context())
+    dealer: zmq.SyncSocket = stack.enter_context(context.socket(zmq.DEALER))
+    dealer.linger = 0
+    dealer.connect(end.links.bound.direct[0])
+    dealer.send(HEAD)
+    until(lambda: end.log.received, end)
+    return dealer
+
+
+def test_a_stranger_that_ignores_the_offer_is_sent_everything(stack: ExitStack) -> None:
+    end = opened(stack)
+    dealer = foreign_dealer(stack, end)
+    connection = end.log.received[0][0]
+    for _ in range(3):
+        end.links.send(connection, [HEAD, process_pool().copied(DATA)])  # type: ignore[list-item]  # a view
+    offer = dealer.recv_multipart()
+    assert [frame[:4] for frame in offer] == [b"MQ\2\5"]
+    assert [dealer.recv_multipart() for _ in range(3)] == [[HEAD, DATA]] * 3
+    dealer.send(pack_found(b"guessed" + bytes(9)))
+    quiet(0.2, end)
+    end.links.send(connection, [HEAD, process_pool().copied(DATA)])  # type: ignore[list-item]  # a view
+    assert dealer.recv_multipart() == [HEAD, DATA]
+    assert not end.log.ends
+
+
+def test_a_stranger_that_offers_what_is_not_there_gets_no_answer(stack: ExitStack) -> None:
+    end = opened(stack)
+    dealer = foreign_dealer(stack, end)
+    own = process_pool().offer()
+    assert own is not None
+    for memory in (
+        Memory(1, 0, 0, TOKEN),
+        Memory(2**32 - 1, 3, 4, TOKEN),
+        own._replace(token=TOKEN),
+        own._replace(inode=own.inode + 1),
+        own._replace(descriptor=0),
+    ):
+        dealer.send(pack_memory(memory))
+    quiet(0.3, end)
+    assert not dealer.poll(0)
+    assert not end.log.ends
+    assert [frames for _, frames in end.log.received] == [[HEAD]]
+
+
+ROOM = Segment.make(1 << 16, 2, TOKEN, b"a" * 16) if SHARES else None
+
+
+def lent(**other: int) -> Lent:
+    assert ROOM is not None
+    return Lent(1, ROOM.descriptor, ROOM.inode, 0, 1, 100)._replace(**other)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [pack_lent([lent(slot=2)]), HEAD, b""],
+        [pack_lent([lent(cell=64)]), HEAD, b""],
+        [pack_lent([lent(length=(1 << 16) + 1)]), HEAD, b""],
+        [pack_lent([lent(length=2**64 - 1)]), HEAD, b""],
+        [pack_lent([lent(inode=1)]), HEAD, b""],
+        [pack_lent([lent(descriptor=2**32 - 1)]), HEAD, b""],
+        [pack_lent([lent(place=7)]), HEAD, b""],
+        [pack_lent([lent()]), HEAD, b"it is there"],
+        [pack_lent([lent(), lent(place=2, slot=2)]), HEAD, b"", b""],
+        [b"MQ\2\7" + bytes(16)],
+        [b"MQ\2\7"],
+        [b"MQ\2\5"],
+    ],
+    ids=[
+        "slot", "cell", "length", "endless", "inode", "descriptor", "place", "there", "one of two", "none", "bare",
+        "no memory",
+    ],
+)  # fmt: skip
+def test_who_lends_what_is_not_there_is_thrown_out(stack: ExitStack, frames: list[bytes]) -> None:
+    end = opened(stack)
+    dealer = foreign_dealer(stack, end)
+    assert ROOM is not None
+    dealer.send(pack_memory(Memory(os.getpid(), ROOM.descriptor, ROOM.inode, TOKEN)))
+    end_found: list[bytes] = []
+    until(lambda: dealer.poll(0), end)
+    end_found = dealer.recv_multipart()
+    assert end_found == [pack_found(b"a" * 16)]
+    dealer.send_multipart([pack_lent([lent()]), HEAD, b""])
+    until(lambda: len(end.log.received) == 2, end)
+    assert [len(frame) for frame in end.log.received[1][1]] == [20, 100]
+    dealer.send_multipart(frames)
+    until(lambda: end.log.ends, end)
+    assert len(end.log.received) == 2
+    assert end.links.counts["unlent"] == 1  # type: ignore[attr-defined]  # of real links
+
+
+def test_who_lends_before_anything_was_found_of_it_is_thrown_out(stack: ExitStack) -> None:
+    end = opened(stack)
+    dealer = foreign_dealer(stack, end)
+    dealer.send_multipart([pack_lent([lent()]), HEAD, b""])
+    until(lambda: end.log.ends, end)
+    assert len(end.log.received) == 1
+
+
+def test_a_frame_that_is_larger_than_one_may_be_is_not_borrowed(stack: ExitStack) -> None:
+    end = opened(stack, message_bytes=50)
+    large = Segment.make(1 << 18, 1, TOKEN, b"a" * 16)
+    dealer = foreign_dealer(stack, end)
+    dealer.send(pack_memory(Memory(os.getpid(), large.descriptor, large.inode, TOKEN)))
+    dealer.send_multipart([pack_lent([Lent(1, large.descriptor, large.inode, 0, 1, 1 << 18)]), HEAD, b""])
+    until(lambda: end.log.ends, end)
+
+
+def test_a_receiver_without_descriptors_ends_the_connection_and_no_more(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = Pair(stack)
+    assert not pair.lends()
+    pair.step(lambda: process_pool().lends)
+
+    def fail(_: Memory) -> Segment:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(Segment, "find", fail)
+    pair.here.links.send(pair.out, [HEAD, process_pool().copied(DATA)])  # type: ignore[list-item]  # a view
+    pair.step(lambda: pair.there.log.ends and pair.here.log.ends)
+    assert not process_pool().lends
