@@ -24,8 +24,9 @@ from meshmq.errors import ConfigError
 from meshmq.links.security import load_secret
 
 #: How many messages a round has where nobody says: about half a second.
-_COUNTS: Final[dict[Kind, int]] = {"push": 200_000, "publish": 100_000, "request": 5_000, "large": 200, "discover": 5}
-#: ... and how large they are.
+_COUNTS: Final[dict[Kind, int]] = {"push": 200_000, "publish": 100_000, "request": 5_000, "discover": 5}
+#: ... or of large ones how many bytes; and how large they are.
+_BYTES: Final = 2_000_000_000
 _SIZES: Final[dict[Kind, tuple[int, ...]]] = {"large": (1_000_000, 16_000_000)}
 _ASYNC_SHARE: Final = 5
 _UNITS: Final = {"kib": 1 << 10, "mib": 1 << 20, "kb": 1_000, "mb": 1_000_000, "k": 1_000, "m": 1_000_000}
@@ -148,18 +149,23 @@ def run(arguments: argparse.Namespace) -> int:
         return _measure(arguments, all_compared, scene)
 
 
+def _count(arguments: argparse.Namespace, size: int | None) -> int:
+    if arguments.kind == "large" and size is not None:
+        return max(1, _BYTES // size)
+    return _COUNTS[arguments.kind] // (_ASYNC_SHARE if arguments.is_async else 1)
+
+
 def works(arguments: argparse.Namespace) -> list[Compared]:
     """Return what is to be compared, as the options say."""
     face: Any = "async" if arguments.is_async else "sync"
     far = arguments.to is not None
     usual: tuple[Transport, ...] = ("tcp",) if far else ("ipc",)
-    number = arguments.count or _COUNTS[arguments.kind] // (_ASYNC_SHARE if arguments.is_async else 1)
     sides = [side(arguments.kind, face) for side in (mesh, plain)[: 1 + arguments.baseline]]
     return [
         Compared(
             Work(
                 kind=arguments.kind,
-                count=number,
+                count=arguments.count or _count(arguments, size),
                 size=size,
                 array=arguments.array,
                 senders=arguments.senders,

@@ -102,7 +102,7 @@ def sections(size: float, subscribers: Sequence[int]) -> dict[str, list[Compared
         )
         found.setdefault("large", []).extend(
             Compared(work("large", number, transport, size=each, array=True), [*both("large")])
-            for each, number in ((1_000_000, 500), (16_000_000, 50))
+            for each, number in ((1_000_000, 2_000), (16_000_000, 125))
         )
         found.setdefault("discover", []).append(
             Compared(work("discover", 5, transport, receivers=4), [*both("discover")])
