@@ -28,7 +28,7 @@ class Footing(Trade):
         session.post(kind, frames, name)
         return True
 
-    def pump(self, peer: bytes, source: Source, now: float) -> None:
+    def pump(self, peer: bytes, source: Source, now: float, whole: int) -> None:
         """Send news to a peer, or to ourselves, as long as ``source`` gives some and there is room."""
         if peer == self.node_id:
             while (found := source()) is not None:
@@ -36,7 +36,7 @@ class Footing(Trade):
             return
         session = self.sessions.get(peer)
         if session is not None and session.live and session.room("news"):
-            session.pump(now, source, lane="news")
+            session.pump(now, source, lane="news", whole=whole)
             self._soon_of(session)
 
     def lends(self, peer: bytes) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from meshmq.core.pulse import Pulse
@@ -111,9 +112,9 @@ class Line:
         """Send no more of the large messages of a lane that are under way."""
         self._stream.abandon(lane)
 
-    def pump(self, now: float, source: Source, name: str = "", lane: Lane = "jobs") -> None:
+    def pump(self, now: float, source: Source, name: str = "", lane: Lane = "jobs", whole: float = inf) -> None:
         """Send what may be sent: small frames first, then calls, then chunks and batches (of ``name``) in turns."""
-        while self.connection is not None and (found := self._stream.next(source, name, lane)) is not None:
+        while self.connection is not None and (found := self._stream.next(source, name, lane, whole)) is not None:
             kind, frames = found
             self._send(kind, self._stream.keep(kind, frames, now), frames)
 
@@ -161,7 +162,7 @@ class Line:
         Raises:
             ProtocolError: it does not fit what came before.
         """
-        whole = self._stream.assemble(body, limit, now)
+        whole = self._stream.arriving.add(body, limit, now)
         if whole is None:
             return None
         kind, frames, self.took = whole

@@ -63,8 +63,11 @@ class Ground(Protocol):
     def deliver(self, now: float) -> None:
         """Have calls placed, and requests and answers sent: of ``work`` what is to do where nothing else is open."""
 
-    def pump(self, peer: bytes, source: Source, now: float) -> None:
-        """Send news to a peer, or to ourselves, as long as ``source`` gives some and there is room."""
+    def pump(self, peer: bytes, source: Source, now: float, whole: int) -> None:
+        """Send news to a peer, or to ourselves, as long as ``source`` gives some and there is room.
+
+        Of up to ``whole`` bytes they may go whole, and cannot be recalled then.
+        """
 
     def aged(self, peer: bytes, one: Aging) -> Aging:
         """Return what a peer sent with the time added for which its chunks came."""

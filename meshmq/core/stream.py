@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Final, Literal
 
+from meshmq.core.assembly import Assembly
 from meshmq.core.bundling import next_of
 from meshmq.core.throughput import WINDOW, Throughput
 from meshmq.core.transfers import Transfer
-from meshmq.errors import ProtocolError
 from meshmq.wire.again import aged
-from meshmq.wire.chunks import CHUNK_BYTES, split_message, unpack_chunk
+from meshmq.wire.chunks import CHUNK_BYTES
 from meshmq.wire.frames import HEAD_BYTES, Kind, pack_head
 
 COVER_AFTER: Final = 0.05
@@ -32,9 +33,6 @@ PLACES: Final[dict[Lane, int]] = {"calls": 1, "jobs": 2, "news": 1}
 TRANSFERS: Final = sum(PLACES.values()) + 1  # what had gone whole and goes again
 #: Fewer than links take in one message.
 WHOLE_FRAMES: Final = 32
-#: Smaller chunks are put together as they come: what is kept of each costs more than they hold.
-PIECE_BYTES: Final = 4096
-TRANSFER_EXTRA: Final = 256 * 1024
 
 #: Gives the next message that may go to this session's peer, or nothing.
 Source = Callable[[], tuple[Kind, Sequence[bytes]] | None]
@@ -56,12 +54,14 @@ class Stream:
         #: Bytes of requests and answers that wait.
         self.unread = 0
         self._throughput = Throughput()
+        #: The number of the last large news that went whole.
+        self._news = 0
         #: Large messages that are under way.
         self.transfers: deque[Transfer] = deque()
         self._transfer_number = 0
         self._chunk_turn = False
-        #: Since when each large message comes, and what has come of it.
-        self._arriving: dict[int, tuple[float, int, list[bytearray | memoryview]]] = {}
+        #: The large messages that come.
+        self.arriving = Assembly(TRANSFERS)
         self._unsaid_frames = self._unsaid_bytes = 0
         self.cover_at: float | None = None
         self.uncovered_since: float | None = None
@@ -99,12 +99,19 @@ class Stream:
             self._large_names[name] += 1
         self.unread += size
 
+    @property
+    def _news_left(self) -> bool:
+        """Whether large news have left whole, and not arrived: others wait, so that they can still be passed over."""
+        return bool(self.kept) and self.kept[0][0] <= self._news
+
     def carries(self, name: str | bytes | None = None) -> bool:
         """Whether a large message (of this name) is under way: what follows it in order has to wait."""
         return any(name is None or transfer.name == name for transfer in self.transfers)
 
     def under_way(self, lane: Lane) -> float | None:
         """Return which part of the large message of a lane has left, ``None`` where none is under way."""
+        if lane == "news" and self._news_left:
+            return 1.0
         return max((transfer.share for transfer in self.transfers if transfer.lane == lane), default=None)
 
     def abandon(self, lane: Lane) -> None:
@@ -114,11 +121,12 @@ class Stream:
                 transfer.abandon()
 
     def next(
-        self, source: Source | None = None, name: str = "", lane: Lane = "jobs"
+        self, source: Source | None = None, name: str = "", lane: Lane = "jobs", whole: float = inf
     ) -> tuple[Kind, Sequence[bytes]] | None:
         """Return what goes next, or nothing when there is nothing or no room.
 
-        ``source`` gives what is of ``name``; without one only what waits here goes.
+        ``source`` gives what is of ``name``, which goes whole up to ``whole`` bytes where the line is fast; without one
+        only what waits here goes.
         """
         if self.kept_bytes >= self._throughput.window:
             return None
@@ -138,11 +146,11 @@ class Stream:
         found = source() if source is not None and self._has_place(lane) else None
         if found is None:
             return self._next_chunk()
-        return found if self._goes_whole(found[1], lane) else self._begin(*found, lane, name)
+        return found if self._goes_whole(found[1], whole) else self._begin(*found, lane, name)
 
     def _next_large(self) -> tuple[Kind, Sequence[bytes]] | None:
         kind, frames, name = self._large[0]
-        whole = self._goes_whole(frames, "calls")
+        whole = self._goes_whole(frames)
         if self.carries(name) or not (whole or self._has_place("calls")):
             return None
         self._large.popleft()
@@ -152,14 +160,15 @@ class Stream:
         self.unread -= sum(map(len, frames))
         return (kind, frames) if whole else self._begin(kind, frames, "calls", name)
 
-    def _goes_whole(self, frames: Sequence[bytes], lane: Lane) -> bool:
-        # News may be abandoned: nothing is to hold them then.
+    def _goes_whole(self, frames: Sequence[bytes], most: float = inf) -> bool:
         size = sum(map(len, frames))
         return size <= CHUNK_BYTES or (
-            lane != "news" and len(frames) <= WHOLE_FRAMES and self._throughput.takes_whole(size)
+            size <= most and len(frames) <= WHOLE_FRAMES and self._throughput.takes_whole(size)
         )
 
     def _has_place(self, lane: Lane) -> bool:
+        if lane == "news" and self._news_left:
+            return False
         if not self.transfers:
             return True
         return sum(1 for transfer in self.transfers if transfer.lane == lane) < PLACES[lane]
@@ -193,6 +202,8 @@ class Stream:
         """Number a message and keep it until it is covered; returns the number."""
         self.sent += 1
         size = HEAD_BYTES + sum(map(len, frames))
+        if kind is Kind.NEWS and size > HEAD_BYTES + CHUNK_BYTES:
+            self._news = self.sent
         self.kept.append((self.sent, kind, frames, size, now))
         self.kept_bytes += size
         if self.uncovered_since is None:
@@ -225,7 +236,7 @@ class Stream:
         """
         self.cover(received, now)
         self._throughput = Throughput()
-        kept, self.kept, self.kept_bytes = self.kept, deque(), 0
+        kept, self.kept, self.kept_bytes, self._news = self.kept, deque(), 0, 0
         if kept:
             self.sent = kept[0][0] - 1
         sent = list[tuple[int, Kind, Sequence[bytes]]]()
@@ -256,35 +267,6 @@ class Stream:
         elif self.cover_at is None:
             self.cover_at = now + COVER_AFTER
         return "new"
-
-    def assemble(self, body: memoryview, limit: int, now: float) -> tuple[Kind, list[bytes], float] | None:
-        """Add a chunk; returns the message it completes, and for how long that came.
-
-        Raises:
-            ProtocolError: it does not continue what came, or is larger than a message may be.
-        """
-        transfer, offset, total, data = unpack_chunk(body)
-        if not total:
-            self._arriving.pop(transfer, None)
-            return None
-        if total > limit + TRANSFER_EXTRA:
-            raise ProtocolError(f"a message of {total:,} bytes, and one may have {limit:,}")
-        if offset == 0 and transfer not in self._arriving and len(self._arriving) < TRANSFERS:
-            self._arriving[transfer] = now, 0, []
-        began, came, pieces = self._arriving.get(transfer, (now, -1, []))
-        if came != offset:
-            raise ProtocolError("a chunk that does not continue what came before")
-        if len(data) >= PIECE_BYTES:
-            pieces.append(data)
-        elif pieces and isinstance(pieces[-1], bytearray):
-            pieces[-1] += data
-        else:
-            pieces.append(bytearray(data))
-        if came + len(data) < total:
-            self._arriving[transfer] = began, came + len(data), pieces
-            return None
-        del self._arriving[transfer]
-        return *split_message(*pieces), now - began
 
 
 def _is_small(frames: Sequence[bytes]) -> bool:

@@ -16,13 +16,11 @@ from meshmq.core.stream import (
     COVER_FRAMES,
     PLACES,
     SMALL_FRAMES,
-    TRANSFER_EXTRA,
     WHOLE_FRAMES,
     Stream,
 )
 from meshmq.core.throughput import WINDOW
-from meshmq.errors import ProtocolError
-from meshmq.wire.chunks import CHUNK_BYTES, join_message, pack_chunk
+from meshmq.wire.chunks import CHUNK_BYTES
 from meshmq.wire.frames import HEAD_BYTES, Kind, unpack_head
 
 LIMIT = 10 * CHUNK_BYTES
@@ -60,7 +58,7 @@ def received(frames: Sequence[Message]) -> list[Message]:
     whole: list[Message] = []
     for kind, parts in frames:
         if kind is Kind.CHUNK:
-            message = stream.assemble(memoryview(b"".join(parts)), LIMIT, 0.0)
+            message = stream.arriving.add(memoryview(b"".join(parts)), LIMIT, 0.0)
             whole += [message[:2]] if message is not None else []
         else:
             whole.append((kind, list(parts)))
@@ -175,29 +173,6 @@ def test_more_answers_than_anybody_takes_are_a_crowd() -> None:
     assert stream.crowded
 
 
-def test_a_message_in_chunks_tells_for_how_long_it_came() -> None:
-    stream, pieces = Stream(), sent(Stream(), Source(3 * CHUNK_BYTES))
-    taken = [stream.assemble(memoryview(b"".join(parts)), LIMIT, 5.0 + at) for at, (_, parts) in enumerate(pieces)]
-    assert taken[:-1] == [None] * (len(pieces) - 1)
-    assert taken[-1] is not None
-    assert taken[-1][2] == len(pieces) - 1
-
-
-def test_a_transfer_beyond_the_limit_is_refused_at_its_first_chunk() -> None:
-    stream = Stream()
-    stream.assemble(memoryview(pack_chunk(1, 0, LIMIT + TRANSFER_EXTRA) + b"x"), LIMIT, 0.0)
-    with pytest.raises(ProtocolError, match="one may have"):
-        stream.assemble(memoryview(pack_chunk(2, 0, LIMIT + TRANSFER_EXTRA + 1) + b"x"), LIMIT, 0.0)
-
-
-def test_a_chunk_that_does_not_continue_is_refused() -> None:
-    stream = Stream()
-    stream.assemble(memoryview(pack_chunk(1, 0, 100) + b"x" * 10), LIMIT, 0.0)
-    for offset in (0, 5, 11):
-        with pytest.raises(ProtocolError, match="does not continue"):
-            stream.assemble(memoryview(pack_chunk(1, offset, 100) + b"x" * 10), LIMIT, 0.0)
-
-
 def test_a_large_message_that_is_given_up_frees_its_place_and_is_forgotten_by_the_peer() -> None:
     stream, source = Stream(), Source(3 * CHUNK_BYTES, 2 * CHUNK_BYTES)
     first = stream.next(source, lane="news")
@@ -227,12 +202,41 @@ def test_a_large_message_goes_whole_on_a_fast_line() -> None:
 
 def test_news_can_be_abandoned_on_a_fast_line_too() -> None:
     stream, large = fast(Stream()), [b"x" * 20_000_000]
-    found = stream.next(lambda: (Kind.NEWS, large), lane="news")
+    found = stream.next(lambda: (Kind.NEWS, large), lane="news", whole=len(large[0]) - 1)
     assert found is not None
     assert found[0] is Kind.CHUNK
     stream.keep(*found, now=1.0)
     stream.abandon("news")
     assert gc.get_referrers(large[0]) == [large]
+
+
+def test_news_that_may_go_whole_go_one_at_a_time() -> None:
+    stream, source = fast(Stream()), Source(1_000_000, 1_000_000)
+    source.waiting = deque((Kind.NEWS, frames) for _, frames in source.waiting)
+    found = stream.next(source, lane="news", whole=2_000_000)
+    assert found is not None
+    assert found[0] is Kind.NEWS
+    number = stream.keep(*found, now=1.0)
+    assert stream.under_way("news") == 1.0
+    assert not stream.room("news")
+    assert stream.room("jobs")
+    assert stream.next(source, lane="news", whole=2_000_000) is None
+    stream.abandon("news")
+    assert stream.under_way("news") == 1.0, "it has left"
+    stream.cover(number, 1.1)
+    assert stream.under_way("news") is None
+    assert stream.next(source, lane="news", whole=2_000_000) is not None
+
+
+def test_news_that_left_whole_hold_nobody_up_when_they_go_again() -> None:
+    stream, source = fast(Stream()), Source(1_000_000)
+    source.waiting = deque((Kind.NEWS, frames) for _, frames in source.waiting)
+    found = stream.next(source, lane="news")
+    assert found is not None
+    before = stream.keep(*found, now=1.0)
+    assert len(stream.again(before - 1, 2.0)) > 1
+    stream.cover(stream.sent, 2.1)
+    assert stream.room("news")
 
 
 def test_a_message_of_many_frames_goes_in_chunks_on_any_line() -> None:
@@ -266,15 +270,3 @@ def test_of_a_fresh_connection_nothing_is_known() -> None:
     stream = fast(Stream())
     stream.again(stream.sent, 1.0)
     assert [kind for kind, _ in sent(stream, Source(CHUNK_BYTES))] == [Kind.CHUNK] * 2
-
-
-@pytest.mark.parametrize("size", [1, 7, 4095, 4096, 5000])
-def test_a_message_in_tiny_chunks_is_kept_without_much_beside(size: int) -> None:
-    whole, stream = join_message(Kind.NEWS, [b"a" * 10_000, b"b" * 3]), Stream()
-    found = None
-    for start in range(0, len(whole), size):
-        assert found is None
-        piece = whole[start : start + size]
-        found = stream.assemble(memoryview(pack_chunk(1, start, len(whole)) + piece), LIMIT, 0.0)
-        assert sum(len(pieces) for _, _, pieces in stream._arriving.values()) <= 1 + start // 4096
-    assert found == (Kind.NEWS, [b"a" * 10_000, b"b" * 3], 0.0)

@@ -270,9 +270,10 @@ class Feed:
             tap = self.subscriber.taps.get(self._ground.node_id)
             if tap is not None:
                 self.subscriber.news(tap, unpack_news(frames), now)
-        for peer, errands in publisher.errands.items():
-            if errands:
-                self._ground.pump(peer, partial(errands.next, now), now)
+        due = [(peer, errands) for peer, errands in publisher.errands.items() if errands]
+        whole = publisher.loans.spare() if due else 0
+        for peer, errands in due:
+            self._ground.pump(peer, partial(errands.next, now), now, whole)
 
     def tick(self, now: float) -> None:
         """Do what is due."""

@@ -34,13 +34,17 @@ class Loans:
         loans = sorted(self._held(), key=lambda loan: loan.share)
         size = sum(loan.size for loan in loans)
         for loan in loans[:-1]:
-            if size <= self.most:
+            if size <= self.most or loan.share == 1.0:  # what has left whole cannot be recalled
                 return
             size -= loan.size
             self.recalled += len(loan.peers)
             for peer in loan.peers:
                 self._ground.recall(peer)
                 self._errands[peer].lent = None
+
+    def spare(self) -> int:
+        """Return how many bytes may be lent that cannot be recalled."""
+        return max(0, self.most - sum(loan.size for loan in self._held()))
 
     def _held(self) -> list[_Loan]:
         loans: dict[tuple[Series, int], _Loan] = {}
