@@ -23,8 +23,8 @@ from meshmq.pushing import Pusher
 from meshmq.request import Request
 from meshmq.seeing import PeerView, peer_views, statistics
 from meshmq.waiting import Wish
-from meshmq.wire.batches import Headers
 from meshmq.wire.calls import Value
+from meshmq.wire.headers import Headers
 
 #: The most seconds that closing takes once nothing is waited for any more.
 CLOSING: Final = 5.0

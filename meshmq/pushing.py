@@ -21,7 +21,7 @@ from meshmq.journal.staging import stage
 from meshmq.links.engine import Engine
 from meshmq.names import check_name, counted
 from meshmq.waiting import Wish
-from meshmq.wire.batches import Headers, check_headers
+from meshmq.wire.headers import Headers, check_headers
 
 #: How many durable jobs of one ``push_many`` are on their way to the disk at once.
 RECORDED_TOGETHER: Final = 1_000

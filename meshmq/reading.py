@@ -30,7 +30,10 @@ class Bodies(Protocol):
 
     @property
     def buffers(self) -> Sequence[Buffer]:
-        """What the only body refers to, where it does."""
+        """What they refer to."""
+
+    def buffers_of(self, start: int, end: int) -> Sequence[Buffer]:
+        """Return what those from index ``start`` to before ``end`` refer to."""
 
     def body(self, index: int) -> memoryview:
         """Return the encoded value at ``index``."""
@@ -40,7 +43,7 @@ def read_values(
     codec: Codec, bodies: Bodies, start: int, end: int, refuse: Callable[[int, DecodeError], object]
 ) -> list[object]:
     """Return the values from index ``start`` to before ``end``; ``UNREADABLE`` where ``refuse`` was told why."""
-    if end - start > 1:
+    if end - start > 1 and not bodies.buffers:
         row = bodies.payload[bodies.offsets[start] : bodies.offsets[end]]
         values = codec.decode_row(row, end - start, bodies.longest)
         if values is not None:
@@ -50,7 +53,7 @@ def read_values(
 
 def _read_one(codec: Codec, bodies: Bodies, index: int, refuse: Callable[[int, DecodeError], object]) -> object:
     try:
-        return codec.decode(bodies.body(index), bodies.buffers)
+        return codec.decode(bodies.body(index), bodies.buffers_of(index, index + 1))
     except DecodeError as error:
         refuse(index, error)
         return UNREADABLE

@@ -27,7 +27,8 @@ from meshmq.errors import MeshError
 from meshmq.fate import ORDINARY, Fate
 from meshmq.journal.viewing import Contents
 from meshmq.names import check_name, check_queue
-from meshmq.wire.batches import ID_BYTES, check_headers
+from meshmq.wire.batches import ID_BYTES
+from meshmq.wire.headers import check_headers
 
 FORMAT: Final = 1
 

@@ -7,10 +7,12 @@ from typing import Final
 
 from meshmq.codecs.base import Buffer
 from meshmq.core.runs import Run
-from meshmq.wire.batches import EXTRAS_LIMIT, Headers, headers_bytes
+from meshmq.wire.headers import EXTRAS_LIMIT, Headers, headers_bytes
 
 #: 2,048 small jobs, which are a run: else each run would go in two unequal batches.
 BATCH_BYTES: Final = 128 * 1024
+#: Fewer frames than go whole.
+BUFFERS_TOGETHER: Final = 16
 
 
 class Cargo:
@@ -51,25 +53,36 @@ class Cargo:
         return size
 
     def of(self, run: Run) -> tuple[tuple[Buffer, ...], dict[int, Headers] | None]:
-        """Return the buffers of a run (of its only job) and its headers by index."""
-        buffers = self.buffers.get(run.first, ()) if self.buffers else ()
+        """Return the buffers of a run, those of one job after those of another, and its headers by index."""
+        buffers: tuple[Buffer, ...] = ()
+        if self.buffers:
+            buffers = tuple(one for number in range(run.first, run.last + 1) for one in self.buffers.get(number, ()))
         if not self.headers:
             return buffers, None
         numbers = enumerate(range(run.first, run.last + 1))
         return buffers, {index: self.headers[number] for index, number in numbers if number in self.headers}
 
-    def fitting(self, run: Run, most: int) -> int:
-        """Return how many jobs of a run go into one batch, at most ``most``, at least one."""
+    def fitting(self, run: Run, most: int, piece: int) -> int:
+        """Return how many jobs of a run go into one batch, at most ``most``, at least one.
+
+        ``piece`` is how many bytes of large buffers go together.
+        """
         if self.buffers:
-            most = self._up_to_buffers(run, most)
+            most = self._up_to_buffers(run, most, piece)
         if self.headers:
             most = self._up_to_headers(run, most)
         return min(most, run.bodies.fitting(BATCH_BYTES)) if most > 1 else most
 
-    def _up_to_buffers(self, run: Run, most: int) -> int:
-        """A job with buffers goes alone in its batch; returns where to cut."""
+    def _up_to_buffers(self, run: Run, most: int, piece: int) -> int:
+        """Jobs with one buffer each go together, one with several alone, those without apart; returns where to cut."""
+        count = len(self.buffers.get(run.first, ()))
+        if count > 1:
+            return 1
+        size, most = 0, min(most, BUFFERS_TOGETHER) if count else most
         for index in range(most):
-            if run.first + index in self.buffers:
+            buffers = self.buffers.get(run.first + index, ())
+            size += sum(map(len, buffers))
+            if len(buffers) != count or size > piece:
                 return max(1, index)
         return most
 

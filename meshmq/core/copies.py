@@ -18,10 +18,11 @@ from meshmq.core.feed.feed import Feed
 from meshmq.core.feed.publisher import TOPICS_BYTES
 from meshmq.core.part import Ground
 from meshmq.names import GROUP, NAME_BYTES, RESERVED, TAP
-from meshmq.wire.batches import Batch, Headers, peek_batch, unpack_batch
+from meshmq.wire.batches import Batch, peek_batch, unpack_batch
 from meshmq.wire.calls import unpack_request
 from meshmq.wire.card import Card
 from meshmq.wire.frames import Kind
+from meshmq.wire.headers import Headers
 
 #: What a node copies in a second, and at once: beyond it copying would cost the others more than a part of the time.
 COPIES: Final = 10_000
@@ -131,7 +132,7 @@ class Copies:
         noted, most = 0, min(batch.count, int(self._copies.left))
         while noted < most:
             headers = {**batch.headers.get(noted, {}), **told, ID_HEADER: f"{origin}-{batch.first + noted:x}"}
-            if not self._note(topic, batch.body(noted), batch.buffers, headers, now):
+            if not self._note(topic, batch.body(noted), batch.buffers_of(noted, noted + 1), headers, now):
                 break
             noted += 1
         self._count(topic, noted, batch.count)

@@ -57,8 +57,11 @@ class Dispatch:
             return None
         return choose(self.routes.values(), room, ready=bool(backlog.ready), alone=bool(backlog.alone))
 
-    def next_batch(self, route: Route, now: float) -> list[bytes]:
-        """Take the next jobs for a route that ``best`` returned; returns the frames of a batch."""
+    def next_batch(self, route: Route, now: float, piece: int = 0) -> list[bytes]:
+        """Take the next jobs for a route that ``best`` returned; returns the frames of a batch.
+
+        Large buffers of several jobs go together up to ``piece`` bytes.
+        """
         self._turn += 1
         route.used = self._turn
         backlog = self.backlog
@@ -66,7 +69,7 @@ class Dispatch:
             run = backlog.next_alone()
             route.lone = run.first
         else:
-            run = self._take(route, now)
+            run = self._take(route, now, piece)
         frames = self._send(route, run, backlog.waiting - len(run.bodies), now)
         backlog.waiting -= len(run.bodies)
         return frames
@@ -78,7 +81,7 @@ class Dispatch:
             return False
         return not (directed.next(to).alone and route.in_flight)
 
-    def next_directed(self, route: Route, to: str, now: float) -> list[bytes]:
+    def next_directed(self, route: Route, to: str, now: float, piece: int = 0) -> list[bytes]:
         """Take the next jobs that the node of a route alone is to do; returns the frames of a batch."""
         self._turn += 1
         route.used = self._turn
@@ -87,15 +90,15 @@ class Dispatch:
         run = directed.take(to, 1 if alone else max(1, route.free))
         if alone:
             route.lone = run.first
-        most = self._fitting(run, len(run.bodies))
+        most = self._fitting(run, len(run.bodies), piece)
         if most < len(run.bodies):
             directed.give_back(run.cut(most, len(run.bodies)))
             run = run.cut(0, most)
         return self._send(route, run, self.waiting + directed.waiting(to), now)
 
-    def _fitting(self, run: Run, most: int) -> int:
+    def _fitting(self, run: Run, most: int, piece: int) -> int:
         """Return how many jobs of a run go into one batch."""
-        return self._cargo.fitting(run, self._outputs.fitting(run, most))
+        return self._cargo.fitting(run, self._outputs.fitting(run, most), piece)
 
     def _send(self, route: Route, run: Run, backlog: int, now: float) -> list[bytes]:
         buffers, headers = self._cargo.of(run)
@@ -119,18 +122,18 @@ class Dispatch:
         route.told_backlog = backlog
         return frames
 
-    def _take(self, route: Route, now: float) -> Run:
+    def _take(self, route: Route, now: float, piece: int) -> Run:
         ready = self.backlog.ready
         run = ready.popleft()
         sharing = sum(1 for other in self.routes.values() if other.free > 0 and not other.aside) or 1
         # Small backlogs are shared out, but not in pieces below 5 ms of a worker's time: each costs two frames.
         window = route.free + route.in_flight
-        piece = window // (QUICK_PIECES if window >= QUICK_WINDOW else WINDOW_PIECES)
-        share = max(1, -(-self.waiting // sharing), piece)
+        least = window // (QUICK_PIECES if window >= QUICK_WINDOW else WINDOW_PIECES)
+        share = max(1, -(-self.waiting // sharing), least)
         most = min(route.free, share)
         while ready and len(run.bodies) < most and run.join(ready[0], now):
             ready.popleft()
-        most = self._fitting(run, min(len(run.bodies), most))
+        most = self._fitting(run, min(len(run.bodies), most), piece)
         if most < len(run.bodies):
             ready.appendleft(run.cut(most, len(run.bodies)))
             run = run.cut(0, most)

@@ -100,6 +100,11 @@ class Line:
         self._stream.post(kind, frames, name)
         self._host.laden[self] = None
 
+    @property
+    def piece(self) -> int:
+        """How many bytes it carries in a moment."""
+        return self._stream.piece
+
     def carries(self, name: str | None = None) -> bool:
         """Whether a large message (of this name) is under way: what follows it in order has to wait."""
         return self._stream.carries(name)

@@ -26,8 +26,8 @@ from meshmq.core.wants import PLAIN, Wants
 from meshmq.errors import NotUnique, WouldBlock
 from meshmq.names import counted
 from meshmq.settings import Settings
-from meshmq.wire.batches import Headers
 from meshmq.wire.fields import Ranges
+from meshmq.wire.headers import Headers
 from meshmq.wire.row import Row
 from meshmq.wire.verdicts import Settle, Verdict
 

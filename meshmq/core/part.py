@@ -12,8 +12,9 @@ from meshmq.core.roster import Peer
 from meshmq.core.session import Session
 from meshmq.core.stream import Source
 from meshmq.settings import Settings
-from meshmq.wire.batches import Batch, Headers
+from meshmq.wire.batches import Batch
 from meshmq.wire.frames import Kind
+from meshmq.wire.headers import Headers
 from meshmq.wire.news import News
 
 Aging = TypeVar("Aging", Batch, News)

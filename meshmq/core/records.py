@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from meshmq.codecs.base import Buffer
 from meshmq.fate import ORDINARY, Fate
-from meshmq.wire.batches import Headers
+from meshmq.wire.headers import Headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,7 +147,7 @@ class Sending(Receiving):
         def source() -> tuple[Kind, Sequence[bytes]] | None:
             if not outbox.may_go(route, to) or not self._has_room(outbox.queue, peer):
                 return None
-            return Kind.JOBS, outbox.next_directed(route, to, now)
+            return Kind.JOBS, outbox.next_directed(route, to, now, self._piece(peer))
 
         if peer == self.node_id:
             while (found := source()) is not None:
@@ -169,7 +169,12 @@ class Sending(Receiving):
         route = outbox.best(partial(self._has_room, outbox.queue))
         if route is None or route.peer != peer:
             return None
-        return Kind.JOBS, outbox.next_batch(route, now)
+        return Kind.JOBS, outbox.next_batch(route, now, self._piece(peer))
+
+    def _piece(self, peer: bytes) -> int:
+        """Return how many bytes a peer's line carries in a moment."""
+        session = self.sessions.get(peer)
+        return session.piece if session is not None else 0
 
     def _has_room(self, queue: str, peer: bytes) -> bool:
         if peer == self.node_id:

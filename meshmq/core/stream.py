@@ -81,6 +81,11 @@ class Stream:
         """Whether more small frames wait than a peer that takes its answers ever leaves."""
         return len(self._small) > SMALL_FRAMES
 
+    @property
+    def piece(self) -> int:
+        """How many bytes of a large message go at a time: as much as the connection carries in a moment."""
+        return self._throughput.chunk
+
     def room(self, lane: Lane = "jobs") -> bool:
         """Whether another batch may be handed over now."""
         return self.kept_bytes < self._throughput.window and self._has_place(lane)

@@ -16,8 +16,8 @@ from meshmq.core.wants import PLAIN, Entry, Wants
 from meshmq.errors import AmbiguousPeer, ConfigError, MeshError, WouldBlock
 from meshmq.fate import UNIQUE_WINDOW
 from meshmq.settings import Settings
-from meshmq.wire.batches import Headers
 from meshmq.wire.card import NAMES_LIMIT, Card
+from meshmq.wire.headers import Headers
 from meshmq.wire.verdicts import Verdict
 
 #: Jobs in hand, by hand and index.

@@ -10,7 +10,7 @@ from meshmq.faces.aio_receiving import AsyncReceiver
 from meshmq.faces.aio_serving import AsyncServingNode
 from meshmq.names import check_name
 from meshmq.request import Request
-from meshmq.wire.batches import Headers
+from meshmq.wire.headers import Headers
 
 
 class AsyncCallingNode(AsyncServingNode):

@@ -16,7 +16,7 @@ from meshmq.listening import Heard, listen
 from meshmq.message import AsyncMessage
 from meshmq.names import check_pattern
 from meshmq.supply import Supply
-from meshmq.wire.batches import Headers
+from meshmq.wire.headers import Headers
 
 Since = Literal["first", "last"] | int | float
 

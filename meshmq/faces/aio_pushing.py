@@ -18,7 +18,7 @@ from meshmq.faces.tasks import TURN_AFTER
 from meshmq.fate import JobOptions
 from meshmq.message import AsyncMessage, Message
 from meshmq.pushing import RECORDED_TOGETHER, BaseReceipt, Job, left_of, tell_pushed, until_of
-from meshmq.wire.batches import Headers
+from meshmq.wire.headers import Headers
 
 
 class AsyncReceipt(BaseReceipt):

@@ -13,7 +13,7 @@ from meshmq.faces.base_queue import BaseQueue
 from meshmq.fate import JobOptions
 from meshmq.message import AsyncMessage
 from meshmq.pushing import tell_pushed
-from meshmq.wire.batches import Headers
+from meshmq.wire.headers import Headers
 
 if TYPE_CHECKING:
     from meshmq.faces.aio import AsyncNode

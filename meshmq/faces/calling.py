@@ -11,7 +11,7 @@ from meshmq.faces.serving import ServingNode
 from meshmq.faces.threads import wait
 from meshmq.names import check_name
 from meshmq.request import Request
-from meshmq.wire.batches import Headers
+from meshmq.wire.headers import Headers
 
 
 class CallingNode(ServingNode):

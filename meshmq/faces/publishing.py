@@ -14,7 +14,7 @@ from meshmq.letters import DeadLetters
 from meshmq.listening import Heard, listen
 from meshmq.message import Message
 from meshmq.names import check_pattern
-from meshmq.wire.batches import Headers
+from meshmq.wire.headers import Headers
 
 Since = Literal["first", "last"] | int | float
 

@@ -18,7 +18,7 @@ from meshmq.faces.threads import wait
 from meshmq.fate import JobOptions
 from meshmq.message import Message
 from meshmq.pushing import RECORDED_TOGETHER, BaseReceipt, Job, left_of, tell_pushed, until_of
-from meshmq.wire.batches import Headers
+from meshmq.wire.headers import Headers
 
 
 class Receipt(BaseReceipt):

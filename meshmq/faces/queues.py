@@ -13,7 +13,7 @@ from meshmq.faces.receiving import Receiver
 from meshmq.fate import JobOptions
 from meshmq.message import Message
 from meshmq.pushing import tell_pushed
-from meshmq.wire.batches import Headers
+from meshmq.wire.headers import Headers
 
 if TYPE_CHECKING:
     from meshmq.faces.blocking import Node

@@ -14,7 +14,8 @@ from meshmq.core.records import Letter, PushedJob, Staged, StoredJob, StoredMess
 from meshmq.errors import ConfigError, DecodeError
 from meshmq.fate import ORDINARY, Fate
 from meshmq.names import check_name, check_queue
-from meshmq.wire.batches import ID_BYTES, Headers, check_headers
+from meshmq.wire.batches import ID_BYTES
+from meshmq.wire.headers import Headers, check_headers
 
 #: What SQL takes for a value.
 Value = None | int | float | str | bytes

@@ -16,7 +16,7 @@ from meshmq.journal.base import Connection
 from meshmq.journal.rows import staged_row
 from meshmq.journal.tables import STAGE, STAGED
 from meshmq.names import check_name
-from meshmq.wire.batches import check_headers
+from meshmq.wire.headers import check_headers
 
 
 def stage(

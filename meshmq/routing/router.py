@@ -8,7 +8,7 @@ from typing import Any, Final
 from meshmq.faces.blocking import Node
 from meshmq.message import Message
 from meshmq.routing.rules import Place, Rules
-from meshmq.wire.batches import HEADERS_LIMIT
+from meshmq.wire.headers import HEADERS_LIMIT
 
 #: Headers of what is sent on, beside its own: who sent it first, and the topic or queue it came from.
 SENDER: Final = "from-sender"

@@ -24,7 +24,7 @@ from meshmq.testing.local_clock import WallClock
 from meshmq.testing.simulated_node import SimulatedNode
 from meshmq.testing.simulation import Simulation
 from meshmq.testing.witness import Witness
-from meshmq.wire.batches import Headers
+from meshmq.wire.headers import Headers
 from meshmq.wire.verdicts import Settle, Verdict
 
 #: A node is stepped late, and its program, too: by so much what they do may miss its time.

@@ -9,7 +9,8 @@
     pusher  = 16 bytes                                            (only with flag 8)
     terms   = lease f32 · ttl f32 · priority u8                   (only with flag 16)
 
-A job with large buffers stands alone in its batch (flag 2); the buffers are the frames that follow. A job that
+Large buffers are the frames that follow (flag 2): any number of one job that stands alone in its batch, or one of each
+job. A job that
 was suspected of the loss of a worker goes to a device as a batch of its own (flag 4). What comes from a device
 names the pusher (flag 8). ``terms`` hold for all jobs of the batch: seconds of the lease and seconds that are left
 to begin them, negative where there is no such bound, and what goes first.
@@ -20,17 +21,16 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from meshmq.codecs.base import Buffer
-from meshmq.codecs.msgpack import pack_plain, unpack_plain
-from meshmq.errors import DecodeError, ProtocolError
+from meshmq.codecs.msgpack import pack_plain
+from meshmq.errors import ProtocolError
 from meshmq.fate import PRIORITIES
 from meshmq.wire.fields import NUMBERS, read_name
+from meshmq.wire.headers import Headers, read_headers
 from meshmq.wire.offsets import Offsets
 from meshmq.wire.row import Row
-
-Headers = Mapping[str, str]
 
 _FIXED: Final = struct.Struct("!16sQIHBIf")
 _LENGTH: Final = struct.Struct("!I")
@@ -42,10 +42,7 @@ _TERMS: Final = 16
 _ALL: Final = _EXTRAS | _BUFFERS | _ALONE | _PUSHER | _TERMS
 _BOUNDS: Final = struct.Struct("!ffB")
 ID_BYTES: Final = 16
-#: The most characters in the headers of one job.
-HEADERS_LIMIT: Final = 4_096
-#: The most bytes of extras in one batch, and the most jobs: read before anything of them is believed.
-EXTRAS_LIMIT: Final = 256 * 1024
+#: The most jobs in one batch: read before anything of them is believed.
 JOBS_LIMIT: Final = 4_096
 
 
@@ -89,6 +86,14 @@ class Batch:
         """Return the encoded value at ``index``."""
         return self.payload[self.offsets[index] : self.offsets[index + 1]]
 
+    def buffers_of(self, start: int, end: int) -> tuple[Buffer, ...]:
+        """Return the large buffers of the jobs from index ``start`` to before ``end``."""
+        return self.buffers if self.count == 1 else self.buffers[start:end]
+
+    def size_of(self, start: int, end: int) -> int:
+        """Return the bytes of the jobs from index ``start`` to before ``end``: bodies and buffers."""
+        return self.offsets[end] - self.offsets[start] + sum(map(len, self.buffers_of(start, end)))
+
 
 def pack_batch(
     queue: str,
@@ -126,7 +131,8 @@ def pack_onward(batch: Batch, start: int, end: int, *, pusher: bytes, backlog: i
     """Return the frames in which a device sends a part of a batch on, in the name of its pusher."""
     name, whole = batch.queue.encode(), end - start == batch.count
     headers = batch.headers if whole else {i - start: batch.headers[i] for i in batch.headers if start <= i < end}
-    flags = (_EXTRAS if headers else 0) | (_BUFFERS if batch.buffers else 0) | _PUSHER
+    buffers = batch.buffers_of(start, end)
+    flags = (_EXTRAS if headers else 0) | (_BUFFERS if buffers else 0) | _PUSHER
     terms, bounds = batch.terms, b""
     if terms is not NO_TERMS:
         flags |= _TERMS
@@ -138,7 +144,7 @@ def pack_onward(batch: Batch, start: int, end: int, *, pusher: bytes, backlog: i
     rest = [batch.rest] if whole else load_parts(Row.of([*bodies]), headers)
     return [
         b"".join((bytes((len(name),)), name, fixed, pusher, bounds, *rest)),
-        *cast("Sequence[bytes]", batch.buffers),
+        *cast("Sequence[bytes]", buffers),
     ]
 
 
@@ -172,7 +178,7 @@ def read_load(view: memoryview, place: int, count: int, *, extras: bool, apart: 
         if extras:
             (size,) = _LENGTH.unpack_from(view, place)
             place += _LENGTH.size
-            headers = _headers(view[place : place + size], count)
+            headers = read_headers(view[place : place + size], count)
             place += size
         if not 0 < count <= JOBS_LIMIT:
             raise ProtocolError(f"a batch of {count:,}")
@@ -214,7 +220,7 @@ def unpack_batch(frames: Sequence[bytes | memoryview]) -> Batch:
         raise ProtocolError("a batch with fields that are none")
     if (flags & _ALONE and count != 1) or (flags & _PUSHER and len(pusher) != ID_BYTES):
         raise ProtocolError("a batch with fields that are none")
-    if bool(buffers) != bool(flags & _BUFFERS) or (buffers and count != 1):
+    if bool(buffers) != bool(flags & _BUFFERS) or (buffers and count != 1 and len(buffers) != count):
         raise ProtocolError("a batch with fields that are none")
     if not 0.0 <= held < 1e9:
         raise ProtocolError("a batch with an age that is none")
@@ -254,47 +260,3 @@ def peek_batch(frame: bytes | memoryview) -> tuple[str, int]:
     """Return the queue of a batch and how many jobs are in it, out of a first frame that was read well before."""
     place = 1 + frame[0]
     return str(frame[1:place], "utf-8"), _FIXED.unpack_from(frame, place)[2]
-
-
-def check_headers(headers: object) -> dict[str, str] | None:
-    """Return the headers of a message as they are sent: a small map of texts.
-
-    Raises:
-        DecodeError: they are none.
-    """
-    if headers is None:
-        return None
-    pairs: list[tuple[Any, Any]] = list(headers.items()) if isinstance(headers, Mapping) else [(None, None)]
-    if not all(isinstance(key, str) and isinstance(value, str) for key, value in pairs):
-        raise DecodeError("headers are a mapping of str to str")
-    if sum(len(key) + len(value) for key, value in pairs) > HEADERS_LIMIT:
-        raise DecodeError(f"headers hold at most {HEADERS_LIMIT:,} characters; put more into the data")
-    # The members of a StrEnum, say, travel as the texts they are.
-    texts = {str.__str__(key): str.__str__(value) for key, value in pairs}
-    try:
-        "".join((*texts, *texts.values())).encode()
-    except UnicodeEncodeError as error:
-        raise DecodeError("headers hold half a surrogate pair, which UTF-8 cannot") from error
-    return texts or None
-
-
-def headers_bytes(headers: Headers) -> int:
-    """Return how many bytes the headers of one job may at most take among the extras of a batch."""
-    return 16 + 6 * sum(len(key) + len(value) for key, value in headers.items())
-
-
-def _headers(extras: memoryview, count: int) -> dict[int, dict[str, str]]:
-    try:
-        items = unpack_plain(extras, limit=EXTRAS_LIMIT)
-    except DecodeError as error:
-        raise ProtocolError(str(error)) from error
-    if not isinstance(items, list) or len(items) % 2:
-        raise ProtocolError("a batch with headers that are none")
-    found: dict[int, dict[str, str]] = {}
-    for index, header in zip(items[::2], items[1::2], strict=True):
-        if type(index) is not int or not 0 <= index < count or not isinstance(header, dict):
-            raise ProtocolError("a batch with headers that are none")
-        if not all(type(key) is str and type(value) is str for key, value in header.items()):
-            raise ProtocolError("a batch with headers that are none")
-        found[index] = header
-    return found

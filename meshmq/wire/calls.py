@@ -21,8 +21,8 @@ from typing import Any, Final
 from meshmq.codecs.base import Buffer
 from meshmq.codecs.msgpack import pack_known, pack_plain
 from meshmq.errors import DecodeError, ProtocolError
-from meshmq.wire.batches import Headers, check_headers
 from meshmq.wire.fields import read_fields, read_name
+from meshmq.wire.headers import Headers, check_headers
 
 ID_BYTES: Final = 16
 #: The longest time that a request may be given; what has longer is given as long as it takes.

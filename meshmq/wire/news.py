@@ -22,9 +22,10 @@ from typing import Final, cast
 
 from meshmq.codecs.base import Buffer
 from meshmq.errors import ProtocolError
-from meshmq.wire.batches import Headers, Load, headers_bytes, load_parts, read_load
+from meshmq.wire.batches import Load, load_parts, read_load
 from meshmq.wire.fields import NUMBERS, read_name
 from meshmq.wire.frames import MAGIC, VERSION, Kind, VersionMismatch
+from meshmq.wire.headers import Headers, headers_bytes
 from meshmq.wire.offsets import Offsets
 from meshmq.wire.row import Row
 
@@ -73,6 +74,10 @@ class News:
     def body(self, index: int) -> memoryview:
         """Return the encoded value at ``index``."""
         return self.payload[self.offsets[index] : self.offsets[index + 1]]
+
+    def buffers_of(self, start: int, end: int) -> tuple[Buffer, ...]:
+        """Return the large buffers of the only value, where it has some."""
+        return self.buffers
 
     def size(self, start: int, end: int) -> int:
         """Return the bytes of the values from index ``start`` to before ``end``, with their headers."""

@@ -13,8 +13,9 @@ from meshmq.core.wants import PLAIN, Wants
 from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
 from meshmq.testing.books import audit_inbox, audit_outbox
-from meshmq.wire.batches import Batch, Headers, Terms, pack_batch, unpack_batch
+from meshmq.wire.batches import Batch, Terms, pack_batch, unpack_batch
 from meshmq.wire.frames import Acks, Kind, unpack_acks, unpack_grant
+from meshmq.wire.headers import Headers
 from meshmq.wire.row import Row
 from meshmq.wire.verdicts import Settle, Verdict, unpack_settle
 
@@ -29,6 +30,8 @@ class Pusher:
         self.box = Outbox("jobs", ORIGIN, 1, settings or Settings(), Random(2))
         self.now = 0.0
         self.closed: set[str] = set()
+        #: How many bytes of large buffers go together.
+        self.piece = 0
         for worker in workers:
             self.box.open(worker.encode())
             self.grant(worker, 10)
@@ -62,7 +65,7 @@ class Pusher:
         route = self.box.best(lambda peer: peer.decode() not in self.closed)
         if route is None:
             return None
-        batch = unpack_batch(self.box.next_batch(route, self.now))
+        batch = unpack_batch(self.box.next_batch(route, self.now, self.piece))
         audit_outbox(self.box)
         return route.peer.decode(), batch
 

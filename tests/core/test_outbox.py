@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshmq.core.cargo import BATCH_BYTES
+from meshmq.core.cargo import BATCH_BYTES, BUFFERS_TOGETHER
 from meshmq.core.dispatch import QUICK_PIECES, QUICK_WINDOW
 from meshmq.errors import WouldBlock
 from meshmq.settings import Settings
@@ -148,6 +148,40 @@ def test_a_batch_is_bounded_in_bytes() -> None:
     pusher = Pusher(workers="a")
     pusher.add(5, bytes(BATCH_BYTES // 2))
     assert [count for _, _, count, _ in pusher.send_all()] == [2, 2, 1]
+
+
+def test_jobs_with_a_buffer_each_go_together_as_far_as_the_line_carries() -> None:
+    pusher = Pusher(workers="a")
+    pusher.grant("a", 100)
+    pusher.piece = 25
+    pusher.add(1)
+    for size in (10, 10, 5, 10, 30, 10):
+        pusher.add(1, buffers=(bytes(size),))
+    pusher.add(1, buffers=(bytes(5), bytes(5)))
+    pusher.add(1)
+    sent = []
+    while (found := pusher.send()) is not None:
+        sent.append((found[1].first, [len(buffer) for buffer in found[1].buffers], found[1].count))
+    assert sent == [
+        (1, [], 1),
+        (2, [10, 10, 5], 3),
+        (5, [10], 1),
+        (6, [30], 1),
+        (7, [10], 1),
+        (8, [5, 5], 1),
+        (9, [], 1),
+    ]
+    assert pusher.ack("a", (1, 9)) == 9
+    assert pusher.box.size == 0
+
+
+def test_only_so_many_jobs_with_buffers_go_together() -> None:
+    pusher = Pusher(workers="a")
+    pusher.grant("a", 100)
+    pusher.piece = 10**9
+    for _ in range(2 * BUFFERS_TOGETHER + 1):
+        pusher.add(1, buffers=(b"large",))
+    assert [count for _, _, count, _ in pusher.send_all()] == [BUFFERS_TOGETHER, BUFFERS_TOGETHER, 1]
 
 
 def test_a_job_with_buffers_goes_alone_in_its_batch() -> None:

@@ -90,6 +90,34 @@ def test_the_sender_may_write_when_the_call_has_returned() -> None:
                     assert bytes(found) == NOISE[:1_000_000].tobytes()
 
 
+def test_large_jobs_that_come_together_are_acked_one_by_one() -> None:
+    count, together = 60, 0
+    with Node("worker") as worker, Node("pusher") as pusher, worker.pull("jobs") as jobs:
+        queue = pusher.queue("jobs", backoff=0.01)
+        for turn in range(4):  # the line is known after the first
+            queue.push_many([number, NOISE[number : 70_000 + 2 * number]] for number in range(count))
+            first, again = list[int](), set[int]()
+            while len(first) < count or len(again) < len(range(0, count, 7)):
+                message = jobs.receive(LIMIT)
+                number, array = message.data
+                assert np.array_equal(array, NOISE[number : 70_000 + 2 * number])
+                hands = worker._participant.inboxes["jobs"]._hands  # type: ignore[union-attr]  # it is open
+                together += any(len(hand.batch.buffers) > 1 for hand in hands)
+                if message.attempt > 1:
+                    again.add(number)
+                else:
+                    first.append(number)
+                if number % 7 == 0 and message.attempt == 1:
+                    message.nack(reason="for this test")
+                else:
+                    message.ack()
+            assert first == list(range(count)), f"out of order in turn {turn}"
+            assert again == set(range(0, count, 7))
+        pusher.flush(LIMIT)
+        assert queue.depth == 0
+    assert together
+
+
 def test_an_array_outlives_its_message_its_receiver_and_its_node() -> None:
     with Node("worker") as worker, Node("pusher") as pusher, worker.pull("jobs") as jobs:
         for _ in range(4):

@@ -13,7 +13,7 @@ import pytest
 from meshmq import Message, Node, Receiver, Settings, TimedOut, Undelivered
 from meshmq.routing.file import parse_rules
 from meshmq.routing.router import Router
-from meshmq.wire.batches import HEADERS_LIMIT
+from meshmq.wire.headers import HEADERS_LIMIT
 from tests.patterns.waiting import eventually
 from tests.routing.reference import ENDS, TOPICS, TWELVE, messages, reference
 from tests.scale import scale

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from struct import pack
-from typing import Final
+from typing import Any, Final
 
 from msgpack import packb  # type: ignore[import-untyped]  # msgpack ships no types
 
@@ -99,6 +99,10 @@ def batch(flags: int, attempt: int, extras: bytes, bodies: list[bytes], more: by
     )
 
 
+def jobs(row: Row, **more: Any) -> bytes:
+    return pack_batch("jobs", ORIGIN, 41, row, backlog=9, held=0.25, **more)[0]
+
+
 def onward(start: int, end: int) -> bytes:
     """Return what a device makes of a batch of node ``OTHER`` with headers."""
     frames = pack_batch("jobs", ORIGIN, 41, ROW, attempt=2, backlog=0, held=0.0, headers={1: {"a": "b"}})
@@ -163,28 +167,24 @@ FRAMES: Final[dict[str, Frame]] = {
         pack_head(Kind.GRANT, 3, 1) + pack_grant("jobs", 200, 16_777_216),
         head(18, 3, 1) + msgpack(["jobs", 200, 16_777_216]),
     ),
-    "jobs": Frame(
-        pack_head(Kind.JOBS, 4, 2) + pack_batch("jobs", ORIGIN, 41, ROW, attempt=1, backlog=9, held=0.25)[0],
-        head(19, 4, 2) + batch(0, 1, b"", BODIES),
-    ),
+    "jobs": Frame(pack_head(Kind.JOBS, 4, 2) + jobs(ROW, attempt=1), head(19, 4, 2) + batch(0, 1, b"", BODIES)),
     "jobs_with_headers": Frame(
-        pack_head(Kind.JOBS, 5, 2)
-        + pack_batch("jobs", ORIGIN, 41, ROW, attempt=2, backlog=9, held=0.25, headers={1: {"a": "b"}})[0],
+        pack_head(Kind.JOBS, 5, 2) + jobs(ROW, attempt=2, headers={1: {"a": "b"}}),
         head(19, 5, 2) + batch(1, 2, msgpack([1, {"a": "b"}]), BODIES),
     ),
     "jobs_with_a_buffer": Frame(
-        pack_head(Kind.JOBS, 6, 2)
-        + pack_batch("jobs", ORIGIN, 41, FIRST, attempt=1, backlog=9, held=0.25, buffers=[b"large"])[0],
+        pack_head(Kind.JOBS, 6, 2) + jobs(FIRST, attempt=1, buffers=[b"large"]),
         head(19, 6, 2) + batch(2, 1, b"", BODIES[:1]),
     ),
+    "jobs_with_a_buffer_each": Frame(
+        pack_head(Kind.JOBS, 6, 2) + jobs(ROW, attempt=1, buffers=[b"large"] * len(BODIES)),
+        head(19, 6, 2) + batch(2, 1, b"", BODIES),
+    ),
     "jobs_alone": Frame(
-        pack_head(Kind.JOBS, 6, 2)
-        + pack_batch("jobs", ORIGIN, 41, FIRST, attempt=2, backlog=9, held=0.25, alone=True)[0],
-        head(19, 6, 2) + batch(4, 2, b"", BODIES[:1]),
+        pack_head(Kind.JOBS, 6, 2) + jobs(FIRST, attempt=2, alone=True), head(19, 6, 2) + batch(4, 2, b"", BODIES[:1])
     ),
     "jobs_on_terms": Frame(
-        pack_head(Kind.JOBS, 6, 2)
-        + pack_batch("jobs", ORIGIN, 41, FIRST, attempt=2, backlog=9, held=0.25, terms=Terms(1.5, None, 7))[0],
+        pack_head(Kind.JOBS, 6, 2) + jobs(FIRST, attempt=2, terms=Terms(1.5, None, 7)),
         head(19, 6, 2) + batch(16, 2, b"", BODIES[:1], pack("!ffB", 1.5, -1.0, 7)),
     ),
     "jobs_sent_on": Frame(

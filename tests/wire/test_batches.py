@@ -12,17 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshmq.errors import DecodeError, ProtocolError
-from meshmq.wire.batches import (
-    EXTRAS_LIMIT,
-    HEADERS_LIMIT,
-    JOBS_LIMIT,
-    check_headers,
-    headers_bytes,
-    pack_batch,
-    pack_onward,
-    peek_batch,
-    unpack_batch,
-)
+from meshmq.wire.batches import JOBS_LIMIT, pack_batch, pack_onward, peek_batch, unpack_batch
+from meshmq.wire.headers import EXTRAS_LIMIT, HEADERS_LIMIT, check_headers, headers_bytes
 from meshmq.wire.row import Row
 from tests.wire.golden_frames import ORIGIN, OTHER, batch, msgpack
 from tests.wire.strategies import bodies, headers, ids, names
@@ -70,6 +61,16 @@ def test_a_device_sends_buffers_on_and_extras_that_hold_nothing_not() -> None:
     assert unpack_batch(pack_onward(unpack_batch([frame, buffer]), 0, 1, pusher=OTHER, backlog=0, held=0.0)).buffers
     empty = unpack_batch([batch(1, 1, msgpack([]), [b"\xc0"])])
     assert bytes(unpack_batch(pack_onward(empty, 0, 1, pusher=OTHER, backlog=0, held=0.0)).body(0)) == b"\xc0"
+
+
+def test_a_device_sends_a_part_of_a_batch_with_its_buffers_on() -> None:
+    buffers = [b"one", b"two", b"three"]
+    row = Row.of([b"a", b"b", b"c"])
+    whole = unpack_batch(pack_batch("jobs", ORIGIN, 1, row, attempt=1, backlog=0, held=0.0, buffers=buffers))
+    for start, end in ((0, 3), (0, 1), (1, 3), (2, 3)):
+        part = unpack_batch(pack_onward(whole, start, end, pusher=OTHER, backlog=0, held=0.0))
+        assert part.buffers == tuple(buffers[start:end])
+        assert (part.first, part.count) == (1 + start, end - start)
 
 
 @given(st.lists(st.binary(max_size=9), min_size=1, max_size=5))
@@ -133,9 +134,19 @@ def test_a_batch_that_is_none_says_why(frame: bytes, words: str) -> None:
         unpack_batch([frame])
 
 
-def test_buffers_are_for_one_job_alone() -> None:
+def test_several_jobs_have_a_buffer_each_or_none() -> None:
+    read = unpack_batch([batch(2, 1, b"", [b"a", b"bc"]), b"one", b"three"])
+    assert (read.buffers_of(0, 1), read.buffers_of(1, 2), read.buffers_of(0, 2)) == (
+        (b"one",),
+        (b"three",),
+        read.buffers,
+    )
+    assert (read.size_of(0, 1), read.size_of(1, 2), read.size_of(1, 1), read.size) == (4, 7, 0, 11)
+    for more in ([b"buffer"], [b"buffer"] * 3):
+        with pytest.raises(ProtocolError):
+            unpack_batch([batch(2, 1, b"", [b"a", b"b"]), *more])
     with pytest.raises(ProtocolError):
-        unpack_batch([batch(2, 1, b"", [b"a", b"b"]), b"buffer"])
+        unpack_batch([batch(2, 1, b"", [b"a", b"b"])])
     with pytest.raises(ProtocolError):
         unpack_batch([batch(0, 1, b"", [b"a"]), b"buffer"])
 

@@ -12,7 +12,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshmq.errors import ProtocolError
-from meshmq.wire.batches import HEADERS_LIMIT
 from meshmq.wire.calls import (
     KIND_BYTES,
     LEFT_LIMIT,
@@ -35,6 +34,7 @@ from meshmq.wire.calls import (
     unpack_request,
 )
 from meshmq.wire.fields import NUMBERS
+from meshmq.wire.headers import HEADERS_LIMIT
 from tests.wire.golden_calls import CALL, FAILURE, PLAIN, REQUEST, framed
 
 ids = st.binary(min_size=16, max_size=16)

@@ -132,6 +132,8 @@ def test_golden_batches_are_read() -> None:
     batch = unpack_batch([body("jobs_with_headers")])
     assert (batch.attempt, batch.headers) == (2, {1: {"a": "b"}})
     assert [bytes(batch.body(index)) for index in range(3)] == BODIES
+    several = unpack_batch([body("jobs_with_a_buffer_each"), b"a", b"b", b"c"])
+    assert [several.buffers_of(index, index + 1) for index in range(3)] == [(b"a",), (b"b",), (b"c",)]
     batch = unpack_batch([body("jobs_with_a_buffer"), b"large"])
     assert (batch.buffers, batch.size) == ((b"large",), 6)
 

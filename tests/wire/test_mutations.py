@@ -53,6 +53,7 @@ BODIES: Final[dict[str, Callable[[bytes], object]]] = {
     "jobs": lambda body: unpack_batch([body]),
     "jobs_with_headers": lambda body: unpack_batch([body]),
     "jobs_with_a_buffer": lambda body: unpack_batch([body, body]),
+    "jobs_with_a_buffer_each": lambda body: unpack_batch([body, body, body, body]),
     "chunk": lambda body: unpack_chunk(memoryview(body)),
 }
 WHOLE: Final[dict[str, Callable[[bytes], object]]] = {

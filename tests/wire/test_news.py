@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshmq.errors import ProtocolError
-from meshmq.wire.batches import headers_bytes
 from meshmq.wire.fields import NUMBERS
 from meshmq.wire.frames import VERSION, VersionMismatch
+from meshmq.wire.headers import headers_bytes
 from meshmq.wire.news import EPOCHS, pack_direct, pack_news, pack_notice, unpack_direct, unpack_news
 from tests.wire.strategies import bodies, headers, ids, names, whole
 

@@ -15,7 +15,7 @@ from meshmq.core import copies, stream, throughput
 from meshmq.core.feed import audience, errands, publisher
 from meshmq.links import published
 from meshmq.names import NAME_BYTES
-from meshmq.wire import batches, calls, card, chunks, fields, frames, news, relaying, subscribing
+from meshmq.wire import batches, calls, card, chunks, fields, frames, headers, news, relaying, subscribing
 from meshmq.wire.card import Word
 from meshmq.wire.frames import NUMBERED, Kind
 from meshmq.wire.verdicts import Verdict
@@ -78,11 +78,11 @@ LIMITS = {
     "subscriptions of one connection": published.MOST_CLAIMS,
     "peers in one PEERS": card.PEERS_LIMIT,
     "jobs in a batch, messages in news": batches.JOBS_LIMIT,
-    "bytes of the extras of a batch or of news": batches.EXTRAS_LIMIT,
+    "bytes of the extras of a batch or of news": headers.EXTRAS_LIMIT,
     "bytes of a chunk": chunks.CHUNK_MOST,
     "bytes uncovered": throughput.WINDOW_MOST,
     "transfers unfinished": stream.TRANSFERS,
-    "characters of the headers of one job, message or request": batches.HEADERS_LIMIT,
+    "characters of the headers of one job, message or request": headers.HEADERS_LIMIT,
     "seconds left in a REQUEST": calls.LEFT_LIMIT,
     "bytes of a value on a topics link": publisher.TOPICS_BYTES,
     "bytes of a subscription on a topics link": published.LONGEST_SUBSCRIPTION,

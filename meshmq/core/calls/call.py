@@ -9,8 +9,8 @@ from typing import Final
 
 from meshmq.core.moments import earliest
 from meshmq.errors import MeshError
-from meshmq.wire.batches import Headers
 from meshmq.wire.calls import Answer, Value
+from meshmq.wire.headers import Headers
 
 #: Items of a stream that may be under way; before their size is known, and at most.
 FIRST_ITEMS: Final = 4

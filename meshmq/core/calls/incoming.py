@@ -6,8 +6,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 
 from meshmq.core.busy import BusyTime
-from meshmq.wire.batches import Headers, headers_bytes
 from meshmq.wire.calls import Request, Value
+from meshmq.wire.headers import Headers, headers_bytes
 
 #: Who asked, and the id that he gave the request.
 Key = tuple[bytes, bytes]

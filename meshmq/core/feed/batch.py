@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Final
 
 from meshmq.core.feed.series import Series
-from meshmq.wire.batches import Headers, headers_bytes
+from meshmq.wire.headers import Headers, headers_bytes
 from meshmq.wire.news import pack_news
 
 BATCH_MESSAGES: Final = 512

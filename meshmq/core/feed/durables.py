@@ -19,7 +19,7 @@ from meshmq.core.feed.series import Series
 from meshmq.core.ledger import Ledger
 from meshmq.core.part import Ground
 from meshmq.core.records import Forget, Recovered, StoredMessage, Tell
-from meshmq.wire.batches import Headers
+from meshmq.wire.headers import Headers
 from meshmq.wire.news import DURABLE_EPOCHS, EPOCHS
 
 #: The journal is told of so large a part of a history at once that it may forget.

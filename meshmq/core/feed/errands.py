@@ -10,8 +10,8 @@ from typing import Final
 from meshmq.core.feed.kept import Item
 from meshmq.core.feed.series import Series
 from meshmq.errors import ProtocolError
-from meshmq.wire.batches import headers_bytes
 from meshmq.wire.frames import Kind
+from meshmq.wire.headers import headers_bytes
 from meshmq.wire.news import pack_direct, pack_news
 from meshmq.wire.subscribing import Fetch, pack_fetched
 

@@ -16,8 +16,8 @@ from meshmq.core.moments import earliest
 from meshmq.core.part import Ground
 from meshmq.errors import ProtocolError
 from meshmq.history import History
-from meshmq.wire.batches import Headers
 from meshmq.wire.frames import Kind
+from meshmq.wire.headers import Headers
 from meshmq.wire.news import unpack_direct, unpack_news
 from meshmq.wire.relaying import RELAYED, is_echo, unpack_relayed
 from meshmq.wire.subscribing import (

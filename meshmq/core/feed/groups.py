@@ -19,7 +19,7 @@ from meshmq.core.feed.patterns import Patterns
 from meshmq.core.feed.series import Series
 from meshmq.errors import WouldBlock
 from meshmq.names import GROUP
-from meshmq.wire.batches import Headers
+from meshmq.wire.headers import Headers
 
 KEPT_FOR: Final = 3_600.0
 TOPIC_HEADER: Final = "meshmq-topic"

@@ -13,7 +13,7 @@ from meshmq.core.feed.series import Series
 from meshmq.core.part import Ground
 from meshmq.core.records import StoredMessage
 from meshmq.core.tray import TRAY_JOBS, Tray
-from meshmq.wire.batches import Headers
+from meshmq.wire.headers import Headers
 
 
 class Intake:

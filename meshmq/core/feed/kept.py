@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Final
 
 from meshmq.codecs.base import Buffer
-from meshmq.wire.batches import Headers
+from meshmq.wire.headers import Headers
 
 #: What a row takes beside its values, and each further message of it: bodies of 50 bytes would otherwise make
 #: 64 MiB of them far more.

@@ -24,8 +24,8 @@ from meshmq.core.feed.series import Series, Shelf
 from meshmq.core.moments import earliest
 from meshmq.core.part import Ground
 from meshmq.history import History
-from meshmq.wire.batches import Headers
 from meshmq.wire.frames import Kind
+from meshmq.wire.headers import Headers
 from meshmq.wire.news import pack_notice
 from meshmq.wire.subscribing import Fetch, Head, pack_fetched, pack_heads
 
