@@ -142,6 +142,7 @@ class Loans(Source):
                 frames[one.place] = cast(bytes, room.toreadonly())
         except (OSError, ValueError) as error:
             raise ProtocolError(f"a frame was lent that is not there: {error}") from error
+        frames[0] = bytes(frames[0])  # as every head arrives
         return frames
 
     def _segment(self, lent: Lent) -> Segment:

@@ -82,6 +82,24 @@ def test_large_and_small_frames_keep_their_places(stack: ExitStack) -> None:
     assert [is_room(frame) for frame in found] == [False, False, True, False, True, False]
 
 
+def test_the_head_arrives_as_it_would_without_loans(stack: ExitStack) -> None:
+    pair = Pair(stack)
+    assert not pair.lends()
+    pair.step(lambda: process_pool().lends)
+    assert type(pair.carry([HEAD, process_pool().copied(DATA)])[0]) is bytes
+
+
+def test_a_head_that_is_lent_is_copied(stack: ExitStack) -> None:
+    end = opened(stack)
+    dealer = foreign_dealer(stack, end)
+    assert ROOM is not None
+    dealer.send(pack_memory(Memory(os.getpid(), ROOM.descriptor, ROOM.inode, TOKEN)))
+    dealer.send_multipart([pack_lent([lent(place=0)]), b""])
+    until(lambda: len(end.log.received) == 2, end)
+    assert end.log.received[1][1] == [bytes(100)]
+    assert type(end.log.received[1][1][0]) is bytes
+
+
 def test_one_frame_that_is_there_twice_arrives_twice(stack: ExitStack) -> None:
     pair = Pair(stack)
     assert not pair.lends()
