@@ -124,12 +124,13 @@ class Pool:
         """Give back all memory that nobody uses where nothing was lent for a while; whether any is left."""
         with self._lock:
             if time.monotonic() - self._taken_at >= REST:
-                self._drop({segment for segment in self._segments if segment.discard()})
+                self._drop({segment for segment in self._segments if segment.inherited or segment.discard()})
             return bool(self._segments)
 
     def _take(self, length: int) -> memoryview | None:
         capacity = max(SMALLEST, 1 << (length - 1).bit_length())
         with self._lock:
+            self._drop({segment for segment in self._segments if segment.inherited})
             shelf = self._shelves.setdefault(capacity, _Shelf())
             shelf.look()
             if not shelf.free and not self._widen(shelf, capacity):

@@ -9,7 +9,7 @@ each of the others to one connection. A slot with no 1 in its row is free::
 
 So a reader gives back by writing one byte, which it can do wherever it is when the last array on the memory goes: in
 any thread, at any moment, without a lock or a message. What a reader that was killed has not given back is never used
-again (``Pool.leave``); nor is what a reader had when it forked, for its child reads the same memory.
+again (``Pool.leave``); nor is what anybody had who forked, the owner too, for the child reads the same memory.
 
 Others find a segment as descriptor of its process in ``/proc``, which the system opens for the same user (and root)
 only. It cannot shrink (sealed): nobody who reads is ever hit by SIGBUS.
@@ -56,8 +56,10 @@ class Room:
     forks: int
 
     def __del__(self) -> None:
-        if self.forks == _forks or self.cell == OWNER:  # else a child may still read what lies there
+        if self.forks == _forks:
             self.segment.give_back(self.slot, self.cell)
+        else:  # a child may still read what lies there
+            self.segment.inherited = True
 
 
 class Segment:
@@ -72,6 +74,8 @@ class Segment:
         #: The owner's, behind which others find it; -1 where it is somebody else's.
         self.descriptor = descriptor
         self.inode = inode
+        #: Whether a slot was in use at a fork, and is not given back for the sake of the child.
+        self.inherited = False
         tell_in_child(self._forked)
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 
 import pytest
 import zmq
@@ -56,6 +57,26 @@ def test_a_copy_is_read_only_and_read_by_whom_it_is_lent() -> None:
     lent, view = reader.borrow(copy)
     assert bytes(view) == DATA
     assert (lent.place, lent.length) == (1, len(DATA))
+
+
+def test_memory_that_the_sender_has_when_it_forks_is_not_used_again() -> None:
+    pool = Pool()
+    reader = Reader(pool)
+    kept = pool.copied(DATA)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(writing)
+        os.read(reading, 1)  # until the parent is done
+        os._exit(0 if bytes(kept) == DATA else 1)
+    os.close(reading)
+    first = reader.borrow(kept)[0]
+    del kept
+    later = {reader.borrow(pool.copied(bytes(len(DATA))))[0].inode for _ in range(2 * SEGMENT_BYTES // len(DATA))}
+    os.close(writing)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(later - {first.inode}) == 1
+    assert "1 segments" in repr(pool)
 
 
 def test_memory_is_used_again_only_when_all_have_given_it_back() -> None:

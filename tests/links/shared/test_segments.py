@@ -172,7 +172,7 @@ def test_a_segment_cannot_shrink() -> None:
         os.ftruncate(here.descriptor, 4096)
 
 
-def test_what_a_reader_has_when_it_forks_is_not_given_back() -> None:
+def test_what_somebody_has_who_forks_is_not_given_back() -> None:
     here = made()
     there = Segment.find(place_of(here))
     here.use(0, 1)
@@ -187,7 +187,8 @@ def test_what_a_reader_has_when_it_forks_is_not_given_back() -> None:
     later = there.room(1, 1, 1)
     assert not here.is_free(2), "the child has given back what its parent uses"
     del room, mine, later
-    assert [here.is_free(slot) for slot in range(3)] == [False, True, True]
+    assert [here.is_free(slot) for slot in range(3)] == [False, True, False]
+    assert (here.inherited, there.inherited) == (True, True)
 
 
 def test_threads_give_back_while_others_look() -> None:
