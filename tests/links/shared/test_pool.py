@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 import zmq
@@ -204,3 +206,49 @@ def test_without_descriptors_all_goes_on_without_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Segment, "make", fail)
     assert isinstance(pool.copied(DATA).obj, zmq.Frame)  # type: ignore[union-attr]  # a view of one
     assert Pool().offer() is None
+
+
+@contextmanager
+def from_inside(work: Callable[[], object]) -> Iterator[None]:
+    """Have ``work`` done once while this thread is inside a pool, as by a signal handler or a ``__del__``."""
+    left = [work]
+    is_free = Segment.is_free
+
+    def interrupted(segment: Segment, slot: int) -> bool:
+        if left:
+            left.pop()()
+        return is_free(segment, slot)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Segment, "is_free", interrupted)
+        yield
+    assert not left
+
+
+def test_who_sends_from_inside_another_sending_gets_no_slot() -> None:
+    pool = Pool()
+    reader = Reader(pool)
+    cell, kept = reader.cell, pool.copied(DATA)
+    assert cell is not None
+    found: list[object] = []
+
+    def work() -> None:
+        found.extend([pool.lend(kept, 1, cell), pool.rest(), pool.offer(), pool.enter(b"")])
+        assert isinstance(memoryview(pool.copied(DATA)).obj, zmq.Frame)
+
+    with from_inside(work):
+        assert isinstance(memoryview(pool.copied(DATA)).obj, Room)
+    assert found == [None, True, None, None]
+
+
+def test_who_leaves_from_inside_a_sending_has_left_when_the_next_begins() -> None:
+    pool = Pool()
+    one, two = Reader(pool), Reader(pool)
+    cell = one.cell
+    assert cell is not None
+    kept = one.borrow(pool.copied(DATA))
+    with from_inside(lambda: pool.leave(cell)):
+        pool.copied(DATA)
+    other, _ = two.borrow(pool.copied(DATA))
+    assert other.inode != kept[0].inode
+    assert "1 borrowers" in repr(pool)
