@@ -20,7 +20,8 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from functools import cache
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,6 +42,7 @@ _NAME: Final = "meshmq"
 _DESCRIPTION: Final = struct.Struct(f"!8s{TOKEN_BYTES}s{TOKEN_BYTES}sQQ")
 _MAGIC: Final = b"MeshMQ\0\1"
 _USED: Final = b"\1"
+_REMOVE: Final = getattr(mmap, "MADV_REMOVE", 0)
 
 
 class Room:
@@ -87,6 +89,9 @@ class Segment:
 
     def __del__(self) -> None:
         if getattr(self, "descriptor", -1) >= 0:
+            for slot in range(self.slots):  # others may map it for long yet
+                if self.is_free(slot):
+                    self._empty(slot, 1)
             os.close(self.descriptor)
 
     @classmethod
@@ -172,8 +177,14 @@ class Segment:
         """Give the memory of the slots back to the system, also where others have it; ``False`` while one is used."""
         if self._memory is None or self._memory.find(_USED, _row(0), _row(self.slots)) >= 0:
             return False
-        self._memory.madvise(mmap.MADV_REMOVE, self._rooms_at, len(self._memory) - self._rooms_at)
+        self._empty(0, self.slots)
         return True
+
+    def _empty(self, slot: int, count: int) -> None:
+        if self._memory is not None and not self.capacity % mmap.PAGESIZE:  # nothing of the next slot
+            with suppress(OSError):  # where memory is locked it cannot be given back
+                at = self._rooms_at + slot * self.capacity
+                self._memory.madvise(_REMOVE, at, count * self.capacity)
 
     def _forked(self) -> None:
         # A child has no part in it: what is in use is known of its parent.
@@ -204,7 +215,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_forked, after_in_parent=_forked)
 
 
-@cache
+@lru_cache(maxsize=32)  # ours are of a dozen sizes, those of a stranger of any
 def _rooms_of(capacity: int) -> Any:
     import ctypes  # here, because who sends nothing large need not wait for it
 
