@@ -2,7 +2,8 @@
 
 With the first message that has large frames the peer is told of memory of this process (MEMORY). A peer that can read
 it says what it has read (FOUND), which no peer elsewhere can; from then on, large frames of ours are lent to it (LENT).
-Each direction stands for itself, and whoever does not answer gets all by the socket, as ever.
+Each direction stands for itself, and whoever does not answer gets all by the socket, as ever. None of it is said, or
+listened to, on a connection that leaves the host.
 """
 
 from __future__ import annotations
@@ -46,13 +47,20 @@ class Loans(Source):
     """Stands between a direct connection and its socket; a source, which looks after what lies idle."""
 
     def __init__(
-        self, connection: Connection, send: Send, throw_out: ThrowOut, options: Options, sources: Sources
+        self,
+        connection: Connection,
+        send: Send,
+        throw_out: ThrowOut,
+        options: Options,
+        sources: Sources,
+        *,
+        here: bool,
     ) -> None:
         self._connection = connection
         self._send, self._throw_out = send, throw_out
         self._sources = sources
         self._pool = process_pool()
-        self._enabled = SHARES and options.shared_memory
+        self._enabled = SHARES and options.shared_memory and here
         self._most = options.frame_bytes
         self._offered = False
         #: Ours among those that the pool lends to.

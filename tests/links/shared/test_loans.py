@@ -194,6 +194,31 @@ def test_a_stranger_that_offers_what_is_not_there_gets_no_answer(stack: ExitStac
     assert [frames for _, frames in end.log.received] == [[HEAD]]
 
 
+def test_who_sends_back_our_own_offer_from_elsewhere_is_not_heard(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meshmq.links.outside.is_accepted_here", lambda _fileno, _known: False)
+    end = opened(stack)
+    dealer = foreign_dealer(stack, end)
+    own = process_pool().offer()
+    assert own is not None
+    dealer.send(pack_memory(own))
+    quiet(0.2, end)
+    end.links.send(end.log.received[0][0], [HEAD, process_pool().copied(DATA)])  # type: ignore[list-item]  # a view
+    assert dealer.recv_multipart() == [HEAD, DATA], "it is neither offered nor found"
+    dealer.send_multipart([pack_lent([Lent(1, own.descriptor, own.inode, 0, 1, 1)]), HEAD, b""])
+    until(lambda: end.log.ends, end)
+
+
+@pytest.mark.parametrize("which", ["out", "back"])
+def test_nothing_is_lent_beyond_the_host(stack: ExitStack, monkeypatch: pytest.MonkeyPatch, which: str) -> None:
+    for name in ("dialled.is_dialled_here", "outside.is_accepted_here"):
+        monkeypatch.setattr(f"meshmq.links.{name}", lambda _one, _other: False)
+    pair = Pair(stack)
+    assert [pair.lends(back=which == "back") for _ in range(5)] == [False] * 5
+    assert not process_pool().lends
+
+
 ROOM = Segment.make(1 << 16, 2, TOKEN, b"a" * 16) if SHARES else None
 
 
