@@ -20,7 +20,8 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -121,20 +122,9 @@ class Segment:
             OSError: there is none of that number, or it is not for us to read, or no descriptor is left.
             ValueError: what is there is no segment, or not that one.
         """
-        path = Path(f"/proc/{at.process}/fd/{at.descriptor}")
-        if not str(path.readlink()).startswith(f"/memfd:{_NAME} "):  # opened is nothing else: that may have effects
-            raise ValueError("a descriptor of something else")
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            stat = os.fstat(descriptor)
-            if stat.st_ino != at.inode or not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
-                raise ValueError("another file, or one that can shrink")
-            if stat.st_size < _DESCRIPTION.size:
-                raise ValueError("a file that is too short")
-            memory = mmap.mmap(descriptor, stat.st_size)
-        finally:
-            os.close(descriptor)
-        segment = cls(memory, -1, stat.st_ino)
+        with _opened(at) as (descriptor, size):
+            memory = mmap.mmap(descriptor, size)
+        segment = cls(memory, -1, at.inode)
         if segment.token != at.token:
             raise ValueError("a segment of somebody else")
         return segment
@@ -192,6 +182,44 @@ class Segment:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+
+def fetch(at: Memory, slot: int, cell: int, length: int) -> bytes:
+    """Return a copy of what a slot holds, and give it back: for who has no descriptor or address space to map it.
+
+    Raises:
+        OSError: it is not for us to read, or there is not even one descriptor for a moment.
+        ValueError: what is there is no such segment or slot.
+    """
+    with _opened(at) as (descriptor, size):
+        magic, token, _, capacity, slots = _DESCRIPTION.unpack(os.pread(descriptor, _DESCRIPTION.size, 0))
+        where = _rooms_at(slots) + slot * capacity
+        if magic != _MAGIC or token != at.token or size != _rooms_at(slots) + slots * capacity:
+            raise ValueError("a segment of somebody else, or one that describes itself wrongly")
+        if slot >= slots or cell >= CELLS or length > capacity:
+            raise ValueError("a slot that is none")
+        data = os.pread(descriptor, length, where)
+        if len(data) < length:
+            raise ValueError("a slot that cannot be read")
+        os.pwrite(descriptor, b"\0", _row(slot) + cell)
+    return data
+
+
+@contextmanager
+def _opened(at: Memory) -> Iterator[tuple[int, int]]:
+    path = Path(f"/proc/{at.process}/fd/{at.descriptor}")
+    if not str(path.readlink()).startswith(f"/memfd:{_NAME} "):  # opened is nothing else: that may have effects
+        raise ValueError("a descriptor of something else")
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        stat = os.fstat(descriptor)
+        if stat.st_ino != at.inode or not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
+            raise ValueError("another file, or one that can shrink")
+        if stat.st_size < _DESCRIPTION.size:
+            raise ValueError("a file that is too short")
+        yield descriptor, stat.st_size
+    finally:
+        os.close(descriptor)
 
 
 def _row(slot: int) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from meshmq.links.shared import segments
-from meshmq.links.shared.segments import CELLS, OWNER, SHARES, Segment
+from meshmq.links.shared.segments import CELLS, OWNER, SHARES, Segment, fetch
 from meshmq.wire.loans import Memory
 from tests.drivers.fakes import run_child
 
@@ -166,6 +166,20 @@ def test_a_file_that_only_looks_like_one_is_refused(size: int, seal: bool, text:
             Segment.find(place)
     finally:
         os.close(descriptor)
+
+
+def test_what_cannot_be_mapped_is_fetched_and_given_back() -> None:
+    here = made()
+    here.use(1, OWNER)
+    here.use(1, 5)
+    here.room(1, OWNER, CAPACITY)[:5] = b"hello"
+    assert fetch(place_of(here), 1, 5, 5) == b"hello"
+    assert here.is_free(1)
+    for slot, cell, length in ((3, 5, 5), (1, CELLS, 5), (1, 5, CAPACITY + 1)):
+        with pytest.raises(ValueError, match="a slot that is none"):
+            fetch(place_of(here), slot, cell, length)
+    with pytest.raises(ValueError, match="somebody else"):
+        fetch(place_of(here, token=b"x" * 16), 1, 5, 5)
 
 
 def test_a_segment_cannot_shrink() -> None:
