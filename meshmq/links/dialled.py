@@ -19,6 +19,7 @@ from meshmq.links.held import Held
 from meshmq.links.monitor import DIALLED, FAILED, Monitor, failure
 from meshmq.links.race import LOOK, Lost, Race
 from meshmq.links.reader import Reader, readable, send
+from meshmq.links.shared.host import is_dialled_here
 from meshmq.links.shared.loans import Loans
 from meshmq.links.sources import Ear
 from meshmq.links.subscriptions import Subscriptions
@@ -96,11 +97,10 @@ class Dial:
 
     def tune(self, added: Sequence[bytes], dropped: Sequence[bytes]) -> None:
         """Subscribe to what is new, in this order, then withdraw what was subscribed."""
-        if self.link != "topics":
-            return
-        self._subscriptions.tune(self._socket, added, dropped)
-        if self._socket is not None and readable(self._socket):  # F 4
-            self._around.sources.wake(self)
+        if self.link == "topics":
+            self._subscriptions.tune(self._socket, added, dropped)
+            if self._socket is not None and readable(self._socket):  # F 4
+                self._around.sources.wake(self)
 
     def hang_up(self, linger_ms: int = _FAREWELL_MS) -> None:
         """Close it; what was sent gets a moment to leave."""
@@ -171,7 +171,8 @@ class Dial:
         try:
             if self.link == "direct":
                 made = options.direct_client()
-                self._loans = Loans(self.connection, partial(send, made), self._throw_out, options, sources)
+                here = is_dialled_here(endpoint, self.local)
+                self._loans = Loans(self.connection, partial(send, made), self._throw_out, options, sources, here=here)
             elif self.link == "control":
                 made = options.control_client(self._subscriptions)
             else:

@@ -19,6 +19,7 @@ from meshmq.links.base import Connection, Decider
 from meshmq.links.door import Door, Refusals
 from meshmq.links.options import Options
 from meshmq.links.reader import Reader, readable, send
+from meshmq.links.shared.host import is_accepted_here
 from meshmq.links.shared.loans import Loans
 from meshmq.links.sources import Ear, Sources
 from meshmq.wire.frames import MAGIC
@@ -155,7 +156,8 @@ class Outside:
                 self._throw_out(guest, why)
                 decider.ended(guest.connection, now)
 
-            guest.loans = Loans(guest.connection, pass_on, throw_out, self._options, self._sources)
+            here = is_accepted_here(guest.fileno, guest.inode)
+            guest.loans = Loans(guest.connection, pass_on, throw_out, self._options, self._sources, here=here)
         return guest.loans
 
     def _meet(self, identity: bytes, frame: zmq.Frame, decider: Decider, now: float) -> _Guest:

@@ -19,8 +19,8 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -107,6 +107,17 @@ class Reserve:
             finally:
                 bound.detach()  # it is libzmq's
         return turned_away
+
+    @contextmanager
+    def spare(self) -> Iterator[None]:
+        """Have one descriptor more for a moment, where one is held back."""
+        with self._lock:
+            held = len(self._held)
+            self._give_back(max(0, held - 1))
+            try:
+                yield
+            finally:
+                self._fill(held)
 
     def close(self) -> None:
         """Hold nothing back any more."""

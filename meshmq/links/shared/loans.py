@@ -2,22 +2,26 @@
 
 With the first message that has large frames the peer is told of memory of this process (MEMORY). A peer that can read
 it says what it has read (FOUND), which no peer elsewhere can; from then on, large frames of ours are lent to it (LENT).
-Each direction stands for itself, and whoever does not answer gets all by the socket, as ever.
+Each direction stands for itself, and whoever does not answer gets all by the socket, as ever. None of it is said, or
+listened to, on a connection that leaves the host.
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, cast
 
 import zmq
 
+from meshmq.codecs.base import Buffer
 from meshmq.errors import ProtocolError
 from meshmq.links.base import Connection, Decider
 from meshmq.links.options import Options
+from meshmq.links.reserve import process_reserve
 from meshmq.links.shared.pool import REST, process_pool
-from meshmq.links.shared.segments import SHARES, Segment
+from meshmq.links.shared.segments import SHARES, Segment, fetch
 from meshmq.links.sources import Source, Sources
 from meshmq.wire.loans import (
     FOUND,
@@ -35,6 +39,8 @@ from meshmq.wire.loans import (
 
 #: So many segments of a peer are kept at hand; one that was not is found again.
 _SEGMENTS: Final = 16
+#: What it is called that there is no descriptor, or no address space, to map one with.
+_SCARCE: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 #: Sends one message on the connection, or raises ``zmq.ZMQError`` before its first frame has left.
 Send = Callable[[Sequence[bytes]], None]
@@ -46,13 +52,20 @@ class Loans(Source):
     """Stands between a direct connection and its socket; a source, which looks after what lies idle."""
 
     def __init__(
-        self, connection: Connection, send: Send, throw_out: ThrowOut, options: Options, sources: Sources
+        self,
+        connection: Connection,
+        send: Send,
+        throw_out: ThrowOut,
+        options: Options,
+        sources: Sources,
+        *,
+        here: bool,
     ) -> None:
         self._connection = connection
         self._send, self._throw_out = send, throw_out
         self._sources = sources
         self._pool = process_pool()
-        self._enabled = SHARES and options.shared_memory
+        self._enabled = SHARES and options.shared_memory and here
         self._most = options.frame_bytes
         self._offered = False
         #: Ours among those that the pool lends to.
@@ -138,20 +151,30 @@ class Loans(Source):
             for one in lent:
                 if one.length > self._most:
                     raise ProtocolError("a frame was lent that is larger than one may be")
-                room = self._segment(one).room(one.slot, one.cell, one.length)
-                frames[one.place] = cast(bytes, room.toreadonly())
+                frames[one.place] = cast(bytes, self._frame(one))
         except (OSError, ValueError) as error:
             raise ProtocolError(f"a frame was lent that is not there: {error}") from error
+        frames[0] = bytes(frames[0])  # as every head arrives
         return frames
 
-    def _segment(self, lent: Lent) -> Segment:
+    def _frame(self, lent: Lent) -> Buffer:
         if self._peer is None:
             raise ValueError("nothing was found of the peer")
+        try:
+            return self._segment(lent, self._peer).room(lent.slot, lent.cell, lent.length).toreadonly()
+        except OSError as error:
+            if error.errno not in _SCARCE:
+                raise
+        # Who is here is served: a connection that ended for want of a descriptor might not come again for the same.
+        with process_reserve().spare():
+            at = self._peer._replace(descriptor=lent.descriptor, inode=lent.inode)
+            return fetch(at, lent.slot, lent.cell, lent.length)
+
+    def _segment(self, lent: Lent, peer: Memory) -> Segment:
         key = lent.descriptor, lent.inode
         segment = self._segments.pop(key, None)
         if segment is None:
-            at = self._peer._replace(descriptor=lent.descriptor, inode=lent.inode)
-            segment = Segment.find(at)
+            segment = Segment.find(peer._replace(descriptor=lent.descriptor, inode=lent.inode))
             if len(self._segments) == _SEGMENTS:
                 del self._segments[next(iter(self._segments))]
         self._segments[key] = segment

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import secrets
-import threading
 import time
 from collections import deque
 from typing import Final
 
 from meshmq.codecs.base import Buffer
+from meshmq.links.gate import Gate
 from meshmq.links.reader import owned
 from meshmq.links.shared.segments import CELLS, OWNER, SHARES, Room, Segment
 from meshmq.wire.loans import TOKEN_BYTES, Lent, Memory
@@ -50,10 +50,14 @@ class _Shelf:
 
 
 class Pool:
-    """Segments, and which connections borrow of them; any thread may use it."""
+    """Segments, and which connections borrow of them; any thread may use it.
+
+    A signal handler or a ``__del__`` may come by in the middle of it, on the same thread, through another node: it gets
+    nothing, and what it sends goes as it would without a pool.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._gate = Gate()
         self._token, self._answer = secrets.token_bytes(TOKEN_BYTES), secrets.token_bytes(TOKEN_BYTES)
         self._proof: Segment | None = None
         self._segments: set[Segment] = set()
@@ -61,6 +65,8 @@ class Pool:
         #: The cells that no connection has; and whether any has one.
         self._cells = list(range(CELLS - 1, OWNER, -1))
         self.lends = False
+        #: The cells of connections that are over, but not looked after yet.
+        self._left: deque[int] = deque()
         self._taken_at = 0.0
 
     def __repr__(self) -> str:
@@ -69,9 +75,9 @@ class Pool:
 
     def offer(self) -> Memory | None:
         """Return where a peer is to look whether it can read memory of this process; ``None`` where there is none."""
-        if not SHARES:
+        if not SHARES or self._gate.mine:
             return None
-        with self._lock:
+        with self._gate:
             try:
                 proof = self._proof = self._proof or Segment.make(0, 0, self._token, self._answer)
             except OSError:
@@ -83,7 +89,9 @@ class Pool:
 
         There are only so many cells; who comes too late for one borrows nothing.
         """
-        with self._lock:
+        if self._gate.mine:
+            return None
+        with self._gate:
             if not secrets.compare_digest(answer, self._answer) or not self._cells:
                 return None
             self.lends = True
@@ -94,12 +102,10 @@ class Pool:
 
         Its peer may read there as long as it likes: what is not used again is freed by the system when all have gone.
         """
-        with self._lock:
-            self._drop({segment for segment in self._segments if segment.is_used_by(cell)})
-            self._cells.append(cell)
-            if len(self._cells) == CELLS - 1:
-                self.lends = False
-                self._drop(set(self._segments))
+        self._left.append(cell)
+        if not self._gate.mine:
+            with self._gate:
+                self._clear()
 
     def copied(self, data: Buffer) -> Buffer:
         """Return a copy of large data that can be lent, or at least sent as often as need be without another copy."""
@@ -112,24 +118,30 @@ class Pool:
     def lend(self, frame: bytes | memoryview, place: int, cell: int) -> Lent | None:
         """Lend a frame to the connection of a cell; ``None`` where it lies elsewhere, or is lent to it already."""
         room = frame.obj if type(frame) is memoryview else None
-        if not isinstance(room, Room) or len(frame) != room.length:  # a piece of it may begin anywhere
+        if not isinstance(room, Room) or len(frame) != room.length or self._gate.mine:  # a piece may begin anywhere
             return None
         segment = room.segment
-        with self._lock:
+        with self._gate:
             if segment not in self._segments or not segment.use(room.slot, cell):
                 return None
         return Lent(place, segment.descriptor, segment.inode, room.slot, cell, len(frame))
 
     def rest(self) -> bool:
         """Give back all memory that nobody uses where nothing was lent for a while; whether any is left."""
-        with self._lock:
+        if self._gate.mine:
+            return True
+        with self._gate:
+            self._clear()
             if time.monotonic() - self._taken_at >= REST:
                 self._drop({segment for segment in self._segments if segment.discard()})
             return bool(self._segments)
 
     def _take(self, length: int) -> memoryview | None:
+        if self._gate.mine:
+            return None
         capacity = max(SMALLEST, 1 << (length - 1).bit_length())
-        with self._lock:
+        with self._gate:
+            self._clear()
             shelf = self._shelves.setdefault(capacity, _Shelf())
             shelf.look()
             if not shelf.free and not self._widen(shelf, capacity):
@@ -151,6 +163,17 @@ class Pool:
         self._segments.add(segment)
         shelf.free.extend((segment, slot) for slot in reversed(range(slots)))
         return True
+
+    def _clear(self) -> None:
+        """Forget what may be read by whom nobody knows any more."""
+        while self._left:
+            cell = self._left.popleft()
+            self._drop({segment for segment in self._segments if segment.is_used_by(cell)})
+            self._cells.append(cell)
+            if len(self._cells) == CELLS - 1:
+                self.lends = False
+                self._drop(set(self._segments))
+        self._drop({segment for segment in self._segments if segment.inherited})
 
     def _drop(self, segments: set[Segment]) -> None:
         if segments:

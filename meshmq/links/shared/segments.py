@@ -9,7 +9,7 @@ each of the others to one connection. A slot with no 1 in its row is free::
 
 So a reader gives back by writing one byte, which it can do wherever it is when the last array on the memory goes: in
 any thread, at any moment, without a lock or a message. What a reader that was killed has not given back is never used
-again (``Pool.leave``); nor is what a reader had when it forked, for its child reads the same memory.
+again (``Pool.leave``); nor is what anybody had who forked, the owner too, for the child reads the same memory.
 
 Others find a segment as descriptor of its process in ``/proc``, which the system opens for the same user (and root)
 only. It cannot shrink (sealed): nobody who reads is ever hit by SIGBUS.
@@ -20,7 +20,9 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,6 +43,7 @@ _NAME: Final = "meshmq"
 _DESCRIPTION: Final = struct.Struct(f"!8s{TOKEN_BYTES}s{TOKEN_BYTES}sQQ")
 _MAGIC: Final = b"MeshMQ\0\1"
 _USED: Final = b"\1"
+_REMOVE: Final = getattr(mmap, "MADV_REMOVE", 0)
 
 
 class Room:
@@ -56,8 +59,10 @@ class Room:
     forks: int
 
     def __del__(self) -> None:
-        if self.forks == _forks or self.cell == OWNER:  # else a child may still read what lies there
+        if self.forks == _forks:
             self.segment.give_back(self.slot, self.cell)
+        else:  # a child may still read what lies there
+            self.segment.inherited = True
 
 
 class Segment:
@@ -72,6 +77,8 @@ class Segment:
         #: The owner's, behind which others find it; -1 where it is somebody else's.
         self.descriptor = descriptor
         self.inode = inode
+        #: Whether a slot was in use at a fork, and is not given back for the sake of the child.
+        self.inherited = False
         tell_in_child(self._forked)
 
     def __repr__(self) -> str:
@@ -83,6 +90,9 @@ class Segment:
 
     def __del__(self) -> None:
         if getattr(self, "descriptor", -1) >= 0:
+            for slot in range(self.slots):  # others may map it for long yet
+                if self.is_free(slot):
+                    self._empty(slot, 1)
             os.close(self.descriptor)
 
     @classmethod
@@ -112,20 +122,9 @@ class Segment:
             OSError: there is none of that number, or it is not for us to read, or no descriptor is left.
             ValueError: what is there is no segment, or not that one.
         """
-        path = Path(f"/proc/{at.process}/fd/{at.descriptor}")
-        if not str(path.readlink()).startswith(f"/memfd:{_NAME} "):  # opened is nothing else: that may have effects
-            raise ValueError("a descriptor of something else")
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            stat = os.fstat(descriptor)
-            if stat.st_ino != at.inode or not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
-                raise ValueError("another file, or one that can shrink")
-            if stat.st_size < _DESCRIPTION.size:
-                raise ValueError("a file that is too short")
-            memory = mmap.mmap(descriptor, stat.st_size)
-        finally:
-            os.close(descriptor)
-        segment = cls(memory, -1, stat.st_ino)
+        with _opened(at) as (descriptor, size):
+            memory = mmap.mmap(descriptor, size)
+        segment = cls(memory, -1, at.inode)
         if segment.token != at.token:
             raise ValueError("a segment of somebody else")
         return segment
@@ -168,8 +167,14 @@ class Segment:
         """Give the memory of the slots back to the system, also where others have it; ``False`` while one is used."""
         if self._memory is None or self._memory.find(_USED, _row(0), _row(self.slots)) >= 0:
             return False
-        self._memory.madvise(mmap.MADV_REMOVE, self._rooms_at, len(self._memory) - self._rooms_at)
+        self._empty(0, self.slots)
         return True
+
+    def _empty(self, slot: int, count: int) -> None:
+        if self._memory is not None and not self.capacity % mmap.PAGESIZE:  # nothing of the next slot
+            with suppress(OSError):  # where memory is locked it cannot be given back
+                at = self._rooms_at + slot * self.capacity
+                self._memory.madvise(_REMOVE, at, count * self.capacity)
 
     def _forked(self) -> None:
         # A child has no part in it: what is in use is known of its parent.
@@ -177,6 +182,44 @@ class Segment:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+
+def fetch(at: Memory, slot: int, cell: int, length: int) -> bytes:
+    """Return a copy of what a slot holds, and give it back: for who has no descriptor or address space to map it.
+
+    Raises:
+        OSError: it is not for us to read, or there is not even one descriptor for a moment.
+        ValueError: what is there is no such segment or slot.
+    """
+    with _opened(at) as (descriptor, size):
+        magic, token, _, capacity, slots = _DESCRIPTION.unpack(os.pread(descriptor, _DESCRIPTION.size, 0))
+        where = _rooms_at(slots) + slot * capacity
+        if magic != _MAGIC or token != at.token or size != _rooms_at(slots) + slots * capacity:
+            raise ValueError("a segment of somebody else, or one that describes itself wrongly")
+        if slot >= slots or cell >= CELLS or length > capacity:
+            raise ValueError("a slot that is none")
+        data = os.pread(descriptor, length, where)
+        if len(data) < length:
+            raise ValueError("a slot that cannot be read")
+        os.pwrite(descriptor, b"\0", _row(slot) + cell)
+    return data
+
+
+@contextmanager
+def _opened(at: Memory) -> Iterator[tuple[int, int]]:
+    path = Path(f"/proc/{at.process}/fd/{at.descriptor}")
+    if not str(path.readlink()).startswith(f"/memfd:{_NAME} "):  # opened is nothing else: that may have effects
+        raise ValueError("a descriptor of something else")
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        stat = os.fstat(descriptor)
+        if stat.st_ino != at.inode or not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
+            raise ValueError("another file, or one that can shrink")
+        if stat.st_size < _DESCRIPTION.size:
+            raise ValueError("a file that is too short")
+        yield descriptor, stat.st_size
+    finally:
+        os.close(descriptor)
 
 
 def _row(slot: int) -> int:
@@ -200,7 +243,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_forked, after_in_parent=_forked)
 
 
-@cache
+@lru_cache(maxsize=32)  # ours are of a dozen sizes, those of a stranger of any
 def _rooms_of(capacity: int) -> Any:
     import ctypes  # here, because who sends nothing large need not wait for it
 

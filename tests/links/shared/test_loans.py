@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
+import errno
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-import zmq
 
 from meshmq.links.security import derive
 from meshmq.links.shared.pool import process_pool
 from meshmq.links.shared.segments import SHARES, Room, Segment
 from meshmq.wire.loans import Lent, Memory, pack_found, pack_lent, pack_memory
-from tests.links.ends import End, opened, quiet, until
+from tests.links.ends import opened, quiet, until
+from tests.links.shared.dealers import HEAD, TOKEN, foreign_dealer
 
 pytestmark = pytest.mark.skipif(not SHARES, reason="this system has no memfd")
 
-HEAD = b"MQ\2\x13" + bytes(16)
 DATA = bytes(range(256)) * 4000
-TOKEN = b"t" * 16
 
 
 @pytest.fixture
@@ -68,6 +66,7 @@ def test_large_frames_are_lent_from_the_second_on(stack: ExitStack, keys: object
     pair.step(lambda: process_pool().lends)
     assert [pair.lends(back=back) for _ in range(40)] == [True] * 40
     assert not pair.lends(back=not back), "the other direction asks for itself"
+    quiet(0.05, pair.here, pair.there)  # what nobody has read when a door with a secret is closed keeps libzmq
     log = pair.here.log if back else pair.there.log
     assert not log.ends
 
@@ -80,6 +79,13 @@ def test_large_and_small_frames_keep_their_places(stack: ExitStack) -> None:
     found = pair.carry(frames)
     assert [bytes(frame) for frame in found] == [bytes(frame) for frame in frames]
     assert [is_room(frame) for frame in found] == [False, False, True, False, True, False]
+
+
+def test_the_head_arrives_as_it_would_without_loans(stack: ExitStack) -> None:
+    pair = Pair(stack)
+    assert not pair.lends()
+    pair.step(lambda: process_pool().lends)
+    assert type(pair.carry([HEAD, process_pool().copied(DATA)])[0]) is bytes
 
 
 def test_one_frame_that_is_there_twice_arrives_twice(stack: ExitStack) -> None:
@@ -131,16 +137,6 @@ def test_the_end_of_a_guest_ends_what_is_lent_to_it(stack: ExitStack) -> None:
     pair.step(lambda: not process_pool().lends)
 
 
-def foreign_dealer(stack: ExitStack, end: End) -> zmq.SyncSocket:
-    context = stack.enter_context(zmq.Context())
-    dealer: zmq.SyncSocket = stack.enter_context(context.socket(zmq.DEALER))
-    dealer.linger = 0
-    dealer.connect(end.links.bound.direct[0])
-    dealer.send(HEAD)
-    until(lambda: end.log.received, end)
-    return dealer
-
-
 def test_a_stranger_that_ignores_the_offer_is_sent_everything(stack: ExitStack) -> None:
     end = opened(stack)
     dealer = foreign_dealer(stack, end)
@@ -176,81 +172,50 @@ def test_a_stranger_that_offers_what_is_not_there_gets_no_answer(stack: ExitStac
     assert [frames for _, frames in end.log.received] == [[HEAD]]
 
 
-ROOM = Segment.make(1 << 16, 2, TOKEN, b"a" * 16) if SHARES else None
-
-
-def lent(**other: int) -> Lent:
-    assert ROOM is not None
-    return Lent(1, ROOM.descriptor, ROOM.inode, 0, 1, 100)._replace(**other)
-
-
-@pytest.mark.parametrize(
-    "frames",
-    [
-        [pack_lent([lent(slot=2)]), HEAD, b""],
-        [pack_lent([lent(cell=64)]), HEAD, b""],
-        [pack_lent([lent(length=(1 << 16) + 1)]), HEAD, b""],
-        [pack_lent([lent(length=2**64 - 1)]), HEAD, b""],
-        [pack_lent([lent(inode=1)]), HEAD, b""],
-        [pack_lent([lent(descriptor=2**32 - 1)]), HEAD, b""],
-        [pack_lent([lent(place=7)]), HEAD, b""],
-        [pack_lent([lent()]), HEAD, b"it is there"],
-        [pack_lent([lent(), lent(place=2, slot=2)]), HEAD, b"", b""],
-        [b"MQ\2\7" + bytes(16)],
-        [b"MQ\2\7"],
-        [b"MQ\2\5"],
-    ],
-    ids=[
-        "slot", "cell", "length", "endless", "inode", "descriptor", "place", "there", "one of two", "none", "bare",
-        "no memory",
-    ],
-)  # fmt: skip
-def test_who_lends_what_is_not_there_is_thrown_out(stack: ExitStack, frames: list[bytes]) -> None:
-    end = opened(stack)
-    dealer = foreign_dealer(stack, end)
-    assert ROOM is not None
-    dealer.send(pack_memory(Memory(os.getpid(), ROOM.descriptor, ROOM.inode, TOKEN)))
-    end_found: list[bytes] = []
-    until(lambda: dealer.poll(0), end)
-    end_found = dealer.recv_multipart()
-    assert end_found == [pack_found(b"a" * 16)]
-    dealer.send_multipart([pack_lent([lent()]), HEAD, b""])
-    until(lambda: len(end.log.received) == 2, end)
-    assert [len(frame) for frame in end.log.received[1][1]] == [20, 100]
-    dealer.send_multipart(frames)
-    until(lambda: end.log.ends, end)
-    assert len(end.log.received) == 2
-    assert end.links.counts["unlent"] == 1  # type: ignore[attr-defined]  # of real links
-
-
-def test_who_lends_before_anything_was_found_of_it_is_thrown_out(stack: ExitStack) -> None:
-    end = opened(stack)
-    dealer = foreign_dealer(stack, end)
-    dealer.send_multipart([pack_lent([lent()]), HEAD, b""])
-    until(lambda: end.log.ends, end)
-    assert len(end.log.received) == 1
-
-
-def test_a_frame_that_is_larger_than_one_may_be_is_not_borrowed(stack: ExitStack) -> None:
-    end = opened(stack, message_bytes=50)
-    large = Segment.make(1 << 18, 1, TOKEN, b"a" * 16)
-    dealer = foreign_dealer(stack, end)
-    dealer.send(pack_memory(Memory(os.getpid(), large.descriptor, large.inode, TOKEN)))
-    dealer.send_multipart([pack_lent([Lent(1, large.descriptor, large.inode, 0, 1, 1 << 18)]), HEAD, b""])
-    until(lambda: end.log.ends, end)
-
-
-def test_a_receiver_without_descriptors_ends_the_connection_and_no_more(
+def test_who_sends_back_our_own_offer_from_elsewhere_is_not_heard(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("meshmq.links.outside.is_accepted_here", lambda _fileno, _known: False)
+    end = opened(stack)
+    dealer = foreign_dealer(stack, end)
+    own = process_pool().offer()
+    assert own is not None
+    dealer.send(pack_memory(own))
+    quiet(0.2, end)
+    end.links.send(end.log.received[0][0], [HEAD, process_pool().copied(DATA)])  # type: ignore[list-item]  # a view
+    assert dealer.recv_multipart() == [HEAD, DATA], "it is neither offered nor found"
+    dealer.send_multipart([pack_lent([Lent(1, own.descriptor, own.inode, 0, 1, 1)]), HEAD, b""])
+    until(lambda: end.log.ends, end)
+
+
+@pytest.mark.parametrize("which", ["out", "back"])
+def test_nothing_is_lent_beyond_the_host(stack: ExitStack, monkeypatch: pytest.MonkeyPatch, which: str) -> None:
+    for name in ("dialled.is_dialled_here", "outside.is_accepted_here"):
+        monkeypatch.setattr(f"meshmq.links.{name}", lambda _one, _other: False)
+    pair = Pair(stack)
+    assert [pair.lends(back=which == "back") for _ in range(5)] == [False] * 5
+    assert not process_pool().lends
+
+
+def test_a_receiver_without_descriptors_takes_a_copy(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = Pair(stack)
     assert not pair.lends()
     pair.step(lambda: process_pool().lends)
 
     def fail(_: Memory) -> Segment:
-        raise OSError(24, "Too many open files")
+        raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(Segment, "find", fail)
+    for _ in range(3):
+        found = pair.carry([HEAD, process_pool().copied(DATA)])[1]
+        assert type(found) is bytes
+        assert found == DATA
+    assert not pair.there.log.ends
+    monkeypatch.setattr("meshmq.links.shared.loans.fetch", fail_to_fetch)
     pair.here.links.send(pair.out, [HEAD, process_pool().copied(DATA)])  # type: ignore[list-item]  # a view
     pair.step(lambda: pair.there.log.ends and pair.here.log.ends)
     assert not process_pool().lends
+
+
+def fail_to_fetch(*_: object) -> bytes:
+    raise OSError(errno.EMFILE, "Too many open files")

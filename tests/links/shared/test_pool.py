@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 import zmq
@@ -56,6 +59,26 @@ def test_a_copy_is_read_only_and_read_by_whom_it_is_lent() -> None:
     lent, view = reader.borrow(copy)
     assert bytes(view) == DATA
     assert (lent.place, lent.length) == (1, len(DATA))
+
+
+def test_memory_that_the_sender_has_when_it_forks_is_not_used_again() -> None:
+    pool = Pool()
+    reader = Reader(pool)
+    kept = pool.copied(DATA)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(writing)
+        os.read(reading, 1)  # until the parent is done
+        os._exit(0 if bytes(kept) == DATA else 1)
+    os.close(reading)
+    first = reader.borrow(kept)[0]
+    del kept
+    later = {reader.borrow(pool.copied(bytes(len(DATA))))[0].inode for _ in range(2 * SEGMENT_BYTES // len(DATA))}
+    os.close(writing)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(later - {first.inode}) == 1
+    assert "1 segments" in repr(pool)
 
 
 def test_memory_is_used_again_only_when_all_have_given_it_back() -> None:
@@ -183,3 +206,49 @@ def test_without_descriptors_all_goes_on_without_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Segment, "make", fail)
     assert isinstance(pool.copied(DATA).obj, zmq.Frame)  # type: ignore[union-attr]  # a view of one
     assert Pool().offer() is None
+
+
+@contextmanager
+def from_inside(work: Callable[[], object]) -> Iterator[None]:
+    """Have ``work`` done once while this thread is inside a pool, as by a signal handler or a ``__del__``."""
+    left = [work]
+    is_free = Segment.is_free
+
+    def interrupted(segment: Segment, slot: int) -> bool:
+        if left:
+            left.pop()()
+        return is_free(segment, slot)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Segment, "is_free", interrupted)
+        yield
+    assert not left
+
+
+def test_who_sends_from_inside_another_sending_gets_no_slot() -> None:
+    pool = Pool()
+    reader = Reader(pool)
+    cell, kept = reader.cell, pool.copied(DATA)
+    assert cell is not None
+    found: list[object] = []
+
+    def work() -> None:
+        found.extend([pool.lend(kept, 1, cell), pool.rest(), pool.offer(), pool.enter(b"")])
+        assert isinstance(memoryview(pool.copied(DATA)).obj, zmq.Frame)
+
+    with from_inside(work):
+        assert isinstance(memoryview(pool.copied(DATA)).obj, Room)
+    assert found == [None, True, None, None]
+
+
+def test_who_leaves_from_inside_a_sending_has_left_when_the_next_begins() -> None:
+    pool = Pool()
+    one, two = Reader(pool), Reader(pool)
+    cell = one.cell
+    assert cell is not None
+    kept = one.borrow(pool.copied(DATA))
+    with from_inside(lambda: pool.leave(cell)):
+        pool.copied(DATA)
+    other, _ = two.borrow(pool.copied(DATA))
+    assert other.inode != kept[0].inode
+    assert "1 borrowers" in repr(pool)

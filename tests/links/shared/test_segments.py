@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from meshmq.links.shared.segments import CELLS, OWNER, SHARES, Segment
+from meshmq.links.shared import segments
+from meshmq.links.shared.segments import CELLS, OWNER, SHARES, Segment, fetch
 from meshmq.wire.loans import Memory
 from tests.drivers.fakes import run_child
 
@@ -77,6 +78,7 @@ def test_memory_stays_as_long_as_it_is_looked_at() -> None:
     here = made()
     here.room(0, OWNER, 5)[:] = b"hello"
     there = Segment.find(place_of(here))
+    assert here.use(0, 1)
     view = there.room(0, 1, 5)
     del here, there
     assert bytes(view) == b"hello"
@@ -166,13 +168,27 @@ def test_a_file_that_only_looks_like_one_is_refused(size: int, seal: bool, text:
         os.close(descriptor)
 
 
+def test_what_cannot_be_mapped_is_fetched_and_given_back() -> None:
+    here = made()
+    here.use(1, OWNER)
+    here.use(1, 5)
+    here.room(1, OWNER, CAPACITY)[:5] = b"hello"
+    assert fetch(place_of(here), 1, 5, 5) == b"hello"
+    assert here.is_free(1)
+    for slot, cell, length in ((3, 5, 5), (1, CELLS, 5), (1, 5, CAPACITY + 1)):
+        with pytest.raises(ValueError, match="a slot that is none"):
+            fetch(place_of(here), slot, cell, length)
+    with pytest.raises(ValueError, match="somebody else"):
+        fetch(place_of(here, token=b"x" * 16), 1, 5, 5)
+
+
 def test_a_segment_cannot_shrink() -> None:
     here = made()
     with pytest.raises(PermissionError):
         os.ftruncate(here.descriptor, 4096)
 
 
-def test_what_a_reader_has_when_it_forks_is_not_given_back() -> None:
+def test_what_somebody_has_who_forks_is_not_given_back() -> None:
     here = made()
     there = Segment.find(place_of(here))
     here.use(0, 1)
@@ -187,7 +203,35 @@ def test_what_a_reader_has_when_it_forks_is_not_given_back() -> None:
     later = there.room(1, 1, 1)
     assert not here.is_free(2), "the child has given back what its parent uses"
     del room, mine, later
-    assert [here.is_free(slot) for slot in range(3)] == [False, True, True]
+    assert [here.is_free(slot) for slot in range(3)] == [False, True, False]
+    assert (here.inherited, there.inherited) == (True, True)
+
+
+def resident(segment: Segment) -> int:
+    """Return how many bytes of memory a segment takes, whoever has it."""
+    return os.fstat(segment.descriptor).st_blocks * 512
+
+
+def test_nothing_is_left_of_a_segment_but_what_others_use() -> None:
+    here = made(slots=20)
+    watched = Segment.find(place_of(here))
+    watched.descriptor = os.dup(here.descriptor)
+    for slot in range(20):
+        here.use(slot, OWNER)
+        here.room(slot, OWNER, CAPACITY)[:] = b"x" * CAPACITY
+        here.give_back(slot, OWNER)
+    for slot in (0, 7, 8):
+        here.use(slot, 3)
+    assert resident(watched) > 20 * CAPACITY
+    del here
+    assert resident(watched) < 4 * CAPACITY
+    assert [bytes(watched.room(slot, 3, CAPACITY))[-1:] for slot in (0, 7, 8)] == [b"x"] * 3
+
+
+def test_memory_that_cannot_be_given_back_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = made()
+    monkeypatch.setattr(segments, "_REMOVE", -1)  # as where all memory of the process is locked
+    assert here.discard()
 
 
 def test_threads_give_back_while_others_look() -> None:

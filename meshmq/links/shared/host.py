@@ -1,0 +1,37 @@
+"""Whether both ends of a connection are on this host: from elsewhere nobody is to name memory that lies here.
+
+Who could, would have one process read, and give back, what another has lent to somebody else.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from ipaddress import ip_address
+
+from meshmq.links.accepted import inode
+
+
+def is_dialled_here(endpoint: str, local: str) -> bool:
+    """Say it of a connection to ``endpoint`` that goes out by the address ``local``."""
+    host = endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    return endpoint.startswith("ipc://") or _are_one(host, local)
+
+
+def is_accepted_here(fileno: int, known: int) -> bool:
+    """Say it of an accepted connection by its descriptor, if that still has the inode by which it is ``known``."""
+    if fileno < 0 or known < 0 or inode(fileno) != known:
+        return False
+    with suppress(OSError), socket.socket(fileno=os.dup(fileno)) as accepted:
+        if accepted.family == getattr(socket, "AF_UNIX", -1):
+            return True
+        return _are_one(accepted.getpeername()[0], accepted.getsockname()[0])
+    return False
+
+
+def _are_one(one: str, other: str) -> bool:
+    with suppress(ValueError):
+        first, second = ip_address(one), ip_address(other)
+        return first == second or (first.is_loopback and second.is_loopback)
+    return False
