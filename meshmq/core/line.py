@@ -32,7 +32,7 @@ class Host(Protocol):
     def peer_present(self, node_id: bytes) -> bool:
         """Whether the process of a peer is there, whatever its interpreter does."""
 
-    def hello(self, session_id: bytes, epoch: int, resumed: bool) -> bytes:
+    def hello(self, session_id: bytes, epoch: int, resumed: bool, dial: int) -> bytes:
         """Return the body of our HELLO."""
 
     def session_up(self, session: Session, now: float) -> None:
@@ -48,6 +48,8 @@ class Line:
     def __init__(self, peer: bytes, host: Host, grace: float) -> None:
         self.peer = peer
         self.epoch = 0
+        #: How often the peer was dialled; and how often it has dialled, as far as it said so in this session.
+        self.dials = self.heard_dials = 0
         self.id: bytes | None = None
         self.connection: int | None = None
         self.replayed = 0
@@ -214,7 +216,7 @@ class Line:
         self._host.outputs.append(("hang_up", connection))
 
     def _say_hello(self, connection: int, session_id: bytes, *, resumed: bool) -> None:
-        body = self._host.hello(session_id, self.epoch, resumed)
+        body = self._host.hello(session_id, self.epoch, resumed, self.dials)
         self._host.outputs.append(("send", connection, [pack_head(Kind.HELLO, 0, self._stream.received) + body]))
 
     def _break(self, now: float) -> None:

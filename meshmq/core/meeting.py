@@ -122,10 +122,10 @@ class Meeting:
         self.outputs.append(("dial", connection, "direct", session.addresses, ()))
         return connection
 
-    def hello(self, session_id: bytes, epoch: int, resumed: bool) -> bytes:
+    def hello(self, session_id: bytes, epoch: int, resumed: bool, dial: int) -> bytes:
         """Return the body of our HELLO."""
         card = self.presence.card
-        return pack_hello(Hello(self.node_id, card.name, card.mesh, session_id, epoch, resumed))
+        return pack_hello(Hello(self.node_id, card.name, card.mesh, session_id, epoch, resumed, dial))
 
     def session_up(self, session: Session, now: float) -> None:
         """Begin to work with a peer."""

@@ -30,7 +30,7 @@ _HEAD: Final = struct.Struct("!2sBBQQ")
 HEAD_BYTES: Final = _HEAD.size
 
 GROUPS_LIMIT: Final = 1_000
-#: Epochs count the sessions of a pair; nobody gets near.
+#: Epochs count the sessions of a pair, and dials its connections; nobody gets near.
 EPOCHS: Final = 2**32
 _REASON: Final = re.compile(r"[a-z][a-z -]{0,39}")
 
@@ -112,11 +112,14 @@ class Hello:
     session: bytes
     epoch: int
     resumed: bool
+    #: How often the sender has dialled this peer until now; 0 where it does not count.
+    dial: int = 0
 
 
 def pack_hello(hello: Hello) -> bytes:
     """Return the body of a HELLO."""
-    return pack_plain([hello.node_id, hello.name, hello.mesh, hello.session, hello.epoch, hello.resumed])
+    fields = [hello.node_id, hello.name, hello.mesh, hello.session, hello.epoch, hello.resumed]
+    return pack_plain([*fields, hello.dial] if hello.dial else fields)
 
 
 def unpack_hello(body: bytes) -> Hello:
@@ -125,10 +128,12 @@ def unpack_hello(body: bytes) -> Hello:
     Raises:
         ProtocolError: it is none.
     """
-    node_id, name, mesh, session, epoch, resumed = read_fields(body, bytes, str, str, bytes, int, bool)
-    if len(node_id) != 16 or len(session) != 8 or epoch >= EPOCHS:
+    node_id, name, mesh, session, epoch, resumed, dial = read_fields(
+        body, bytes, str, str, bytes, int, bool, later=(int,)
+    )
+    if len(node_id) != 16 or len(session) != 8 or epoch >= EPOCHS or not 0 <= dial < EPOCHS:
         raise ProtocolError("a HELLO with fields of impossible size")
-    return Hello(node_id, read_name(name), read_name(mesh), session, epoch, resumed)
+    return Hello(node_id, read_name(name), read_name(mesh), session, epoch, resumed, dial)
 
 
 def pack_bye(reason: str, epoch: int = 0) -> bytes:

@@ -45,8 +45,8 @@ class Side:
     def peer_present(self, node_id: bytes) -> bool:
         return self.present
 
-    def hello(self, session_id: bytes, epoch: int, resumed: bool) -> bytes:
-        return pack_hello(Hello(self.id, self.name, "m", session_id, epoch, resumed))
+    def hello(self, session_id: bytes, epoch: int, resumed: bool, dial: int) -> bytes:
+        return pack_hello(Hello(self.id, self.name, "m", session_id, epoch, resumed, dial))
 
     def session_up(self, session: Session, now: float) -> None:
         self.told.append("up")

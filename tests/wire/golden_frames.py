@@ -5,14 +5,13 @@ The third, ``golden/<name>.hex``, is what was once sent: changing one means a ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from struct import pack
-from typing import Any, Final
+from typing import Final
 
 from msgpack import packb  # type: ignore[import-untyped]  # msgpack ships no types
 
-from meshmq.wire.batches import Terms, pack_batch, pack_onward, unpack_batch
 from meshmq.wire.card import Card, Forwards, Word, own_string, pack_beat, pack_card, pack_peers, pack_word
 from meshmq.wire.chunks import join_message, pack_chunk
 from meshmq.wire.frames import (
@@ -28,7 +27,6 @@ from meshmq.wire.frames import (
 )
 from meshmq.wire.news import pack_direct, pack_news, pack_notice
 from meshmq.wire.relaying import TO_DEVICE, Echo, pack_echo, pack_relayed, probe, tag
-from meshmq.wire.row import Row
 from meshmq.wire.subscribing import (
     Fetch,
     Head,
@@ -42,6 +40,7 @@ from meshmq.wire.subscribing import (
 )
 from meshmq.wire.verdicts import Verdict, pack_settle
 from tests.wire.golden_calls import CALLS
+from tests.wire.golden_jobs import BODIES, JOBS
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 NODE: Final = bytes(range(16))
@@ -86,29 +85,6 @@ def msgpack(value: object) -> bytes:
     return packed
 
 
-def batch(flags: int, attempt: int, extras: bytes, bodies: list[bytes], more: bytes = b"", first: int = 41) -> bytes:
-    return b"".join(
-        (
-            pack("!B", len(b"jobs")) + b"jobs",
-            pack("!16sQIHBIf", ORIGIN, first, len(bodies), attempt, flags, 9, 0.25),
-            more,
-            pack("!I", len(extras)) + extras if flags & 1 else b"",
-            *(pack("!I", len(body)) for body in bodies),
-            *bodies,
-        )
-    )
-
-
-def jobs(row: Row, **more: Any) -> bytes:
-    return pack_batch("jobs", ORIGIN, 41, row, backlog=9, held=0.25, **more)[0]
-
-
-def onward(start: int, end: int) -> bytes:
-    """Return what a device makes of a batch of node ``OTHER`` with headers."""
-    frames = pack_batch("jobs", ORIGIN, 41, ROW, attempt=2, backlog=0, held=0.0, headers={1: {"a": "b"}})
-    return pack_onward(unpack_batch(frames), start, end, pusher=OTHER, backlog=9, held=0.25)[0]
-
-
 def news(turn: int, flags: int, extras: bytes, bodies: list[bytes]) -> bytes:
     return b"".join(
         (
@@ -126,14 +102,14 @@ WANTED: Final = Wanted(5, ("weather.*", "a.**"), "first", 2.5, "latest", 7, "bil
 HEAD: Final = Head(TOPIC, 3, 40, 57, 12)
 FETCH: Final = Fetch(5, TOPIC, 3, 41, 57, 100, 65_536)
 
-BODIES: Final = [b"\xc0", b"\xa5hello", b"\x01"]
-ROW: Final = Row.of(BODIES)
-FIRST: Final = Row.of(BODIES[:1])
-
 FRAMES: Final[dict[str, Frame]] = {
     "hello": Frame(
         pack_head(Kind.HELLO, 0, 5) + pack_hello(HELLO),
         head(1, 0, 5) + msgpack([NODE, "camera", "default", SESSION, 3, True]),
+    ),
+    "hello_dialled": Frame(
+        pack_head(Kind.HELLO, 0, 5) + pack_hello(replace(HELLO, dial=4)),
+        head(1, 0, 5) + msgpack([NODE, "camera", "default", SESSION, 3, True, 4]),
     ),
     "bye": Frame(pack_head(Kind.BYE, 0, 5) + pack_bye("left", 3), head(2, 0, 5) + msgpack(["left", 3])),
     "ping": Frame(pack_head(Kind.PING, 0, 12), head(3, 0, 12)),
@@ -166,34 +142,6 @@ FRAMES: Final[dict[str, Frame]] = {
     "grant": Frame(
         pack_head(Kind.GRANT, 3, 1) + pack_grant("jobs", 200, 16_777_216),
         head(18, 3, 1) + msgpack(["jobs", 200, 16_777_216]),
-    ),
-    "jobs": Frame(pack_head(Kind.JOBS, 4, 2) + jobs(ROW, attempt=1), head(19, 4, 2) + batch(0, 1, b"", BODIES)),
-    "jobs_with_headers": Frame(
-        pack_head(Kind.JOBS, 5, 2) + jobs(ROW, attempt=2, headers={1: {"a": "b"}}),
-        head(19, 5, 2) + batch(1, 2, msgpack([1, {"a": "b"}]), BODIES),
-    ),
-    "jobs_with_a_buffer": Frame(
-        pack_head(Kind.JOBS, 6, 2) + jobs(FIRST, attempt=1, buffers=[b"large"]),
-        head(19, 6, 2) + batch(2, 1, b"", BODIES[:1]),
-    ),
-    "jobs_with_a_buffer_each": Frame(
-        pack_head(Kind.JOBS, 6, 2) + jobs(ROW, attempt=1, buffers=[b"large"] * len(BODIES)),
-        head(19, 6, 2) + batch(2, 1, b"", BODIES),
-    ),
-    "jobs_alone": Frame(
-        pack_head(Kind.JOBS, 6, 2) + jobs(FIRST, attempt=2, alone=True), head(19, 6, 2) + batch(4, 2, b"", BODIES[:1])
-    ),
-    "jobs_on_terms": Frame(
-        pack_head(Kind.JOBS, 6, 2) + jobs(FIRST, attempt=2, terms=Terms(1.5, None, 7)),
-        head(19, 6, 2) + batch(16, 2, b"", BODIES[:1], pack("!ffB", 1.5, -1.0, 7)),
-    ),
-    "jobs_sent_on": Frame(
-        pack_head(Kind.JOBS, 6, 2) + onward(0, 3),
-        head(19, 6, 2) + batch(9, 2, msgpack([1, {"a": "b"}]), BODIES, OTHER),
-    ),
-    "jobs_sent_on_in_part": Frame(
-        pack_head(Kind.JOBS, 6, 2) + onward(1, 3),
-        head(19, 6, 2) + batch(9, 2, msgpack([0, {"a": "b"}]), BODIES[1:], OTHER, 42),
     ),
     "acks": Frame(
         pack_head(Kind.ACKS, 7, 4) + pack_acks("jobs", 250, 16_777_300, [(ORIGIN, 45, [(41, 43), (45, 45)])])[0],
@@ -297,4 +245,4 @@ FRAMES: Final[dict[str, Frame]] = {
     "control_ping": Frame(pack_word(Word.PING, 123_456), control(5, {"stamp": 123_456})),
     "control_pong": Frame(pack_word(Word.PONG, 123_456), control(6, {"stamp": 123_456})),
 }
-FRAMES.update((name, Frame(*pair)) for name, pair in CALLS.items())
+FRAMES.update((name, Frame(*pair)) for name, pair in {**CALLS, **JOBS}.items())

@@ -15,7 +15,7 @@ from meshmq.errors import DecodeError, ProtocolError
 from meshmq.wire.batches import JOBS_LIMIT, pack_batch, pack_onward, peek_batch, unpack_batch
 from meshmq.wire.headers import EXTRAS_LIMIT, HEADERS_LIMIT, check_headers, headers_bytes
 from meshmq.wire.row import Row
-from tests.wire.golden_frames import ORIGIN, OTHER, batch, msgpack
+from tests.wire.golden_jobs import ORIGIN, OTHER, batch, msgpack
 from tests.wire.strategies import bodies, headers, ids, names
 
 NIL, EMPTY = Row.of([b"\xc0"]), Row.of([b""])

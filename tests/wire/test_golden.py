@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import zmq
@@ -38,7 +39,6 @@ from meshmq.wire.subscribing import (
 )
 from meshmq.wire.verdicts import Settle, Verdict, unpack_settle
 from tests.wire.golden_frames import (
-    BODIES,
     CARD,
     FETCH,
     FRAMES,
@@ -52,6 +52,7 @@ from tests.wire.golden_frames import (
     WANTED,
     msgpack,
 )
+from tests.wire.golden_jobs import BODIES
 from tests.wire.golden_values import VALUES, tree
 
 BIG = 16_777_216
@@ -93,6 +94,7 @@ def is_direct(frame: bytes) -> bool:
 
 READINGS: dict[str, tuple[Callable[[bytes], object], object]] = {
     "hello": (unpack_hello, HELLO),
+    "hello_dialled": (unpack_hello, replace(HELLO, dial=4)),
     "bye": (unpack_bye, ("left", 3)),
     "offer": (unpack_offer, ("jobs", 1000)),
     "grant": (unpack_grant, ("jobs", 200, BIG)),

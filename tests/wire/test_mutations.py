@@ -40,6 +40,7 @@ def word(body: bytes) -> None:
 
 BODIES: Final[dict[str, Callable[[bytes], object]]] = {
     "hello": unpack_hello,
+    "hello_dialled": unpack_hello,
     "bye": unpack_bye,
     "offer": unpack_offer,
     "grant": unpack_grant,

@@ -21,7 +21,7 @@ from meshmq.links.base import Connection, Decider
 from meshmq.links.options import Options
 from meshmq.links.reserve import process_reserve
 from meshmq.links.shared.pool import REST, process_pool
-from meshmq.links.shared.segments import SHARES, Segment, fetch
+from meshmq.links.shared.segments import OWNER, SHARES, Segment, fetch
 from meshmq.links.sources import Source, Sources
 from meshmq.wire.loans import (
     FOUND,
@@ -149,6 +149,8 @@ class Loans(Source):
         del frames[0]
         try:
             for one in lent:
+                if one.cell == OWNER:
+                    raise ProtocolError("a frame was lent with the cell of its owner")
                 if one.length > self._most:
                     raise ProtocolError("a frame was lent that is larger than one may be")
                 frames[one.place] = cast(bytes, self._frame(one))

@@ -93,7 +93,8 @@ class Segment:
             for slot in range(self.slots):  # others may map it for long yet
                 if self.is_free(slot):
                     self._empty(slot, 1)
-            os.close(self.descriptor)
+            descriptor, self.descriptor = self.descriptor, -1  # at once: a fork while it is closed closes it again
+            os.close(descriptor)
 
     @classmethod
     def make(cls, capacity: int, slots: int, token: bytes, answer: bytes) -> Segment:

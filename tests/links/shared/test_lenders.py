@@ -35,6 +35,7 @@ def lent(**other: int) -> Lent:
     [
         [pack_lent([lent(slot=2)]), HEAD, b""],
         [pack_lent([lent(cell=64)]), HEAD, b""],
+        [pack_lent([lent(cell=0)]), HEAD, b""],
         [pack_lent([lent(length=(1 << 16) + 1)]), HEAD, b""],
         [pack_lent([lent(length=2**64 - 1)]), HEAD, b""],
         [pack_lent([lent(inode=1)]), HEAD, b""],
@@ -47,8 +48,8 @@ def lent(**other: int) -> Lent:
         [b"MQ\2\5"],
     ],
     ids=[
-        "slot", "cell", "length", "endless", "inode", "descriptor", "place", "there", "one of two", "none", "bare",
-        "no memory",
+        "slot", "cell", "owner", "length", "endless", "inode", "descriptor", "place", "there", "one of two", "none",
+        "bare", "no memory",
     ],
 )  # fmt: skip
 def test_who_lends_what_is_not_there_is_thrown_out(stack: ExitStack, frames: list[bytes]) -> None:
