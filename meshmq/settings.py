@@ -94,7 +94,7 @@ class Settings:
     """Jobs of one queue that were handled here while what was made of them is not yet safe; no more are taken then."""
 
     heartbeat: float = 1.0
-    """Seconds between heartbeats on the control link; grows with the roster, at most 10."""
+    """Seconds between heartbeats on the control link, by which a process that stands still is told from one at rest."""
 
     silence: float = 4.0
     """Seconds without a heartbeat after which a neighbour's control link is cut (at least 2 x ``heartbeat``)."""
