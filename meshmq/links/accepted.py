@@ -1,10 +1,11 @@
-"""Cuts one accepted connection, which libzmq cannot [F 52]: by its descriptor, while it is still that connection's."""
+"""Looks at connections by their descriptors, which are libzmq's, and cuts one accepted, which libzmq cannot [F 52]."""
 
 from __future__ import annotations
 
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 
 def inode(fileno: int) -> int:
@@ -14,13 +15,27 @@ def inode(fileno: int) -> int:
     return -1
 
 
+@contextmanager
+def as_socket(fileno: int) -> Iterator[socket.socket]:
+    """Have a descriptor as a socket for a moment; it stays open.
+
+    Raises:
+        OSError: it is none.
+    """
+    found = socket.socket(fileno=fileno)
+    try:
+        yield found
+    finally:
+        found.detach()
+
+
+def is_still(fileno: int, known: int) -> bool:
+    """Whether a descriptor still has the inode by which it is ``known``."""
+    return fileno >= 0 and known >= 0 and inode(fileno) == known
+
+
 def cut(fileno: int, known: int) -> None:
-    """Shut a connection down, if its descriptor still has the inode by which it is ``known``."""
-    if fileno < 0 or known < 0 or inode(fileno) != known:
-        return
-    with suppress(OSError):
-        accepted = socket.socket(fileno=fileno)
-        try:
+    """Shut a connection down, if its descriptor is still that connection's."""
+    if is_still(fileno, known):
+        with suppress(OSError), as_socket(fileno) as accepted:
             accepted.shutdown(socket.SHUT_RDWR)
-        finally:
-            accepted.detach()  # it is libzmq's

@@ -15,7 +15,7 @@ from typing import Final
 
 import zmq
 
-from meshmq.links.accepted import cut, inode
+from meshmq.links.accepted import as_socket, cut, inode
 from meshmq.links.base import Decider, Reason
 from meshmq.links.monitor import BOUND, FAILED, Monitor, failure
 from meshmq.links.reserve import process_reserve, tell
@@ -157,28 +157,20 @@ class Door:
 
 def _name(fileno: int) -> object:
     """Return what a socket is bound to, ``None`` where it is none."""
-    with suppress(OSError):
-        here = socket.socket(fileno=fileno)
-        try:
-            return here.getsockname()
-        finally:
-            here.detach()  # it is libzmq's
+    with suppress(OSError), as_socket(fileno) as here:
+        return here.getsockname()
     return None
 
 
 def _peer(fileno: int) -> str:
     """Return the IP address, or the process, at the other end of an accepted connection, "" where it has gone."""
-    with suppress(OSError):
-        accepted = socket.socket(fileno=fileno)
-        try:
-            if accepted.family in (socket.AF_INET, socket.AF_INET6):
-                name = accepted.getpeername()
-                return str(name[0]) if isinstance(name, tuple) else ""  # it is another socket's by now, of another kind
-            if hasattr(socket, "SO_PEERCRED"):
-                process, _, _ = _CREDENTIALS.unpack(
-                    accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-                )
-                return f"process {process}"
-        finally:
-            accepted.detach()  # it is libzmq's
+    with suppress(OSError), as_socket(fileno) as accepted:
+        if accepted.family in (socket.AF_INET, socket.AF_INET6):
+            name = accepted.getpeername()
+            return str(name[0]) if isinstance(name, tuple) else ""  # it is another socket's by now, of another kind
+        if hasattr(socket, "SO_PEERCRED"):
+            process, _, _ = _CREDENTIALS.unpack(
+                accepted.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            )
+            return f"process {process}"
     return ""

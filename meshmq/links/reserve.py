@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
+from meshmq.links.accepted import as_socket
 from meshmq.links.base import Decider
 from meshmq.links.context import descriptor_limit
 from meshmq.links.sources import Sources
@@ -93,8 +93,7 @@ class Reserve:
             if self._is_room(0):
                 return 0  # libzmq gets them by itself
             os.set_blocking(listener, False)  # libzmq expects both; whom we wait for it may have taken
-            bound = socket.socket(fileno=listener)
-            try:
+            with as_socket(listener) as bound:
                 while self._held:
                     os.close(self._held.pop())  # for the one that is accepted
                     try:
@@ -104,8 +103,6 @@ class Reserve:
                         break
                     finally:
                         self._fill(1)
-            finally:
-                bound.detach()  # it is libzmq's
         return turned_away
 
     @contextmanager

@@ -5,12 +5,11 @@ Who could, would have one process read, and give back, what another has lent to 
 
 from __future__ import annotations
 
-import os
 import socket
 from contextlib import suppress
 from ipaddress import ip_address
 
-from meshmq.links.accepted import inode
+from meshmq.links.accepted import as_socket, is_still
 
 
 def is_dialled_here(endpoint: str, local: str) -> bool:
@@ -21,9 +20,9 @@ def is_dialled_here(endpoint: str, local: str) -> bool:
 
 def is_accepted_here(fileno: int, known: int) -> bool:
     """Say it of an accepted connection by its descriptor, if that still has the inode by which it is ``known``."""
-    if fileno < 0 or known < 0 or inode(fileno) != known:
+    if not is_still(fileno, known):
         return False
-    with suppress(OSError), socket.socket(fileno=os.dup(fileno)) as accepted:
+    with suppress(OSError), as_socket(fileno) as accepted:
         if accepted.family == getattr(socket, "AF_UNIX", -1):
             return True
         return _are_one(accepted.getpeername()[0], accepted.getsockname()[0])
