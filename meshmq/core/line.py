@@ -48,8 +48,8 @@ class Line:
     def __init__(self, peer: bytes, host: Host, grace: float) -> None:
         self.peer = peer
         self.epoch = 0
-        #: How often the peer was dialled; and how often it has dialled, as far as it said so in this session.
-        self.dials = self.heard_dials = 0
+        #: How often the peer was dialled.
+        self.dials = 0
         self.id: bytes | None = None
         self.connection: int | None = None
         self.replayed = 0

@@ -45,6 +45,8 @@ class Session(Line):
         self._random = random
         self._redial = Redial(random)
         self._proposed = b""
+        #: How often the peer has dialled, as far as it said so in this session.
+        self._heard_dials = 0
         self._dialled_at = 0.0
         self._broken_since = 0.0
 
@@ -90,19 +92,19 @@ class Session(Line):
         if hello.session == self.id or hello.resumed:
             if hello.session != self.id:
                 self._turn_away(connection, "unknown")
-            elif mine_stands or 0 < hello.dial <= self.heard_dials:
+            elif mine_stands or 0 < hello.dial <= self._heard_dials:
                 # In the second case it was given up long ago, and what it says of what was received is old.
                 self._turn_away(connection, "crossed")
             else:
                 self._abandon_dial()
-                self.heard_dials = hello.dial
+                self._heard_dials = hello.dial
                 self._attach(connection, received, now, answer=True)
         elif hello.epoch < self.epoch or (mine_stands and not self.live):
             self._turn_away(connection, "crossed")
         else:
             self.end("the peer began a new session", now)
             self._abandon_dial()
-            self.id, self.epoch, self.heard_dials = hello.session, hello.epoch + 1, hello.dial
+            self.id, self.epoch, self._heard_dials = hello.session, hello.epoch + 1, hello.dial
             self._attach(connection, 0, now, answer=True)
             self._host.session_up(self, now)
 
@@ -119,7 +121,7 @@ class Session(Line):
         new = not self.live
         if new:
             self.id, self.epoch = hello.session, hello.epoch
-        self.heard_dials = hello.dial if new else max(self.heard_dials, hello.dial)
+        self._heard_dials = hello.dial if new else max(self._heard_dials, hello.dial)
         self._attach(connection, received, now)
         if new:
             self._host.session_up(self, now)

@@ -43,7 +43,7 @@ class Source:
     def finish(self, batch: Batch, start: int, end: int) -> None:
         """Count jobs of a batch out: done, given back, or repeats."""
         self.finished += end - start
-        self.finished_bytes += batch.size if end - start == batch.count else batch.size_of(start, end)
+        self.finished_bytes += batch.size_of(start, end)
         self.dirty = True
 
     def told(self, limit: int, limit_bytes: int) -> None:

@@ -32,10 +32,6 @@ _TAIL: Final = 0.01
 _FAREWELL_MS: Final = 500
 
 
-def _are_near(addresses: Sequence[str]) -> bool:
-    return len(addresses) == 1 and addresses[0].startswith("ipc://")
-
-
 class Dial:
     """One dialled connection; a source."""
 
@@ -70,7 +66,7 @@ class Dial:
         self._ends: float | None = None
         self._probe: Race | None = None
         #: A neighbour is nearly always there: it is dialled without a race, which tells what is wrong if something is.
-        self._straight = link == "control" and surroundings.options.keys is None and _are_near(addresses)
+        self._straight = link == "control" and surroundings.options.keys is None and _is_neighbour(addresses)
         self._race: Race | None = None
         if self._straight:
             self._address = addresses[0]
@@ -298,3 +294,7 @@ class Dial:
 
     def _count(self, what: str) -> None:
         self._around.counts[what] = self._around.counts.get(what, 0) + 1
+
+
+def _is_neighbour(addresses: Sequence[str]) -> bool:
+    return len(addresses) == 1 and addresses[0].startswith("ipc://")

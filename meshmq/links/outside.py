@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import zmq
@@ -139,8 +140,7 @@ class Outside:
         if guest.muted:
             self._count("unheard")
         elif self._reader.overlong:
-            self._throw_out(guest, "overlong")
-            decider.ended(guest.connection, now)
+            self._expel(guest, "overlong", decider, now)
         elif frames[0][:4] in LOANS:
             self._loans(guest).take(frames, decider, now)
         else:
@@ -152,12 +152,8 @@ class Outside:
             def pass_on(frames: Sequence[bytes]) -> None:
                 send(self.socket, [guest.identity, *frames])
 
-            def throw_out(why: str, decider: Decider, now: float) -> None:
-                self._throw_out(guest, why)
-                decider.ended(guest.connection, now)
-
-            here = is_accepted_here(guest.fileno, guest.inode)
-            guest.loans = Loans(guest.connection, pass_on, throw_out, self._options, self._sources, here=here)
+            here, expel = is_accepted_here(guest.fileno, guest.inode), partial(self._expel, guest)
+            guest.loans = Loans(guest.connection, pass_on, expel, self._options, self._sources, here=here)
         return guest.loans
 
     def _meet(self, identity: bytes, frame: zmq.Frame, decider: Decider, now: float) -> _Guest:
@@ -190,6 +186,10 @@ class Outside:
         self._count(why)
         self._forget(guest)
         cut(guest.fileno, guest.inode)
+
+    def _expel(self, guest: _Guest, why: str, decider: Decider, now: float) -> None:
+        self._throw_out(guest, why)
+        decider.ended(guest.connection, now)
 
     def _read_door(self, decider: Decider, now: float) -> None:
         for fileno in self.door.read(decider, now) if not self.socket.closed else ():

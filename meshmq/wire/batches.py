@@ -10,10 +10,9 @@
     terms   = lease f32 · ttl f32 · priority u8                   (only with flag 16)
 
 Large buffers are the frames that follow (flag 2): any number of one job that stands alone in its batch, or one of each
-job. A job that
-was suspected of the loss of a worker goes to a device as a batch of its own (flag 4). What comes from a device
-names the pusher (flag 8). ``terms`` hold for all jobs of the batch: seconds of the lease and seconds that are left
-to begin them, negative where there is no such bound, and what goes first.
+job. A job that was suspected of the loss of a worker goes to a device as a batch of its own (flag 4). What comes from a
+device names the pusher (flag 8). ``terms`` hold for all jobs of the batch: seconds of the lease and seconds that are
+left to begin them, negative where there is no such bound, and what goes first.
 """
 
 from __future__ import annotations
@@ -92,6 +91,8 @@ class Batch:
 
     def size_of(self, start: int, end: int) -> int:
         """Return the bytes of the jobs from index ``start`` to before ``end``: bodies and buffers."""
+        if end - start == self.count:
+            return self.size
         return self.offsets[end] - self.offsets[start] + sum(map(len, self.buffers_of(start, end)))
 
 

@@ -45,8 +45,7 @@ class Parcel:
 
     def size(self, end: int) -> int:
         """Return the bytes from its start to there, as credit counts them."""
-        batch = self.batch
-        return batch.size if end - self.start == batch.count else batch.size_of(self.start, end)
+        return self.batch.size_of(self.start, end)
 
 
 class Transit:

@@ -62,9 +62,8 @@ class Pool:
         self._proof: Segment | None = None
         self._segments: set[Segment] = set()
         self._shelves: dict[int, _Shelf] = {}
-        #: The cells that no connection has; and whether any has one.
+        #: The cells that no connection has.
         self._cells = list(range(CELLS - 1, OWNER, -1))
-        self.lends = False
         #: The cells of connections that are over, but not looked after yet.
         self._left: deque[int] = deque()
         self._taken_at = 0.0
@@ -72,6 +71,11 @@ class Pool:
     def __repr__(self) -> str:
         size = sum(map(len, self._segments))
         return f"<Pool of {len(self._segments)} segments, {size:,} bytes, {CELLS - 1 - len(self._cells)} borrowers>"
+
+    @property
+    def lends(self) -> bool:
+        """Whether any connection has a cell."""
+        return len(self._cells) < CELLS - 1
 
     def offer(self) -> Memory | None:
         """Return where a peer is to look whether it can read memory of this process; ``None`` where there is none."""
@@ -94,7 +98,6 @@ class Pool:
         with self._gate:
             if not secrets.compare_digest(answer, self._answer) or not self._cells:
                 return None
-            self.lends = True
             return self._cells.pop()
 
     def leave(self, cell: int) -> None:
@@ -170,8 +173,7 @@ class Pool:
             cell = self._left.popleft()
             self._drop({segment for segment in self._segments if segment.is_used_by(cell)})
             self._cells.append(cell)
-            if len(self._cells) == CELLS - 1:
-                self.lends = False
+            if not self.lends:
                 self._drop(set(self._segments))
         self._drop({segment for segment in self._segments if segment.inherited})
 

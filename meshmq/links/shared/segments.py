@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from meshmq.links.forks import tell_in_child
 from meshmq.wire.loans import TOKEN_BYTES, Memory
@@ -44,6 +44,51 @@ _DESCRIPTION: Final = struct.Struct(f"!8s{TOKEN_BYTES}s{TOKEN_BYTES}sQQ")
 _MAGIC: Final = b"MeshMQ\0\1"
 _USED: Final = b"\1"
 _REMOVE: Final = getattr(mmap, "MADV_REMOVE", 0)
+
+
+class _Description(NamedTuple):
+    """What a segment says of itself."""
+
+    token: bytes
+    answer: bytes
+    capacity: int
+    slots: int
+
+    @classmethod
+    def read(cls, text: bytes, size: int) -> _Description:
+        """Read that of a segment of so many bytes in all.
+
+        Raises:
+            ValueError: it is none.
+        """
+        magic, *fields = _DESCRIPTION.unpack(text)
+        found = cls(*fields)
+        if magic != _MAGIC or size != found.start(found.slots):
+            raise ValueError("a segment that describes itself wrongly")
+        return found
+
+    def check(self, token: bytes) -> None:
+        """Let only that of the process go on which is meant.
+
+        Raises:
+            ValueError: it is another's.
+        """
+        if self.token != token:
+            raise ValueError("a segment of somebody else")
+
+    def start(self, slot: int) -> int:
+        """Return where a slot begins; behind the last the segment ends."""
+        return -(-_row(self.slots) // mmap.PAGESIZE) * mmap.PAGESIZE + slot * self.capacity
+
+    def place(self, slot: int, cell: int, length: int) -> int:
+        """Return where what somebody uses of a slot begins.
+
+        Raises:
+            ValueError: there is no such slot or cell, or it is smaller.
+        """
+        if slot >= self.slots or cell >= CELLS or length > self.capacity:
+            raise ValueError("a slot that is none")
+        return self.start(slot)
 
 
 class Room:
@@ -69,10 +114,8 @@ class Segment:
     """Slots of one size in memory that several processes share."""
 
     def __init__(self, memory: mmap.mmap, descriptor: int, inode: int) -> None:
-        magic, self.token, self.answer, self.capacity, self.slots = _DESCRIPTION.unpack_from(memory)
-        self._rooms_at = _rooms_at(self.slots)
-        if magic != _MAGIC or len(memory) != self._rooms_at + self.slots * self.capacity:
-            raise ValueError("a segment that describes itself wrongly")
+        self._description = _Description.read(memory[: _DESCRIPTION.size], len(memory))
+        self.answer, self.capacity, self.slots = self._description[1:]
         self._memory: mmap.mmap | None = memory
         #: The owner's, behind which others find it; -1 where it is somebody else's.
         self.descriptor = descriptor
@@ -86,7 +129,7 @@ class Segment:
 
     def __len__(self) -> int:
         """Return how many bytes its slots hold."""
-        return int(self.slots * self.capacity)
+        return self.slots * self.capacity
 
     def __del__(self) -> None:
         if getattr(self, "descriptor", -1) >= 0:
@@ -105,7 +148,7 @@ class Segment:
         """
         descriptor = os.memfd_create(_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
-            size = _rooms_at(slots) + slots * capacity
+            size = _Description(token, answer, capacity, slots).start(slots)
             os.ftruncate(descriptor, size)
             fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
             memory = mmap.mmap(descriptor, size)
@@ -126,8 +169,7 @@ class Segment:
         with _opened(at) as (descriptor, size):
             memory = mmap.mmap(descriptor, size)
         segment = cls(memory, -1, at.inode)
-        if segment.token != at.token:
-            raise ValueError("a segment of somebody else")
+        segment._description.check(at.token)
         return segment
 
     def room(self, slot: int, cell: int, length: int) -> memoryview:
@@ -136,9 +178,9 @@ class Segment:
         Raises:
             ValueError: there is no such slot or cell, or it is smaller.
         """
-        if self._memory is None or slot >= self.slots or cell >= CELLS or length > self.capacity:
-            raise ValueError("a slot that is none")
-        room = _rooms_of(self.capacity).from_buffer(self._memory, self._rooms_at + slot * self.capacity)
+        if self._memory is None:
+            raise ValueError("a segment of a parent process")
+        room = _rooms_of(self.capacity).from_buffer(self._memory, self._description.place(slot, cell, length))
         room.segment, room.slot, room.cell, room.length, room.forks = self, slot, cell, length, _forks
         return memoryview(room).cast("B")[:length]
 
@@ -174,8 +216,7 @@ class Segment:
     def _empty(self, slot: int, count: int) -> None:
         if self._memory is not None and not self.capacity % mmap.PAGESIZE:  # nothing of the next slot
             with suppress(OSError):  # where memory is locked it cannot be given back
-                at = self._rooms_at + slot * self.capacity
-                self._memory.madvise(_REMOVE, at, count * self.capacity)
+                self._memory.madvise(_REMOVE, self._description.start(slot), count * self.capacity)
 
     def _forked(self) -> None:
         # A child has no part in it: what is in use is known of its parent.
@@ -193,13 +234,9 @@ def fetch(at: Memory, slot: int, cell: int, length: int) -> bytes:
         ValueError: what is there is no such segment or slot.
     """
     with _opened(at) as (descriptor, size):
-        magic, token, _, capacity, slots = _DESCRIPTION.unpack(os.pread(descriptor, _DESCRIPTION.size, 0))
-        where = _rooms_at(slots) + slot * capacity
-        if magic != _MAGIC or token != at.token or size != _rooms_at(slots) + slots * capacity:
-            raise ValueError("a segment of somebody else, or one that describes itself wrongly")
-        if slot >= slots or cell >= CELLS or length > capacity:
-            raise ValueError("a slot that is none")
-        data = os.pread(descriptor, length, where)
+        description = _Description.read(os.pread(descriptor, _DESCRIPTION.size, 0), size)
+        description.check(at.token)
+        data = os.pread(descriptor, length, description.place(slot, cell, length))
         if len(data) < length:
             raise ValueError("a slot that cannot be read")
         os.pwrite(descriptor, b"\0", _row(slot) + cell)
@@ -225,10 +262,6 @@ def _opened(at: Memory) -> Iterator[tuple[int, int]]:
 
 def _row(slot: int) -> int:
     return CELLS * (slot + 1)
-
-
-def _rooms_at(slots: int) -> int:
-    return -(-_row(slots) // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 #: Grows with each fork of this process, before and after.
