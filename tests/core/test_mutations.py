@@ -14,7 +14,8 @@ from meshmq.wire.frames import HEAD_BYTES, Hello, Kind, pack_grant, pack_head, p
 from tests.core.stranger import participant
 from tests.memory import resident
 from tests.scale import scale
-from tests.wire.golden_frames import FRAMES, ORIGIN
+from tests.wire.golden_frames import FRAMES
+from tests.wire.golden_jobs import ORIGIN
 from tests.wire.strategies import mutated
 
 DIRECT: Final = [

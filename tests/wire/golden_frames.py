@@ -10,8 +10,6 @@ from pathlib import Path
 from struct import pack
 from typing import Final
 
-from msgpack import packb  # type: ignore[import-untyped]  # msgpack ships no types
-
 from meshmq.wire.card import Card, Forwards, Word, own_string, pack_beat, pack_card, pack_peers, pack_word
 from meshmq.wire.chunks import join_message, pack_chunk
 from meshmq.wire.frames import (
@@ -40,12 +38,10 @@ from meshmq.wire.subscribing import (
 )
 from meshmq.wire.verdicts import Verdict, pack_settle
 from tests.wire.golden_calls import CALLS
-from tests.wire.golden_jobs import BODIES, JOBS
+from tests.wire.golden_jobs import BODIES, JOBS, ORIGIN, OTHER, msgpack
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 NODE: Final = bytes(range(16))
-OTHER: Final = bytes(range(16, 32))
-ORIGIN: Final = bytes(range(32, 48))
 SESSION: Final = b"session1"
 HELLO: Final = Hello(NODE, "camera", "default", SESSION, 3, True)
 CARD: Final = Card(
@@ -78,11 +74,6 @@ def head(kind: int, number: int, received: int) -> bytes:
 
 def control(kind: int, fields: dict[str, object]) -> bytes:
     return b"MQ" + bytes([2, kind]) + msgpack(fields)
-
-
-def msgpack(value: object) -> bytes:
-    packed: bytes = packb(value)
-    return packed
 
 
 def news(turn: int, flags: int, extras: bytes, bodies: list[bytes]) -> bytes:

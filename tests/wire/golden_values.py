@@ -10,7 +10,7 @@ from uuid import UUID
 
 from msgpack import ExtType  # type: ignore[import-untyped]  # msgpack ships no types
 
-from tests.wire.golden_frames import msgpack
+from tests.wire.golden_jobs import msgpack
 
 
 def tree(value: object) -> bytes:

@@ -29,7 +29,8 @@ from meshmq.wire.card import (
     unpack_body,
 )
 from meshmq.wire.frames import VersionMismatch
-from tests.wire.golden_frames import CARD, NODE, msgpack
+from tests.wire.golden_frames import CARD, NODE
+from tests.wire.golden_jobs import msgpack
 from tests.wire.strategies import addresses, cards, fields, ids, told_peers, whole
 
 GOOD = unpack_body(pack_card(CARD))[1]

@@ -35,7 +35,7 @@ from meshmq.wire.frames import (
     unpack_receipt,
 )
 from meshmq.wire.verdicts import DELAY_LIMIT, REASON_LIMIT, Settle, Verdict, pack_settle, unpack_settle
-from tests.wire.golden_frames import msgpack
+from tests.wire.golden_jobs import msgpack
 from tests.wire.strategies import delays, fields, groups, hellos, ids, names, ranges, verdicts, whole
 
 READERS: Sequence[Callable[[bytes], object]] = (

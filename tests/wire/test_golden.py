@@ -38,21 +38,8 @@ from meshmq.wire.subscribing import (
     unpack_subscribe,
 )
 from meshmq.wire.verdicts import Settle, Verdict, unpack_settle
-from tests.wire.golden_frames import (
-    CARD,
-    FETCH,
-    FRAMES,
-    GOLDEN,
-    HEAD,
-    HELLO,
-    NODE,
-    ORIGIN,
-    OTHER,
-    TOPIC,
-    WANTED,
-    msgpack,
-)
-from tests.wire.golden_jobs import BODIES
+from tests.wire.golden_frames import CARD, FETCH, FRAMES, GOLDEN, HEAD, HELLO, NODE, TOPIC, WANTED
+from tests.wire.golden_jobs import BODIES, ORIGIN, OTHER, msgpack
 from tests.wire.golden_values import VALUES, tree
 
 BIG = 16_777_216
