@@ -43,7 +43,7 @@ class PrimaryBackup:
     def __init__(self, node: meshmq.AsyncNode, name: str, do: _Do, *, primary: bool, takeover: float = 1.0) -> None:
         self._node, self._name, self._do, self._beat, self._me = node, name, do, takeover / 8, secrets.token_hex(8)
         self._mine, self._other = (f"{name}.{'primary' if role else 'backup'}" for role in (primary, not primary))
-        # How often one went on alone, how many changes there were, and who made the last: who has more is ahead.
+        # How often one lost the other, how many changes there were, and whose: who has more is active and makes it his.
         self._at: tuple[Any, ...] = (0, 0, self._me) if primary else (-1, 0, "")
         self._theirs: tuple[Any, ...] = (float("inf"),)  # until it is known; () when nobody is there
         self.kept, self._misses, self._turn = (dict[str, Any](), dict[str, Any]()), 0, asyncio.Lock()  # state, answers
@@ -84,6 +84,7 @@ class PrimaryBackup:
 
     async def _talk(self, pause: float = 0.0) -> None:
         await asyncio.sleep(pause)
+        self._at = (self._at[0] + 1, self._at[1], self._me) if self.active and self._at[2] != self._me else self._at
         kept = self.kept if self.active and self._theirs != self._at else None
         try:
             self._theirs, self._misses = await self._node.request(self._other, (self._at, kept), timeout=self._beat), 0
@@ -94,8 +95,7 @@ class PrimaryBackup:
 
     async def _hear(self, said: tuple[Any, Any]) -> Any:
         (self._theirs, kept), self._misses = said, 0
-        if kept is not None and self._theirs > self._at:
-            self._at, self.kept = said
+        self._at, self.kept = said if kept and self._theirs > self._at else (self._at, self.kept)
         return self._at
 
 
