@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from errno import EAGAIN, ETIMEDOUT
-from functools import partial
 from typing import Final
 
 import zmq
@@ -17,15 +16,15 @@ import zmq
 from meshmq.links.base import Connection, Decider, LinkName, Reason
 from meshmq.links.held import Held
 from meshmq.links.monitor import DIALLED, FAILED, Monitor, failure
+from meshmq.links.near import STARTS as NEAR
+from meshmq.links.near import Near
 from meshmq.links.race import LOOK, Lost, Race
 from meshmq.links.reader import Reader, readable, send
 from meshmq.links.shared.host import is_dialled_here
-from meshmq.links.shared.loans import Loans
 from meshmq.links.sources import Ear
 from meshmq.links.subscriptions import Subscriptions
 from meshmq.links.surroundings import Surroundings
 from meshmq.wire.frames import MAGIC
-from meshmq.wire.loans import STARTS as LOANS
 
 #: The end of a connection is told by libzmq a moment before the last frames are readable.
 _TAIL: Final = 0.01
@@ -55,7 +54,7 @@ class Dial:
         self._socket: zmq.SyncSocket | None = None
         self._fileno = -1
         self._reader: Reader | None = None
-        self._loans: Loans | None = None
+        self._near: Near | None = None
         self._monitor: Monitor | None = None
         self._ear = Ear(self._listen)
         self._held = Held()
@@ -66,7 +65,7 @@ class Dial:
         self._ends: float | None = None
         self._probe: Race | None = None
         #: A neighbour is nearly always there: it is dialled without a race, which tells what is wrong if something is.
-        self._straight = link == "control" and surroundings.options.keys is None and _is_neighbour(addresses)
+        self._straight = link == "control" and not surroundings.options.keys and [a[:4] for a in addresses] == ["ipc:"]
         self._race: Race | None = None
         if self._straight:
             self._address = addresses[0]
@@ -81,10 +80,8 @@ class Dial:
         if self._socket is None:
             return self._hold(frames)
         try:
-            if len(frames) > 1 and self._loans is not None:
-                self._loans.send(frames)
-            else:
-                send(self._socket, frames)
+            if self._near is not None and not self._near.send(frames):
+                return True
         except zmq.Again:
             pass  # its pipe has gone: the monitor says why, and what had arrived is read first
         if readable(self._socket):  # F 4
@@ -130,8 +127,11 @@ class Dial:
             if self._socket is not None and not readable(self._socket):  # an exception takes longer than to ask
                 break
         if self._ends is not None and now >= self._ends and taken < quota and not self.closed:
-            self.hang_up(0)
-            decider.ended(self.connection, now)
+            if self._near is not None:
+                self._near.finish(decider, now)
+            if not self.closed:
+                self.hang_up(0)
+                decider.ended(self.connection, now)
         return 0 if self.closed else taken
 
     def _start_race(self, addresses: Sequence[str], now: float) -> Race:
@@ -167,8 +167,9 @@ class Dial:
         try:
             if self.link == "direct":
                 made = options.direct_client()
-                here = is_dialled_here(endpoint, self.local)
-                self._loans = Loans(self.connection, partial(send, made), self._throw_out, options, sources, here=here)
+                ways = (lambda frames: send(made, frames)), self._hand_on, self._throw_out
+                here, neighbour = is_dialled_here(endpoint, self.local), endpoint.startswith("ipc://")
+                self._near = Near(self.connection, *ways, options, sources, here=here, neighbour=neighbour)
             elif self.link == "control":
                 made = options.control_client(self._subscriptions)
             else:
@@ -250,10 +251,13 @@ class Dial:
             self._refuse("not_meshmq", self._address, decider, now)
         else:
             self._heard = True
-            if frames[0][:4] in LOANS and self._loans is not None:
-                self._loans.take(frames, decider, now)
-            else:
-                decider.receive(self.connection, frames, now)
+            self._hand_on(frames, decider, now)
+
+    def _hand_on(self, frames: list[bytes], decider: Decider, now: float) -> None:
+        if frames[0][:4] in NEAR and self._near is not None:
+            self._near.take(frames, decider, now)
+        else:
+            decider.receive(self.connection, frames, now)
 
     def _throw_out(self, why: str, decider: Decider, now: float) -> None:
         self._count(why)
@@ -283,8 +287,8 @@ class Dial:
             # The others send nothing but subscriptions. Where their peer has gone they would hold up our exit for that.
             self._socket.close(linger=linger_ms if self.link == "direct" else 0)
             self._socket = self._reader = None
-        if self._loans is not None:
-            self._loans.close()
+        if self._near is not None:
+            self._near.close()
 
     def _forget_monitor(self) -> None:
         if self._monitor is not None:
@@ -294,7 +298,3 @@ class Dial:
 
     def _count(self, what: str) -> None:
         self._around.counts[what] = self._around.counts.get(what, 0) + 1
-
-
-def _is_neighbour(addresses: Sequence[str]) -> bool:
-    return len(addresses) == 1 and addresses[0].startswith("ipc://")

@@ -18,13 +18,13 @@ import zmq
 from meshmq.links.accepted import cut, inode
 from meshmq.links.base import Connection, Decider
 from meshmq.links.door import Door, Refusals
+from meshmq.links.near import STARTS as NEAR
+from meshmq.links.near import Near
 from meshmq.links.options import Options
 from meshmq.links.reader import Reader, readable, send
-from meshmq.links.shared.host import is_accepted_here
-from meshmq.links.shared.loans import Loans
+from meshmq.links.shared.host import is_accepted_here, is_neighbour
 from meshmq.links.sources import Ear, Sources
 from meshmq.wire.frames import MAGIC
-from meshmq.wire.loans import STARTS as LOANS
 
 _MOST_GUESTS: Final = 65_536
 #: The end of a connection is told by libzmq a moment before the last frames are readable.
@@ -34,7 +34,7 @@ _FAREWELL: Final = 0.1
 
 
 class _Guest:
-    __slots__ = ("connection", "ends", "fileno", "full", "identity", "inode", "loans", "muted")
+    __slots__ = ("connection", "ends", "fileno", "full", "identity", "inode", "muted", "near")
 
     def __init__(self, identity: bytes, connection: Connection, fileno: int, *, muted: bool) -> None:
         self.identity = identity
@@ -44,7 +44,7 @@ class _Guest:
         self.muted = muted
         self.full = False
         self.ends: float | None = None
-        self.loans: Loans | None = None
+        self.near: Near | None = None
 
 
 class Outside:
@@ -76,10 +76,8 @@ class Outside:
         if guest.full:
             return True
         try:
-            if len(frames) > 1:
-                self._loans(guest).send(frames)
-            else:
-                send(self.socket, [guest.identity, *frames])
+            if not (guest.near or self._near(guest)).send(frames):
+                return True
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise
@@ -141,20 +139,23 @@ class Outside:
             self._count("unheard")
         elif self._reader.overlong:
             self._expel(guest, "overlong", decider, now)
-        elif frames[0][:4] in LOANS:
-            self._loans(guest).take(frames, decider, now)
+        else:
+            self._hand_on(guest, frames, decider, now)
+
+    def _hand_on(self, guest: _Guest, frames: list[bytes], decider: Decider, now: float) -> None:
+        if frames[0][:4] in NEAR:
+            (guest.near or self._near(guest)).take(frames, decider, now)
         else:
             decider.receive(guest.connection, frames, now)
 
-    def _loans(self, guest: _Guest) -> Loans:
-        if guest.loans is None:
+    def _near(self, guest: _Guest) -> Near:
+        def pass_on(frames: Sequence[bytes]) -> None:
+            send(self.socket, [guest.identity, *frames])
 
-            def pass_on(frames: Sequence[bytes]) -> None:
-                send(self.socket, [guest.identity, *frames])
-
-            here, expel = is_accepted_here(guest.fileno, guest.inode), partial(self._expel, guest)
-            guest.loans = Loans(guest.connection, pass_on, expel, self._options, self._sources, here=here)
-        return guest.loans
+        here, neighbour = is_accepted_here(guest.fileno, guest.inode), is_neighbour(guest.fileno)
+        ways = pass_on, partial(self._hand_on, guest), partial(self._expel, guest)
+        guest.near = Near(guest.connection, *ways, self._options, self._sources, here=here, neighbour=neighbour)
+        return guest.near
 
     def _meet(self, identity: bytes, frame: zmq.Frame, decider: Decider, now: float) -> _Guest:
         self._read_door(decider, now)
@@ -178,9 +179,9 @@ class Outside:
         """Hear nothing more of a connection."""
         del self._by_connection[guest.connection]
         guest.muted = True
-        if guest.loans is not None:
-            guest.loans.close()
-            guest.loans = None
+        if guest.near is not None:
+            guest.near.close()
+            guest.near = None
 
     def _throw_out(self, guest: _Guest, why: str) -> None:
         self._count(why)
@@ -223,6 +224,8 @@ class Outside:
             self._by_identity.pop(guest.identity, None)
             if self._by_fileno.get(guest.fileno) is guest:
                 del self._by_fileno[guest.fileno]
+            if guest.connection in self._by_connection and guest.near is not None:
+                guest.near.finish(decider, now)
             if guest.connection in self._by_connection:
                 self._forget(guest)
                 decider.ended(guest.connection, now)

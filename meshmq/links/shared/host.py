@@ -22,10 +22,17 @@ def is_accepted_here(fileno: int, known: int) -> bool:
     """Say it of an accepted connection by its descriptor, if that still has the inode by which it is ``known``."""
     if not is_still(fileno, known):
         return False
+    if is_neighbour(fileno):
+        return True
     with suppress(OSError), as_socket(fileno) as accepted:
-        if accepted.family == getattr(socket, "AF_UNIX", -1):
-            return True
         return _are_one(accepted.getpeername()[0], accepted.getsockname()[0])
+    return False
+
+
+def is_neighbour(fileno: int) -> bool:
+    """Whether a connection came in by ipc."""
+    with suppress(OSError), as_socket(fileno) as accepted:
+        return accepted.family == getattr(socket, "AF_UNIX", -1)
     return False
 
 

@@ -1,0 +1,226 @@
+"""The two ends of a pipe that messages go through one way, as sources: who reads has made it, who writes finds it.
+
+Nothing is listened on and nothing has a name: who writes opens the descriptor of the process that reads, in ``/proc``,
+which the system allows the same user (and root) only. What was written stays readable when the writer dies, and a
+reader that takes nothing holds the writer up as a socket would.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from meshmq.codecs.base import Buffer
+from meshmq.errors import ProtocolError
+from meshmq.links.base import Decider
+from meshmq.links.forks import tell_in_child
+from meshmq.links.poller import WRITE
+from meshmq.links.reader import MOST_FRAMES
+from meshmq.links.sources import Source, Sources
+from meshmq.wire.lanes import Laid, LaneReader, pack_message
+
+try:
+    import fcntl
+    import resource
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # the fallback of an import
+
+#: Where a pipe can be found by another process: on Linux.
+CROSSES: Final = hasattr(fcntl, "F_SETPIPE_SZ") and hasattr(os, "pipe2")
+#: What a pipe holds, where the system allows it. It allows a user 64 MiB of pipes larger than 64 KiB.
+PIPE_BYTES: Final = 1 << 18
+#: What is read at a time.
+PIECE: Final = 1 << 16
+#: More than any session has under way beside one frame: who leaves so much unread asks for what is not numbered.
+_UNDER_WAY: Final = 1 << 25
+#: What a full pipe holds of the smallest messages, in rounds of so many.
+_QUOTA: Final = 64
+_LAST: Final = PIPE_BYTES // 25 // _QUOTA
+#: Parts that one call writes; the system takes 1,024.
+_PARTS: Final = 256
+
+#: Takes one message that has come.
+Take = Callable[[list[bytes], Decider, float], None]
+#: Ends the connection through the peer's fault, which is counted.
+ThrowOut = Callable[[str, Decider, float], None]
+
+
+class Inlet(Source):
+    """The end that reads, and until the peer has opened it the other one, too; ``most`` bounds a frame's bytes."""
+
+    def __init__(self, sources: Sources, take: Take, throw_out: ThrowOut, most: int) -> None:
+        """Make a pipe.
+
+        Raises:
+            OSError: there is none to be had, or half of the descriptors are in use.
+        """
+        self._sources = sources
+        self._take, self._throw_out = take, throw_out
+        self._messages = LaneReader(most, MOST_FRAMES)
+        self._fileno, self._other = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        tell_in_child(self._let_go)
+        try:
+            if self._other > resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2:
+                raise OSError("descriptors are scarce: what needs them comes first")
+            self.laid: Final = Laid(os.getpid(), self._other, os.fstat(self._other).st_ino)
+        except BaseException:
+            self._let_go()
+            raise
+        with suppress(OSError):  # more than the system grants: it has what pipes have
+            fcntl.fcntl(self._fileno, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+    def begin(self) -> None:
+        """Read from now on: the peer has opened it."""
+        if self._other >= 0:
+            os.close(self._other)
+            self._other = -1
+            self._sources.watch(self._fileno, self)
+            self._sources.wake(self)
+
+    def drain(self, decider: Decider, now: float, quota: int) -> int:
+        """Hand on what has come."""
+        taken, more = 0, self._other < 0
+        try:
+            while self._fileno >= 0:
+                frames = self._messages.message()
+                if frames is not None:
+                    taken += 1
+                    self._take(frames, decider, now)
+                    if taken == quota:
+                        break
+                elif more:
+                    more = self._read()
+                else:
+                    break
+        except ProtocolError:  # no peer of ours: the session goes on over a fresh connection
+            self._throw_out("garbled", decider, now)
+        return taken
+
+    def finish(self, decider: Decider, now: float) -> None:
+        """Hand on what has come up to now."""
+        for _ in range(_LAST):
+            if self.drain(decider, now, _QUOTA) < _QUOTA:
+                return
+
+    def close(self) -> None:
+        """Read nothing more. Twice is once."""
+        if self._fileno >= 0:
+            self._sources.unwatch(self._fileno)
+            self._let_go()
+
+    def _read(self) -> bool:
+        """Read once; whether there may be more."""
+        try:
+            data = os.read(self._fileno, PIECE)
+        except BlockingIOError:
+            return False
+        if data:
+            self._messages.feed(data)
+        else:  # who wrote has gone; the connection tells of it
+            self._sources.unwatch(self._fileno)
+        return len(data) == PIECE
+
+    def _let_go(self) -> None:
+        for fileno in (self._fileno, self._other):
+            if fileno >= 0:
+                os.close(fileno)
+        self._fileno = self._other = -1
+
+
+class Outlet(Source):
+    """The end that writes; what the pipe has no room for waits here. ``most`` bounds a frame's bytes."""
+
+    def __init__(self, sources: Sources, laid: Laid, throw_out: ThrowOut, most: int) -> None:
+        """Open what the peer has laid.
+
+        Raises:
+            OSError: it is not there for us: of another user, in another container, or closed again.
+        """
+        self._sources, self._throw_out, self._most = sources, throw_out, most + _UNDER_WAY
+        #: What is left to write, and how many bytes that is.
+        self._left: deque[Buffer] = deque()
+        self._bytes = 0
+        self._overfull = False
+        self._fileno = _find(laid)
+        tell_in_child(self._let_go)
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Write one message, or as much of it as there is room for; the rest follows."""
+        parts: Sequence[Buffer] = pack_message(frames)
+        if not self._left:
+            parts = self._write(parts)
+            if not parts:
+                return
+            self._sources.watch(self._fileno, self, WRITE)
+        elif self._bytes > self._most:
+            if not self._overfull:
+                self._overfull = True
+                self._sources.wake(self)
+            return
+        self._left.extend(parts)
+        self._bytes += sum(map(len, parts))
+
+    def drain(self, decider: Decider, now: float, quota: int) -> int:
+        """Write what was left; one who takes nothing of so much is cut off, and the session goes on afresh."""
+        if self._overfull:
+            self._throw_out("unread", decider, now)
+        self._go_on()
+        return 0
+
+    def close(self) -> None:
+        """Write nothing more than there is room for. Twice is once."""
+        self._go_on()
+        if self._fileno >= 0:
+            self._sources.unwatch(self._fileno)
+            self._let_go()
+        self._overfull = False
+        self._left.clear()
+
+    def _go_on(self) -> None:
+        while self._left and self._fileno >= 0:
+            parts = [self._left.popleft() for _ in range(min(len(self._left), _PARTS))]
+            rest = self._write(parts)
+            self._left.extendleft(reversed(rest))
+            self._bytes += sum(map(len, rest)) - sum(map(len, parts))
+            if rest:
+                return
+            if not self._left:
+                self._sources.unwatch(self._fileno)
+
+    def _write(self, parts: Sequence[Buffer]) -> tuple[Buffer, ...]:
+        """Write what there is room for, and return the rest."""
+        try:
+            written = os.writev(self._fileno, parts)
+        except BlockingIOError:
+            return tuple(parts)
+        except OSError:  # who read has gone; the connection tells of it
+            return ()
+        return () if written == sum(map(len, parts)) else tuple(_after(parts, written))
+
+    def _let_go(self) -> None:
+        if self._fileno >= 0:
+            os.close(self._fileno)
+            self._fileno = -1
+
+
+def _find(laid: Laid) -> int:
+    path = f"/proc/{laid.process}/fd/{laid.descriptor}"
+    found = os.open(path, os.O_PATH | os.O_CLOEXEC)  # only looked at: it may be anything yet
+    try:
+        about = os.fstat(found)
+        if not stat.S_ISFIFO(about.st_mode) or about.st_ino != laid.inode:
+            raise OSError(f"{path} is another one")
+        return os.open(f"/proc/self/fd/{found}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    finally:
+        os.close(found)
+
+
+def _after(parts: Iterable[Buffer], written: int) -> Iterable[Buffer]:
+    for part in parts:
+        if written < len(part):
+            yield memoryview(part)[written:] if written else part
+        written = max(written - len(part), 0)
