@@ -34,11 +34,11 @@ class Caller(ThreadWaiter):
             ... in any case, inside the gate: unregister, and caller.leave_helm()
     """
 
-    __slots__ = ("_asleep", "_engine", "_has_lock", "_steers", "_until", "woken")
+    __slots__ = ("_asleep", "_engine", "_has_lock", "_stays", "_steers", "_until", "woken")
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._steers = self._asleep = self._has_lock = False
+        self._steers = self._asleep = self._has_lock = self._stays = False
         self._until = 0.0
         #: Whether there is reason to try: it has not yet, or was woken since it last registered.
         self.woken = True
@@ -70,6 +70,7 @@ class Caller(ThreadWaiter):
             # What it tried may have woken it itself: then it does not sleep.
             helm.borrowed_until = self._until = -inf if self.woken else helm.armed
             self._asleep = True
+            self._stays = self._engine.may_stay_awake()
 
     def watch(self, seconds: float) -> None:
         """Sleep until there is something to do, at most ``seconds``; outside the gate.
@@ -83,12 +84,12 @@ class Caller(ThreadWaiter):
         helm = self._engine.helm
         seconds = max(min(seconds, self._until - self._engine.now(), _LONGEST), 0.0)
         if get_ident() != state.thread or not state.depth:
-            helm.watch(seconds)
+            helm.watch(seconds, stays=self._stays)
             return
         # Signals are noted here, and a handler that has noted one rings.
         state.sleeper = helm.ring
         if not state.noted:
-            helm.watch(seconds)
+            helm.watch(seconds, stays=self._stays)
         state.sleeper = None
         if state.noted:
             strike()

@@ -10,10 +10,12 @@ import asyncio
 import contextlib
 import os
 from threading import get_ident
+from time import perf_counter
 
 from meshmq.drivers.keeper import KeeperDriver, keeper
 from meshmq.errors import MeshError
 from meshmq.links.engine import Engine
+from meshmq.links.vigil import SPAN, Vigil
 
 
 class LoopDriver:
@@ -35,6 +37,9 @@ class LoopDriver:
         self._thread = get_ident()
         #: Whether the loop will tell the end of this turn.
         self._turn_ends = False
+        self._vigil = Vigil()
+        #: Until when the loop is kept awake, where it is.
+        self._awake_until: float | None = None
 
     @property
     def portable(self) -> bool:
@@ -53,7 +58,7 @@ class LoopDriver:
             return
         descriptor = self._engine.take_helm()
         try:
-            self._loop.add_reader(descriptor, self._turn)
+            self._loop.add_reader(descriptor, self._arrived)
             keeper().watch_over(self._engine, self._loop.is_running)
         except NotImplementedError:
             self._engine.leave_helm()
@@ -75,7 +80,7 @@ class LoopDriver:
         if self._portable:
             self._keeper.detach()
             return
-        descriptor, self._descriptor = self._descriptor, None
+        descriptor, self._descriptor, self._awake_until = self._descriptor, None, None
         if descriptor is None:
             return
         if not self._engine.closed:
@@ -105,6 +110,25 @@ class LoopDriver:
     def _end_turn(self) -> None:
         self._turn_ends = False
         self._engine.end_turn()
+
+    def _arrived(self) -> None:
+        self._turn()
+        if self._awake_until is not None:
+            self._vigil.ended(caught=True)
+            self._awake_until = perf_counter() + SPAN
+        elif self._engine.may_stay_awake() and self._vigil.begins():
+            self._awake_until = perf_counter() + SPAN
+            self._loop.call_soon(self._stay)
+
+    def _stay(self) -> None:
+        """Have the loop look again instead of going to sleep."""
+        if self._awake_until is None:
+            return
+        if perf_counter() < self._awake_until:
+            self._loop.call_soon(self._stay)
+        else:
+            self._awake_until = None
+            self._vigil.ended(caught=False)
 
     def _turn(self) -> None:
         try:

@@ -113,6 +113,10 @@ class Links(Protocol):
 
     bound: Bound
 
+    @property
+    def lanes(self) -> int:
+        """How many connections have what arrives here without a thread of anybody else's."""
+
     def fileno(self) -> int:
         """Return the one descriptor that becomes readable when ``step`` has something to do."""
 

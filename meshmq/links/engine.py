@@ -51,7 +51,7 @@ class Engine(Lifetime):
         self._posted: deque[Callable[[], None]] = deque()
         self._room = WaitingRoom()
         self._stepping = False
-        self._told: Callable[[], object] = _nothing
+        self._told: Callable[[], object] | None = None
         #: For drivers.
         self.helm = Helm(links.fileno(), clock())
         tell_in_child(self._forked)
@@ -160,7 +160,7 @@ class Engine(Lifetime):
         deadline = decider.deadline
         if deadline is not None and deadline < self.helm.armed:
             self._bring_forward(deadline)
-        if decider.gathered:
+        if decider.gathered and self._told is not None:
             self._told()
 
     def send_early(self) -> None:
@@ -177,7 +177,7 @@ class Engine(Lifetime):
         ``told`` is called in there when something gathers: have ``end_turn`` called after the turn. With ``None`` each
         goes by itself.
         """
-        self._told = told or _nothing
+        self._told = told
         self._decider.gathers = told is not None
         self._decider.end_turn(self.now())
         self.flush()
@@ -209,6 +209,10 @@ class Engine(Lifetime):
             self._posted.popleft()()
             if self.closed:
                 return
+
+    def may_stay_awake(self) -> bool:
+        """Whether who drives may do so for a moment before it sleeps: where lanes lead here, and nobody else waits."""
+        return self._links.lanes > 0 and len(self._room) < 2
 
     def wake(self) -> None:
         """Make whoever is at the helm step now; from anywhere. Call it after moving a clock by hand."""
@@ -293,7 +297,3 @@ class Engine(Lifetime):
         self.gate.forked()
         self._posted.clear()
         self.helm.drop()
-
-
-def _nothing() -> None:
-    return None

@@ -11,6 +11,7 @@ from math import inf
 from typing import Final
 
 from meshmq.links.nest import Nest
+from meshmq.links.vigil import SPAN, Vigil
 
 #: So many seconds late is not late: epoll counts in milliseconds.
 _LATE: Final = 0.001
@@ -23,6 +24,7 @@ class Helm:
         "_closed",
         "_lends",
         "_nest",
+        "_vigil",
         "armed",
         "borrowed",
         "borrowed_until",
@@ -32,7 +34,6 @@ class Helm:
         "ring",
         "taken",
         "until",
-        "watch",
     )
 
     def __init__(self, inner: int, now: float) -> None:
@@ -51,7 +52,7 @@ class Helm:
         self.fileno = self._nest.fileno
         self.drain = self._nest.drain
         self.ring = self._nest.ring
-        self.watch = self._nest.watch
+        self._vigil = Vigil()
 
     def take(self, *, lends: bool) -> int:
         """Let a driver begin; the descriptor returned stays open until it leaves."""
@@ -77,6 +78,15 @@ class Helm:
             self.ring()
         if self._closed:
             self._tidy()
+
+    def watch(self, seconds: float, *, stays: bool) -> None:
+        """Sleep until there is something to do, at most ``seconds``; with ``stays`` awake at first, if that pays."""
+        if stays and self._vigil.begins():
+            caught = self._nest.stay(min(seconds, SPAN))
+            self._vigil.ended(caught=caught)
+            if caught:
+                return
+        self._nest.watch(seconds)
 
     def bring_forward(self, moment: float) -> None:
         """Have a step done at that moment at the latest."""

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from time import perf_counter
+from typing import Final
+
 from meshmq.links.bell import Bell
 from meshmq.links.poller import new_poller
+
+#: Lets others have the processor that wait for one.
+_yield: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
 
 
 class Nest:
@@ -25,6 +33,16 @@ class Nest:
     def watch(self, seconds: float | None) -> None:
         """Sleep until something is there, or the bell rings."""
         self._rung = True in self._poller.poll(seconds)
+
+    def stay(self, seconds: float) -> bool:
+        """Stay awake until something is there, or the bell rings; ``False`` when ``seconds`` went by first."""
+        end = perf_counter() + seconds
+        while not (ready := self._poller.poll(0)):
+            if perf_counter() >= end:
+                return False
+            _yield()
+        self._rung = True in ready
+        return True
 
     def drain(self) -> None:
         """Forget all rings so far; call it before looking for what they were about."""

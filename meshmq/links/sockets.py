@@ -141,6 +141,11 @@ class ZmqLinks:
         return self._sources.fileno()
 
     @property
+    def lanes(self) -> int:
+        """How many pipes are read from."""
+        return self._sources.lanes
+
+    @property
     def deadline(self) -> float | None:
         """The next moment at which ``step`` has something to do without its descriptor saying so."""
         return None if self._closed else self._sources.deadline

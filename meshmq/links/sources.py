@@ -58,6 +58,8 @@ class Sources:
         self._bell = Bell()
         self._poller.watch(self._bell.fileno(), None)
         self._now = 0.0
+        #: How many of them are lanes.
+        self.lanes = 0
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when ``step`` has something to do; it can be nested [F 29]."""

@@ -68,6 +68,11 @@ class MemoryLinks:
         """Nothing here happens by time: always ``None``."""
         return None
 
+    @property
+    def lanes(self) -> int:
+        """There are none."""
+        return 0
+
     def fileno(self) -> int:
         """Return the descriptor that is readable while something waits in the inbox."""
         return self._readable.fileno()

@@ -79,6 +79,7 @@ class ToyLinks:
     def __init__(self, budget: int = 256) -> None:
         self.bound = Bound(control=(), direct=())
         self.deadline: float | None = None
+        self.lanes = 0
         self.budget = budget
         self.arrived: deque[Sequence[bytes]] = deque()
         self.done: list[tuple[object, ...]] = []

@@ -87,5 +87,5 @@ def test_closed_while_somebody_sleeps_there_it_rings_and_stays_until_the_last_ha
     assert not helm.borrow(1.0)
     helm.give_back()
     with pytest.raises(ValueError, match="closed"):
-        helm.watch(0)
+        helm.watch(0, stays=False)
     inner.close()

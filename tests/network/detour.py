@@ -22,6 +22,10 @@ class DetouredLinks:
         self.bound = Bound(bound.control, (detour(bound.direct),), topics)
 
     @property
+    def lanes(self) -> int:
+        return self._links.lanes
+
+    @property
     def deadline(self) -> float | None:
         return self._links.deadline
 

@@ -78,6 +78,7 @@ class Inlet(Source):
         if self._other >= 0:
             os.close(self._other)
             self._other = -1
+            self._sources.lanes += 1
             self._sources.watch(self._fileno, self)
             self._sources.wake(self)
 
@@ -110,6 +111,7 @@ class Inlet(Source):
         """Read nothing more. Twice is once."""
         if self._fileno >= 0:
             self._sources.unwatch(self._fileno)
+            self._sources.lanes -= self._other < 0
             self._let_go()
 
     def _read(self) -> bool:

@@ -67,8 +67,11 @@ def dealer(stack: ExitStack, end: End) -> zmq.SyncSocket:
 
 def heard(end: End, dealer: zmq.SyncSocket) -> bytes:
     """The next message that a stranger gets."""
-    until(lambda: dealer.poll(0), end)
-    return dealer.recv()
+    for _ in range(1000):
+        if dealer.poll(10):
+            break
+        end.step()
+    return dealer.recv(zmq.DONTWAIT)
 
 
 def asked(end: End, dealer: zmq.SyncSocket) -> int:
