@@ -89,9 +89,11 @@ def test_a_loop_is_kept_awake_after_something_came_by_a_lane(lanes: int) -> None
                 links.arrive(b"a", b"%d" % number)
                 assert await take_async(engine, decider, b"a") == b"%d" % number
             assert bool(turns) == bool(lanes)
-            await asyncio.sleep(0.01)
+            while driver._awake_until is not None:
+                await asyncio.sleep(0)
             ended = turns
-            await asyncio.sleep(0.01)
+            for _ in range(100):
+                await asyncio.sleep(0)
             assert turns == ended, "where nothing comes it goes to sleep"
             driver.detach()
 
