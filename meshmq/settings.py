@@ -100,7 +100,8 @@ class Settings:
     """Seconds without a heartbeat after which a neighbour's control link is cut (at least 2 x ``heartbeat``)."""
 
     shared_memory: bool = True
-    """Whether large values lie in memory that both ends read, where a peer on this host can (Linux, same user)."""
+    """Whether large values lie in memory that both ends read, and what is frequent goes through a pipe instead of a
+    socket, where a peer on this host can (Linux, same user; a pipe only where the two meet by a unix socket)."""
 
     grace: float = 1.0
     """How long a session lives without a connection, and a peer without its subscription."""
