@@ -282,13 +282,13 @@ class Dial:
 
     def _close_socket(self, linger_ms: int) -> None:
         self._forget_monitor()
+        if self._near is not None:
+            self._near.close()
         if self._socket is not None:
             self._around.sources.unwatch(self._fileno)
             # The others send nothing but subscriptions. Where their peer has gone they would hold up our exit for that.
             self._socket.close(linger=linger_ms if self.link == "direct" else 0)
             self._socket = self._reader = None
-        if self._near is not None:
-            self._near.close()
 
     def _forget_monitor(self) -> None:
         if self._monitor is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable
+from contextlib import ExitStack
 
 _told: set[weakref.WeakMethod[Callable[[], None]]] = set()
 
@@ -15,10 +16,11 @@ def tell_in_child(method: Callable[[], None]) -> None:
 
 
 def _after_fork() -> None:
-    for reference in list(_told):
-        method = reference()
-        if method is not None:
-            method()
+    with ExitStack() as all_of_them:  # one that fails keeps no other from learning it
+        for reference in list(_told):
+            method = reference()
+            if method is not None:
+                all_of_them.callback(method)
 
 
 if hasattr(os, "register_at_fork"):

@@ -81,7 +81,7 @@ class Helm:
 
     def watch(self, seconds: float, *, stays: bool) -> None:
         """Sleep until there is something to do, at most ``seconds``; with ``stays`` awake at first, if that pays."""
-        if stays and self._vigil.begins():
+        if stays and seconds > 0 and self._vigil.begins():
             caught = self._nest.stay(min(seconds, SPAN))
             self._vigil.ended(caught=caught)
             if caught:

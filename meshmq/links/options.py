@@ -21,7 +21,7 @@ _SUBSCRIPTION_BYTES: Final = 4096
 #: Heads of frames and what CURVE adds come on top of the largest value.
 _HEADROOM: Final = 1 << 16
 #: Messages that wait in libzmq for one peer: eight times what the window of a session lets through.
-_UNREAD: Final = 1 << 16
+UNREAD: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,7 @@ class Options:
     def _direct(self, socket: zmq.SyncSocket) -> None:
         # Sessions bound what is on its way; no heartbeat, which a large frame would trip [F 16].
         # What is answered without a number (COVER, BYE) they do not: whoever asks for it and never reads is cut off.
-        socket.setsockopt(zmq.SNDHWM, _UNREAD)
+        socket.setsockopt(zmq.SNDHWM, UNREAD)
         socket.setsockopt(zmq.RCVHWM, 1000)  # who sends faster than we read waits: nothing is lost
         socket.setsockopt(zmq.MAXMSGSIZE, self.frame_bytes)  # F 18
 

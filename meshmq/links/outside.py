@@ -148,12 +148,17 @@ class Outside:
         else:
             decider.receive(guest.connection, frames, now)
 
+    def _take_off_lane(self, guest: _Guest, frames: list[bytes], decider: Decider, now: float) -> None:
+        self._hand_on(guest, frames, decider, now)
+        if frames[0][:4] in NEAR and not self.socket.closed and readable(self.socket):  # F 4: it may have been answered
+            self._sources.wake(self)
+
     def _near(self, guest: _Guest) -> Near:
         def pass_on(frames: Sequence[bytes]) -> None:
             send(self.socket, [guest.identity, *frames])
 
         here, neighbour = is_accepted_here(guest.fileno, guest.inode), is_neighbour(guest.fileno)
-        ways = pass_on, partial(self._hand_on, guest), partial(self._expel, guest)
+        ways = pass_on, partial(self._take_off_lane, guest), partial(self._expel, guest)
         guest.near = Near(guest.connection, *ways, self._options, self._sources, here=here, neighbour=neighbour)
         return guest.near
 

@@ -119,8 +119,11 @@ class LaneReader:
         """
         data, at = self._data, self._at
         left = len(data) - at
+        if not left:
+            self._data, self._at = b"", 0  # what it was may be large
+            return None
         if left < _ONE.size:
-            return self._lacking(_ONE.size - left) if left else None
+            return self._lacking(_ONE.size - left)
         count, length = _ONE.unpack_from(data, at)
         if count != 1:
             return self._several(count, left)

@@ -59,3 +59,30 @@ print("undisturbed")
 def test_a_forked_child_is_refused_at_once_and_the_parent_is_undisturbed() -> None:
     child = run_child(FORKED)
     assert (child.stdout, child.stderr, child.returncode) == ("undisturbed\n", "", 0)
+
+
+def test_one_that_fails_in_the_child_keeps_no_other_from_being_told() -> None:
+    child = run_child(FAILING)
+    assert (child.returncode, child.stdout) == (0, "both told\n"), child.stderr
+
+
+FAILING = """
+import os
+from meshmq.links.forks import tell_in_child
+
+told = []
+
+class One:
+    def tell(self):
+        told.append(self)
+        raise OSError("failed")
+
+ones = [One(), One()]
+for one in ones:
+    tell_in_child(one.tell)
+if os.fork() == 0:
+    if len(told) == 2:
+        print("both told", flush=True)
+    os._exit(0)
+os.wait()
+"""

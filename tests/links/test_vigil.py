@@ -109,3 +109,16 @@ def test_at_the_helm_one_sleeps_in_the_end(inner: Bell, monkeypatch: pytest.Monk
     helm.watch(60.0, stays=stays)
     assert stayed == ([SPAN] if stays else [])
     helm.close()
+
+
+def test_a_wait_of_no_time_is_no_wait_in_vain(inner: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
+    helm, stayed = Helm(inner.fileno(), 0.0), list[float]()
+
+    def stay(_nest: Nest, seconds: float) -> bool:
+        stayed.append(seconds)
+        return True
+
+    monkeypatch.setattr(Nest, "stay", stay)
+    helm.watch(0.0, stays=True)
+    assert not stayed
+    helm.close()

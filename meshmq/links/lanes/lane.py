@@ -80,7 +80,7 @@ class Lane:
             self._inlet.finish(decider, now)
 
     def close(self) -> None:
-        """End it; what the pipe has taken arrives."""
+        """End it: what the pipe has taken arrives, and what it had no room for does not."""
         if self._inlet is not None:
             self._inlet.close()
         if self._outlet is not None:

@@ -7,6 +7,7 @@ reader that takes nothing holds the writer up as a socket would.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import deque
@@ -18,6 +19,7 @@ from meshmq.codecs.base import Buffer
 from meshmq.errors import ProtocolError
 from meshmq.links.base import Decider
 from meshmq.links.forks import tell_in_child
+from meshmq.links.options import UNREAD
 from meshmq.links.poller import WRITE
 from meshmq.links.reader import MOST_FRAMES
 from meshmq.links.sources import Source, Sources
@@ -31,15 +33,15 @@ except ImportError:  # Windows
 
 #: Where a pipe can be found by another process: on Linux.
 CROSSES: Final = hasattr(fcntl, "F_SETPIPE_SZ") and hasattr(os, "pipe2")
-#: What a pipe holds, where the system allows it. It allows a user 64 MiB of pipes larger than 64 KiB.
-PIPE_BYTES: Final = 1 << 18
+#: What a pipe holds, where the system allows it: 64 MiB for all pipes of a user.
+PIPE_BYTES: Final = 1 << 17
 #: What is read at a time.
 PIECE: Final = 1 << 16
 #: More than any session has under way beside one frame: who leaves so much unread asks for what is not numbered.
 _UNDER_WAY: Final = 1 << 25
-#: What a full pipe holds of the smallest messages, in rounds of so many.
+#: What a full pipe and what was read of it hold of the smallest messages, in rounds of so many.
 _QUOTA: Final = 64
-_LAST: Final = PIPE_BYTES // 25 // _QUOTA
+_LAST: Final = (PIPE_BYTES + 2 * PIECE) // 25 // _QUOTA + 1
 #: Parts that one call writes; the system takes 1,024.
 _PARTS: Final = 256
 
@@ -64,8 +66,7 @@ class Inlet(Source):
         self._fileno, self._other = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         tell_in_child(self._let_go)
         try:
-            if self._other > resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2:
-                raise OSError("descriptors are scarce: what needs them comes first")
+            _look_after(self._other)
             self.laid: Final = Laid(os.getpid(), self._other, os.fstat(self._other).st_ino)
         except BaseException:
             self._let_go()
@@ -76,8 +77,8 @@ class Inlet(Source):
     def begin(self) -> None:
         """Read from now on: the peer has opened it."""
         if self._other >= 0:
-            os.close(self._other)
-            self._other = -1
+            other, self._other = self._other, -1  # first: who forks meanwhile has it closed no more
+            os.close(other)
             self._sources.lanes += 1
             self._sources.watch(self._fileno, self)
             self._sources.wake(self)
@@ -127,10 +128,10 @@ class Inlet(Source):
         return len(data) == PIECE
 
     def _let_go(self) -> None:
-        for fileno in (self._fileno, self._other):
+        filenos, self._fileno, self._other = (self._fileno, self._other), -1, -1
+        for fileno in filenos:
             if fileno >= 0:
                 os.close(fileno)
-        self._fileno = self._other = -1
 
 
 class Outlet(Source):
@@ -146,44 +147,44 @@ class Outlet(Source):
         #: What is left to write, and how many bytes that is.
         self._left: deque[Buffer] = deque()
         self._bytes = 0
-        self._overfull = False
+        #: Why the connection is to end, once that is so: nothing more is written.
+        self._fault = ""
         self._fileno = _find(laid)
         tell_in_child(self._let_go)
 
     def send(self, frames: Sequence[bytes]) -> None:
         """Write one message, or as much of it as there is room for; the rest follows."""
+        if self._fault or self._fileno < 0:
+            return
         parts: Sequence[Buffer] = pack_message(frames)
         if not self._left:
             parts = self._write(parts)
             if not parts:
                 return
             self._sources.watch(self._fileno, self, WRITE)
-        elif self._bytes > self._most:
-            if not self._overfull:
-                self._overfull = True
-                self._sources.wake(self)
+        elif self._bytes > self._most or len(self._left) > 2 * UNREAD:
+            self._give_up("unread")
             return
         self._left.extend(parts)
         self._bytes += sum(map(len, parts))
 
     def drain(self, decider: Decider, now: float, quota: int) -> int:
         """Write what was left; one who takes nothing of so much is cut off, and the session goes on afresh."""
-        if self._overfull:
-            self._throw_out("unread", decider, now)
+        if self._fault and self._fileno >= 0:
+            self._throw_out(self._fault, decider, now)
         self._go_on()
         return 0
 
     def close(self) -> None:
-        """Write nothing more than there is room for. Twice is once."""
+        """Write nothing more than there is room for; nobody waits here for more. Twice is once."""
         self._go_on()
         if self._fileno >= 0:
             self._sources.unwatch(self._fileno)
             self._let_go()
-        self._overfull = False
         self._left.clear()
 
     def _go_on(self) -> None:
-        while self._left and self._fileno >= 0:
+        while self._left and self._fileno >= 0 and not self._fault:
             parts = [self._left.popleft() for _ in range(min(len(self._left), _PARTS))]
             rest = self._write(parts)
             self._left.extendleft(reversed(rest))
@@ -199,14 +200,19 @@ class Outlet(Source):
             written = os.writev(self._fileno, parts)
         except BlockingIOError:
             return tuple(parts)
-        except OSError:  # who read has gone; the connection tells of it
+        except OSError:  # no memory: what came after would come too early
+            self._give_up("unwritten")
             return ()
         return () if written == sum(map(len, parts)) else tuple(_after(parts, written))
 
+    def _give_up(self, why: str) -> None:
+        self._fault = why
+        self._sources.wake(self)
+
     def _let_go(self) -> None:
-        if self._fileno >= 0:
-            os.close(self._fileno)
-            self._fileno = -1
+        fileno, self._fileno = self._fileno, -1
+        if fileno >= 0:
+            os.close(fileno)
 
 
 def _find(laid: Laid) -> int:
@@ -216,9 +222,22 @@ def _find(laid: Laid) -> int:
         about = os.fstat(found)
         if not stat.S_ISFIFO(about.st_mode) or about.st_ino != laid.inode:
             raise OSError(f"{path} is another one")
-        return os.open(f"/proc/self/fd/{found}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        _look_after(found)
+        # To be read, too: then it has a reader whoever goes, and no write is ever answered with SIGPIPE, which ends
+        # processes that have made it so. That the peer has gone is told by the socket.
+        return os.open(f"/proc/self/fd/{found}", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     finally:
         os.close(found)
+
+
+def _look_after(fileno: int) -> None:
+    """See that descriptors are left for what needs them more than a lane does.
+
+    Raises:
+        OSError: half of them are in use.
+    """
+    if fileno > resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2:
+        raise OSError(errno.EMFILE, "no more lanes: half of the descriptors are in use")
 
 
 def _after(parts: Iterable[Buffer], written: int) -> Iterable[Buffer]:

@@ -30,7 +30,9 @@ def is_accepted_here(fileno: int, known: int) -> bool:
 
 
 def is_neighbour(fileno: int) -> bool:
-    """Whether a connection came in by ipc."""
+    """Whether a connection came in by ipc; of one that has gone it is not known."""
+    if fileno < 0:
+        return False
     with suppress(OSError), as_socket(fileno) as accepted:
         return accepted.family == getattr(socket, "AF_UNIX", -1)
     return False

@@ -99,11 +99,11 @@ def test_what_was_sent_arrives_before_the_end_does(pair: Pair, monkeypatch: pyte
         monkeypatch.setattr(f"meshmq.links.{module}._TAIL", 0.0)  # the end is told before all is read
     pair.get_lane(back=back)
     source, connection, target = pair.ways(back=back)
-    for number in range(8000):
+    for number in range(4000):
         pair.send(numbered(number), back=back)
     source.links.hang_up(connection)
     pair.until(lambda: target.log.ends)
-    assert numbers(target) == list(range(8000))
+    assert numbers(target) == list(range(4000))
     quiet(0.1, pair.here, pair.there)
     assert not source.log.ends
     assert len(target.log.ends) == 1
