@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -78,6 +79,7 @@ def test_a_reader_that_rests_holds_the_writer_up_and_gets_all_when_it_goes_on(pa
     assert count * len(LARGE) > 32 * PIPE_BYTES
     for number in range(count):
         pair.send([*numbered(number), LARGE[number:]], back=back)
+    assert fcntl.fcntl(lane(*pair.ways(back=back)[:2])._outlet._fileno, fcntl.F_GETPIPE_SZ) > PIPE_BYTES
     pair.until(lambda: len(target.log.received) == count)
     assert numbers(target) == list(range(count))
     assert [bytes(frames[1]) for _, frames in target.log.received] == [LARGE[number:] for number in range(count)]
