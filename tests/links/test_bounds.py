@@ -157,7 +157,7 @@ def test_who_is_hung_up_is_cut_however_much_it_goes_on_sending(stack: ExitStack)
 def test_who_reads_nothing_is_cut_off_when_too_much_waits_for_it(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
-    monkeypatch.setattr(options, "_UNREAD", 10)
+    monkeypatch.setattr(options, "UNREAD", 10)
     there = opened(stack, guarded=guarded)
     with socket.create_connection(("127.0.0.1", port_of(there.links.bound.direct[0]))) as deaf:
         deaf.settimeout(0.01)
