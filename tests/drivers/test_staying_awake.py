@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from meshmq.drivers.loop import LoopDriver
 from meshmq.links import vigil
+from meshmq.links.engine import Engine
 from meshmq.links.nest import Nest
 from tests.drivers.fakes import give, opened, take_async, take_driving
-from tests.drivers.test_caller import Asker, borrowed, until
+from tests.drivers.test_caller import Asker, until
 from tests.drivers.test_keeper import kept
 
 
@@ -32,12 +34,22 @@ def stays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return spans
 
 
+def goes_to_sleep(engine: Engine) -> Callable[[], bool]:
+    """Whether who drives has nothing left to do; the first step, which is due at once, is over."""
+
+    def claim() -> bool:
+        with engine.gate:
+            return engine.helm.borrowed and engine.helm.borrowed_until > engine.now()
+
+    return claim
+
+
 @pytest.mark.parametrize("lanes", [0, 1])
 def test_a_thread_that_drives_stays_awake_where_a_lane_leads_to_it(stays: list[float], lanes: int) -> None:
     with kept() as (engine, decider, links):
         links.lanes = lanes
         asker = Asker(engine, decider, b"a")
-        until(borrowed(engine))
+        until(goes_to_sleep(engine))
         links.arrive(b"a", b"1")
         asker.join()
         assert asker.got == [b"1"]
@@ -47,7 +59,7 @@ def test_a_thread_that_drives_stays_awake_where_a_lane_leads_to_it(stays: list[f
 def test_a_thread_sleeps_at_once_where_others_wait_too(stays: list[float]) -> None:
     with kept() as (engine, decider, links):
         asker = Asker(engine, decider, b"a")
-        until(borrowed(engine))
+        until(goes_to_sleep(engine))
         links.lanes = 1
         other = Asker(engine, decider, b"b")
         until(lambda: "2 waiting" in repr(engine))

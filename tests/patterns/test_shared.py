@@ -147,6 +147,7 @@ def test_without_an_owner_nothing_is_set_and_the_next_one_has_the_newest_copy(me
     owner.own()
     owner.set("number", 1)
     assert same({"number": 1}, stale, newest)
+    stale._node.wait_for(reply="map.copy", count=3, timeout=LIMIT)  # itself too: it is to ask the newest for its copy
     members.part("a", "b")
     newest.set("number", 2)
     owner._node.close(0)
