@@ -27,6 +27,8 @@ TAKEN: Final = 10
 _LAID: Final = struct.Struct("!IIQ")
 _ONE: Final = struct.Struct("!BI")
 _HEADS: Final = {kind: bytes((*MAGIC, VERSION, kind)).ljust(HEAD_BYTES, b"\0") for kind in (WANTED, LAID, TAKEN)}
+#: What comes in smaller pieces is joined at once: pieces of two bytes would take 20 times as much memory.
+_SMALL: Final = 1 << 12
 #: What the first frame of each starts with.
 STARTS: Final = {head[:4]: kind for kind, head in _HEADS.items()}
 
@@ -101,7 +103,10 @@ class LaneReader:
     def feed(self, data: bytes) -> None:
         """Take what came next; not before ``message`` has returned ``None``."""
         if self._pieces:
-            self._pieces.append(data)
+            if len(self._pieces[-1]) < _SMALL:
+                self._pieces[-1] += data
+            else:
+                self._pieces.append(data)
             self._missing -= len(data)
             if self._missing > 0:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -85,6 +86,21 @@ def test_the_first_frame_is_bytes_and_the_others_cannot_be_written() -> None:
     assert message is not None
     assert [type(frame) for frame in message] == [bytes, memoryview, memoryview]
     assert all(memoryview(frame).readonly for frame in message)
+
+
+def test_a_frame_that_comes_in_crumbs_takes_the_room_of_one() -> None:
+    size = 100_000
+    reader = LaneReader(size, MOST_FRAMES)
+    stream = b"".join(pack_message([bytes(size)]))
+    tracemalloc.start()
+    try:
+        for at in range(0, len(stream), 2):
+            assert reader.message() is None
+            reader.feed(stream[at : at + 2])
+        assert reader.message() == [bytes(size)]
+        assert tracemalloc.get_traced_memory()[1] < 5 * size
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

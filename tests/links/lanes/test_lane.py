@@ -71,6 +71,15 @@ def test_large_frames_come_whole(pair: Pair, *, back: bool) -> None:
         assert pair.carry(frames, back=back) == frames
 
 
+def test_a_large_frame_lets_others_have_their_turn(pair: Pair) -> None:
+    pair.get_lane(back=False)
+    inlet = lane(pair.there, pair.back)._inlet
+    pair.send([HEAD + LARGE], back=False)
+    assert inlet.drain(pair.there.log, 0.0, 16) == 16, "asked again, though no message is there yet"
+    assert not pair.there.log.received
+    pair.until(lambda: pair.there.log.received)
+
+
 @BACK
 def test_a_reader_that_rests_holds_the_writer_up_and_gets_all_when_it_goes_on(pair: Pair, *, back: bool) -> None:
     pair.get_lane(back=back)
