@@ -53,7 +53,7 @@ class Pair:
 
 
 def lane(end: End, connection: int) -> Any:
-    """Return the lane of a connection of an end."""
+    """Return what is there for the lane of a connection of an end; ``None`` as long as it is dialled."""
     links: Any = end.links
-    held = links._outside._by_connection if connection & 1 else links._dials
-    return held[connection]._near._lane if not connection & 1 else held[connection].near._lane
+    near = links._outside._by_connection[connection].near if connection & 1 else links._dials[connection]._near
+    return near and near._lane
