@@ -271,7 +271,7 @@ class Feed:
             if tap is not None:
                 self.subscriber.news(tap, unpack_news(frames), now)
         due = [(peer, errands) for peer, errands in publisher.errands.items() if errands]
-        whole = publisher.loans.spare() if due else 0
+        whole = publisher.overhang.spare() if due else 0
         for peer, errands in due:
             self._ground.pump(peer, partial(errands.next, now), now, whole)
 

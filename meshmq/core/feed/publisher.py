@@ -17,7 +17,7 @@ from meshmq.core.feed.errands import Errands
 from meshmq.core.feed.follower import Follower
 from meshmq.core.feed.kept import Item, Row
 from meshmq.core.feed.known import Known
-from meshmq.core.feed.loans import Loans
+from meshmq.core.feed.overhang import Overhang
 from meshmq.core.feed.patterns import Patterns, matches
 from meshmq.core.feed.restless import Restless
 from meshmq.core.feed.series import Series, Shelf
@@ -35,7 +35,7 @@ BATCH_WAIT: Final = 0.001
 OPEN_MESSAGES: Final = 1_024
 #: The largest value on the topics link.
 TOPICS_BYTES: Final = 64 * 1024
-#: Kept without a history, of all topics together: of small values, and of large ones. ``Loans`` come on top of it.
+#: Kept without a history, of all topics together: of small values, and of large ones. ``Overhang`` comes on top of it.
 SMALL_BYTES: Final = 32 * 1024 * 1024
 LARGE_BYTES: Final = 16 * 1024 * 1024
 #: For so long after discovery has settled, and after the first message, everything is kept for who is on the way.
@@ -54,7 +54,7 @@ class Publisher:
         self.index: Patterns[Follower] = Patterns()
         self.small, self.large = Shelf(SMALL_BYTES), Shelf(LARGE_BYTES)
         self.errands: dict[bytes, Errands] = {}
-        self.loans = Loans(ground, self.errands)
+        self.overhang = Overhang(ground, self.errands)
         #: Since when our card is to say that we publish: there was nothing before, but what outlived others of us.
         self.publishes_at = float("inf")
         #: How many subscriptions there are to our topics link.
@@ -92,7 +92,7 @@ class Publisher:
             return self.publish_row(topic, [body], headers, now)
         series = self._note(topic, 1, size, now)
         self._keep(series, Row(series.head, [body], buffers, headers, now, size), now)
-        self.loans.bound()
+        self.overhang.bound()
         self.flush(now)
         self.turn += 1
         self._spread(series, [pack_notice(topic, self._ground.node_id, series.epoch, series.head, 1, turn=self.turn)])

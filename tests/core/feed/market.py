@@ -66,7 +66,7 @@ class Market(Mesh):
         participant.looked = True
         publisher = participant.feed.publisher
         if self.tight:
-            publisher.large, publisher.loans.most = Shelf(self.tight), self.tight
+            publisher.large, publisher.overhang.most = Shelf(self.tight), self.tight
         return participant
 
     def joined(self, sim: Simulation, node: SimulatedNode) -> None:

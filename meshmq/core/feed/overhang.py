@@ -10,44 +10,44 @@ from meshmq.core.feed.series import Series
 from meshmq.core.part import Ground
 
 #: Slow subscribers, each with another value of its own under way, would hold as many values as they are.
-LENT_BYTES: Final = 16 * 1024 * 1024
+OVERHANG_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
-class _Loan:
+class _Value:
     size: int
     share: float = 0.0
     peers: list[bytes] = field(default_factory=list)
 
 
-class Loans:
-    """The values that are under way to peers; who is furthest goes on, who gets no further is given up."""
+class Overhang:
+    """Values under way to peers and kept for nobody else; who is furthest goes on, who gets no further is given up."""
 
     def __init__(self, ground: Ground, errands: dict[bytes, Errands]) -> None:
         self._ground, self._errands = ground, errands
-        self.most = LENT_BYTES
+        self.most = OVERHANG_BYTES
         #: How many transfers were given up.
         self.recalled = 0
 
     def bound(self) -> None:
         """Give up transfers as long as they hold too much; one value may always go on, and the newest of a topic."""
-        loans = sorted(self._held(), key=lambda loan: loan.share)
-        size = sum(loan.size for loan in loans)
-        for loan in loans[:-1]:
-            if size <= self.most or loan.share == 1.0:  # what has left whole cannot be recalled
+        values = sorted(self._held(), key=lambda value: value.share)
+        size = sum(value.size for value in values)
+        for value in values[:-1]:
+            if size <= self.most or value.share == 1.0:  # what has left whole cannot be recalled
                 return
-            size -= loan.size
-            self.recalled += len(loan.peers)
-            for peer in loan.peers:
+            size -= value.size
+            self.recalled += len(value.peers)
+            for peer in value.peers:
                 self._ground.recall(peer)
                 self._errands[peer].lent = None
 
     def spare(self) -> int:
         """Return how many bytes may be lent that cannot be recalled."""
-        return max(0, self.most - sum(loan.size for loan in self._held()))
+        return max(0, self.most - sum(value.size for value in self._held()))
 
-    def _held(self) -> list[_Loan]:
-        loans: dict[tuple[Series, int], _Loan] = {}
+    def _held(self) -> list[_Value]:
+        values: dict[tuple[Series, int], _Value] = {}
         for peer, errands in self._errands.items():
             if errands.lent is None:
                 continue
@@ -56,7 +56,7 @@ class Loans:
             if share is None:
                 errands.lent = None
             elif seq not in series.kept and seq != series.head:
-                loan = loans.setdefault((series, seq), _Loan(size))
-                loan.share = max(loan.share, share)
-                loan.peers.append(peer)
-        return list(loans.values())
+                value = values.setdefault((series, seq), _Value(size))
+                value.share = max(value.share, share)
+                value.peers.append(peer)
+        return list(values.values())
