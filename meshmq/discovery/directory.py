@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -59,35 +60,44 @@ def make_private(directory: Path) -> None:
     Raises:
         LinkError: it cannot be made, or others could reach it.
     """
-    user = os.geteuid()
     repair = "remove it, or set MESHMQ_RUNTIME_DIR to a directory of your own"
     try:
-        status = _made(directory)
+        status = _found(directory)
         above = directory.parent.stat()
     except OSError as error:
         raise LinkError(
             f"the directory for sockets {directory} cannot be made ({error.strerror}): "
             "set MESHMQ_RUNTIME_DIR to one that you can write to"
         ) from error
-    if stat.S_ISLNK(status.st_mode):
-        raise LinkError(f"the directory for sockets {directory} is a symbolic link, which somebody may turn: {repair}")
-    if status.st_uid != user:
-        raise LinkError(f"the directory for sockets {directory} belongs to user {status.st_uid}: {repair}")
-    if status.st_mode & 0o077:
-        raise LinkError(f"the directory for sockets {directory} is open to other users: chmod 700 {directory}")
+    if status is not None:
+        _check(directory, status, repair)
     if above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX:
         raise LinkError(f"anybody can replace what is in {directory.parent}: chmod +t {directory.parent}, or {repair}")
 
 
-def _made(directory: Path) -> os.stat_result:
-    """Make the directory where it is missing, and return what it is.
+def _check(directory: Path, status: os.stat_result, repair: str) -> None:
+    user = os.geteuid()
+    if stat.S_ISLNK(status.st_mode):
+        raise LinkError(f"the directory for sockets {directory} is a symbolic link, which somebody may turn: {repair}")
+    if not stat.S_ISDIR(status.st_mode):
+        raise LinkError(f"{directory} is to be the directory for sockets, and is a file: {repair}")
+    if status.st_uid != user:
+        raise LinkError(f"the directory for sockets {directory} belongs to user {status.st_uid}: {repair}")
+    if status.st_mode & 0o077:
+        raise LinkError(f"the directory for sockets {directory} is open to other users: chmod 700 {directory}")
 
-    The last node of a mesh to leave takes the empty directory with it, and may do so between any two steps
-    here: pathlib's ``exist_ok`` looks again too, and raises ``FileExistsError`` for what went meanwhile.
+
+def _found(directory: Path) -> os.stat_result | None:
+    """Make the directory where it is missing; what is there already, or ``None``.
+
+    The last node of a mesh to leave takes the empty directory with it, and may do so between any two steps here. What
+    was made just now is not looked at again: two who did nothing but remove it were always there first.
     """
     for _ in range(_ATTEMPTS):
-        with contextlib.suppress(FileExistsError, FileNotFoundError):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return directory.lstat()
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return directory.lstat()
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                directory.mkdir(mode=0o700, parents=True)
+            except FileExistsError:
+                return directory.lstat()
+            return None
+    raise FileNotFoundError(errno.ENOENT, "others remove it as fast as it is made")
