@@ -4,8 +4,8 @@ So acks, credits, redelivery and presence go on while the program computes. It s
 selector on the descriptors of all engines until the earliest of their deadlines, and does not wake
 while nothing is due. It starts with the first that is attached and ends with the last that goes.
 
-It also watches over the engines of event loops: where a task blocks its loop, they would answer nobody
-and be taken for dead. What is overdue there it steps in the loop's place.
+It also watches over the engines of event loops, and over those that a waiting thread has borrowed: where a task blocks
+its loop, or a signal handler its thread, they would answer nobody and be taken for dead. What is overdue it steps.
 """
 
 from __future__ import annotations
@@ -198,7 +198,8 @@ class Keeper:
             else:
                 self._step_service(driven)
         for engine in tuple(self._engines):
-            if engine not in stepped and not engine.helm.borrowed and _seconds_until_due(engine) <= 0:
+            late = _OVERDUE if engine.helm.borrowed else 0.0  # who borrowed it may be held up, as by a signal handler
+            if engine not in stepped and _seconds_until_due(engine) <= -late:
                 self._step(engine)
         for engine, is_driven in tuple(self._wards.items()):
             if is_driven() and _seconds_until_due(engine) <= -_OVERDUE:
@@ -211,6 +212,8 @@ class Keeper:
         """Return for how many seconds to sleep, and tell all engines."""
         seconds = min((_seconds_until_due(engine) for engine, _ in due), default=_HOUR)
         for engine in tuple(self._engines):
+            if engine.helm.borrowed:
+                seconds = min(seconds, _OVERDUE)
             if _now(engine) - engine.helm.lent_at < _OFTEN:
                 due_in = _seconds_until_due(engine)
                 seconds = min(seconds, due_in if 0 < due_in < _LENT else _LENT)
@@ -242,11 +245,6 @@ class Keeper:
         except Exception:
             _logger.exception("%r failed and is not served any more", service)
             self.detach_service(service)
-
-    def _forked(self) -> None:
-        for closable in (self._poller, self._bell):
-            if closable is not None:
-                closable.close()  # copies: the parent does not feel it
 
 
 class KeeperDriver:
@@ -292,7 +290,7 @@ def keeper() -> Keeper:
 def _after_fork() -> None:
     """Give the child a keeper of its own: the thread has not come along."""
     global _keeper
-    _keeper._forked()
+    _keeper._end()  # closes copies: the parent does not feel it
     _keeper = Keeper()
 
 

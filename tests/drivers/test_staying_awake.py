@@ -60,9 +60,9 @@ def test_a_thread_sleeps_at_once_where_others_wait_too(stays: list[float]) -> No
     with kept() as (engine, decider, links):
         asker = Asker(engine, decider, b"a")
         until(goes_to_sleep(engine))
-        links.lanes = 1
         other = Asker(engine, decider, b"b")
         until(lambda: "2 waiting" in repr(engine))
+        links.lanes = 1
         engine.wake()
         for key in (b"a", b"b"):
             links.arrive(key, b"1")
