@@ -60,6 +60,8 @@ class Sources:
         self._now = 0.0
         #: How many of them are lanes.
         self.lanes = 0
+        #: How many of those that lead to others are wide.
+        self.wide_lanes = 0
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when ``step`` has something to do; it can be nested [F 29]."""

@@ -33,10 +33,12 @@ except ImportError:  # Windows
 
 #: Where a pipe can be found by another process: on Linux.
 CROSSES: Final = hasattr(fcntl, "F_SETPIPE_SZ") and hasattr(os, "pipe2")
-#: What a pipe holds at first, and once it was full, where the system allows it: 64 MiB for all pipes of a user. A
-#: stream of jobs goes 1.2 times as fast through the wider one.
+#: What a pipe holds at first, and once it was full: a stream of jobs goes 1.2 times as fast through the wider one.
 PIPE_BYTES: Final = 1 << 17
 WIDE_BYTES: Final = 1 << 20
+#: So many of a node are wide at once. The system grants a user 64 MiB for all pipes, and beyond that every program of
+#: that user has pipes of two pages.
+_WIDE_LANES: Final = 8
 #: What is read at a time.
 PIECE: Final = 1 << 16
 #: So many times before others have their turn: a frame of 60 MB took 90 ms.
@@ -187,6 +189,7 @@ class Outlet(Source):
         self._go_on()
         if self._fileno >= 0:
             self._sources.unwatch(self._fileno)
+            self._sources.wide_lanes -= self._wide
             self._let_go()
         self._left.clear()
 
@@ -213,9 +216,10 @@ class Outlet(Source):
         if written == sum(map(len, parts)):
             return ()
         rest = tuple(_after(parts, written))
-        if self._wide:
+        if self._wide or self._sources.wide_lanes >= _WIDE_LANES:
             return rest
         self._wide = True
+        self._sources.wide_lanes += 1
         _widen(self._fileno, WIDE_BYTES)
         return self._write(rest)
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -47,6 +48,14 @@ def test_who_sends_much_gets_a_lane_in_that_direction(pair: Pair, *, back: bool)
     pair.get_lane(back=back)
     pair.send(numbered(0), back=not back)
     assert not lane(*pair.ways(back=not back)[:2]).taken
+
+
+def test_who_sends_little_at_a_time_gets_none(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meshmq.links.lanes.lane._SPAN", 0.0)  # so many within no time: never
+    for number in range(2 * MANY):
+        assert pair.carry(numbered(number), back=False) == numbered(number)
+    assert not lane(pair.here, pair.out)._wanted
+    assert not lane(pair.here, pair.out).taken
 
 
 @BACK
@@ -92,6 +101,26 @@ def test_a_reader_that_rests_holds_the_writer_up_and_gets_all_when_it_goes_on(pa
     pair.until(lambda: len(target.log.received) == count)
     assert numbers(target) == list(range(count))
     assert [bytes(frames[1]) for _, frames in target.log.received] == [LARGE[number:] for number in range(count)]
+
+
+def test_only_some_lanes_of_a_node_are_wide_and_who_goes_makes_room(
+    stack: ExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipes, "_WIDE_LANES", 1)
+    pair = Pair(stack, tmp_path)
+    first, other = pair.out, pair.here.dial(pair.there.links.bound.direct)
+    for connection, size in ((first, pipes.WIDE_BYTES), (other, PIPE_BYTES)):
+        pair.out = connection
+        pair.get_lane(back=False)
+        pair.send([HEAD, LARGE, LARGE], back=False)
+        assert fcntl.fcntl(lane(pair.here, connection)._outlet._fileno, fcntl.F_GETPIPE_SZ) == size
+        pair.until(lambda: pair.there.log.received)
+        assert [bytes(frame) for frame in pair.there.log.received.pop()[1]] == [HEAD, LARGE, LARGE]
+    sources = pair.here.links._sources  # type: ignore[attr-defined]  # of links over ZeroMQ
+    assert sources.wide_lanes == 1
+    for connection in (first, other):
+        pair.here.links.hang_up(connection)
+        assert sources.wide_lanes == 0
 
 
 @BACK
@@ -175,7 +204,7 @@ def pipes_open() -> int:
 @BACK
 def test_where_descriptors_are_scarce_there_is_none(pair: Pair, monkeypatch: pytest.MonkeyPatch, *, back: bool) -> None:
     before = pipes_open()
-    monkeypatch.setattr("meshmq.links.lanes.pipes.resource.getrlimit", lambda _which: (8, 8))
+    monkeypatch.setattr(pipes, "resource", SimpleNamespace(RLIMIT_NOFILE=0, getrlimit=lambda _which: (8, 8)))
     for number in range(2 * MANY):
         assert pair.carry(numbered(number), back=back) == numbered(number)
     assert not lane(*pair.ways(back=back)[:2]).taken
