@@ -1,4 +1,4 @@
-"""A thread that has borrowed the helm and is held up, as by a handler of the program: the keeper does what is overdue."""
+"""A thread that borrowed the helm and is held up, as by a handler of the program: the keeper does what is overdue."""
 
 from __future__ import annotations
 

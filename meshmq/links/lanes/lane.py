@@ -119,7 +119,7 @@ class Lane:
             outlet = Outlet(self._sources, unpack_laid(frame), self._throw_out, self._most)
         try:
             self._socket_send([pack_taken(outlet is not None)])
-        except zmq.ZMQError:  # it has gone: that is told elsewhere
+        except zmq.ZMQError:  # it has gone, which is told elsewhere, or reads nothing: then there is none
             if outlet is not None:
                 outlet.close()
         else:
