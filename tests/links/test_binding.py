@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,12 +16,6 @@ from tests.links.ends import free_ports, opened, port_of, until, zmq_end
 from tests.scale import scale
 
 KEYS = derive("the secret of the socket tests")
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 def test_without_addresses_nothing_is_bound_beyond_this_machine(stack: ExitStack, runtime_directory: Path) -> None:

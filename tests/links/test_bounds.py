@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -23,12 +22,6 @@ from tests.links.ends import End, opened, port_of, quiet, until
 from tests.scale import scale
 
 KEYS = derive("the secret of the socket tests")
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 def test_a_flood_on_one_connection_starves_nobody(stack: ExitStack) -> None:

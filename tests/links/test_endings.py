@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -13,12 +12,6 @@ from tests.links.cable import Cable
 from tests.links.ends import End, free_ports, opened, quiet, until
 
 KEYS = derive("the secret of the socket tests")
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 def through_cable(stack: ExitStack, keys: Keys | None) -> tuple[End, End, int, int, Cable]:

@@ -6,7 +6,6 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -66,12 +65,6 @@ def _readable(fileno: int, seconds: float) -> bool:
     import select
 
     return bool(select.select([fileno], [], [], seconds)[0])
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 def runner(stack: ExitStack, addresses: list[str], **more: object) -> Runner:

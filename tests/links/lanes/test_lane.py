@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,17 +20,6 @@ pytestmark = pytest.mark.skipif(not CROSSES, reason="no pipe of another process 
 
 BACK = pytest.mark.parametrize("back", [False, True], ids=["out", "back"])
 LARGE = bytes(range(256)) * 4000
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-def pair(stack: ExitStack, tmp_path: Path) -> Pair:
-    return Pair(stack, tmp_path)
 
 
 def numbered(number: int) -> list[bytes]:

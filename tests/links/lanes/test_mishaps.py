@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -42,17 +42,6 @@ with ExitStack() as stack:
         end.step()
     print("outlived it", flush=True)
 """
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-def pair(stack: ExitStack, tmp_path: Path) -> Pair:
-    return Pair(stack, tmp_path)
 
 
 class Other:

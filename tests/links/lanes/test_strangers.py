@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import zmq
 
 from meshmq.links.lanes.pipes import CROSSES
 from meshmq.wire.lanes import Laid, pack_laid, pack_message, pack_taken, pack_wanted, unpack_laid
+from tests.links.dealers import foreign_dealer
 from tests.links.ends import End, opened, until
 from tests.links.lanes.pairs import HEAD, MANY, lane
 from tests.network.conftest import Spawn, spawn, start
@@ -52,25 +52,13 @@ with ExitStack() as stack:
 
 
 @pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
 def end(stack: ExitStack, tmp_path: Path) -> End:
     return opened(stack, ipc=tmp_path / "end", tcp=())
 
 
 @pytest.fixture
 def dealer(stack: ExitStack, end: End) -> zmq.SyncSocket:
-    context = stack.enter_context(zmq.Context())
-    dealer: zmq.SyncSocket = stack.enter_context(context.socket(zmq.DEALER))
-    dealer.linger = 0
-    dealer.connect(end.links.bound.direct[0])
-    dealer.send(HEAD)
-    until(lambda: end.log.received, end)
-    return dealer
+    return foreign_dealer(stack, end)
 
 
 def heard(end: End, dealer: zmq.SyncSocket) -> bytes:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from meshmq.links.shared.segments import SHARES, Segment
 from meshmq.wire.loans import Lent, Memory, pack_found, pack_lent, pack_memory
+from tests.links.dealers import HEAD, TOKEN, foreign_dealer
 from tests.links.ends import opened, until
-from tests.links.shared.dealers import HEAD, TOKEN, foreign_dealer
 
 pytestmark = pytest.mark.skipif(not SHARES, reason="this system has no memfd")
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 ROOM = Segment.make(1 << 16, 2, TOKEN, b"a" * 16) if SHARES else None

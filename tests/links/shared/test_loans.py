@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -12,18 +11,12 @@ from meshmq.links.security import derive
 from meshmq.links.shared.pool import process_pool
 from meshmq.links.shared.segments import SHARES, Room, Segment
 from meshmq.wire.loans import Lent, Memory, pack_found, pack_lent, pack_memory
+from tests.links.dealers import HEAD, TOKEN, foreign_dealer
 from tests.links.ends import opened, quiet, until
-from tests.links.shared.dealers import HEAD, TOKEN, foreign_dealer
 
 pytestmark = pytest.mark.skipif(not SHARES, reason="this system has no memfd")
 
 DATA = bytes(range(256)) * 4000
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 class Pair:
