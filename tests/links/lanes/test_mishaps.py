@@ -32,12 +32,13 @@ import signal, sys
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as programs for the command line do
 from contextlib import ExitStack
 from pathlib import Path
-from tests.links.ends import opened
-from tests.links.lanes.pairs import HEAD
+from tests.links.ends import opened, until
+from tests.links.lanes.pairs import HEAD, lane
 
 with ExitStack() as stack:
     end = opened(stack, ipc=Path(sys.argv[1]), tcp=())
     out = end.dial([sys.argv[2]])
+    until(lambda: lane(end, out), end)  # until then only so much is held
     while not end.log.ends and end.links.send(out, [HEAD + b"x"]):
         end.step()
     print("outlived it", flush=True)
@@ -76,7 +77,7 @@ def test_who_goes_before_the_first_answer_breaks_nothing(stack: ExitStack, tmp_p
 
 def test_a_reader_that_goes_sends_nobody_a_signal(end_of_writer: End, tmp_path: Path, spawn: Spawn) -> None:
     child = spawn(WRITER, tmp_path / "writer", end_of_writer.links.bound.direct[0])
-    until(lambda: len(end_of_writer.log.received) > 500, end_of_writer)
+    until(lambda: len(end_of_writer.log.received) > 500 and end_of_writer.links.lanes, end_of_writer, limit=50.0)
     end_of_writer.links.hang_up(end_of_writer.log.received[0][0])
     quiet(0.3, end_of_writer)
     assert child.line() == "outlived it"

@@ -175,7 +175,7 @@ def test_only_a_pipe_that_is_the_one_named_is_written_to(
 
 def test_all_that_a_process_had_sent_is_there_when_it_was_killed(end: End, tmp_path: Path, spawn: Spawn) -> None:
     child = spawn(KILLED, tmp_path / "killed", end.links.bound.direct[0])
-    until(lambda: len(end.log.received) == MANY and end.links.lanes, end, limit=60.0)
+    until(lambda: len(end.log.received) == MANY and end.links.lanes, end, limit=50.0)
     child.until("taken")
     child.say("go on")
     until(lambda: end.log.ends, end)
