@@ -160,6 +160,25 @@ def test_arrays_are_encoded_as_the_specification_says() -> None:
     assert MsgpackCodec().encode(numpy.float32(0.5)) == (tree([ExtType(7, b""), "<f4", b"\x00\x00\x00?"]), ())
 
 
+@pytest.mark.parametrize(("kind", "code"), [(bytes, 9), (bytearray, 10), (memoryview, 11)])
+def test_large_bytes_are_encoded_as_the_specification_says(kind: type, code: int) -> None:
+    first, second = bytes(65_536), b"x" * 65_536
+    by_hand = tree([{"a": [ExtType(code, b"")]}, [ExtType(code, b"")]])
+    value = [{"a": kind(first)}, kind(second)]
+    assert MsgpackCodec().encode(value) == (by_hand, (first, second))
+    back = MsgpackCodec().decode(by_hand, (first, second))
+    assert back == value
+    assert (type(back[0]["a"]), type(back[1])) == (kind, kind)
+
+
+def test_small_bytes_stand_in_the_body_as_the_specification_says() -> None:
+    small = bytes(65_535)
+    assert MsgpackCodec().encode(small) == (msgpack(small), ())
+    by_hand = tree([ExtType(11, b""), small])
+    assert MsgpackCodec().encode(memoryview(small)) == (by_hand, ())
+    assert MsgpackCodec().decode(by_hand) == memoryview(small)
+
+
 def test_unknown_fields_and_keys_are_ignored() -> None:
     assert unpack_offer(msgpack(["jobs", 5, "later", {"more": 1}])) == ("jobs", 5)
     word, fields = unpack_body(golden("beat")[:4] + msgpack({"number": 7, "later": [1, 2]}))
