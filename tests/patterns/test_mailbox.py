@@ -40,7 +40,7 @@ def test_what_was_confirmed_is_read_though_the_mailbox_is_killed(mesh_name: str,
             box.kill()
             box.join(20)
             box = started(mesh_name, tmp_path / "letters.db")
-        writer.flush(20)  # nobody has read one
+        writer.flush(scale(20, 200))  # one after the other goes to disk, and nobody has read one
         with meshmq.Node("reader", mesh=mesh_name) as reader:
             read, unflagged, ids = Counter[int](), Counter[int](), set[str]()
             letters = reader.pull("letters.kept")
