@@ -39,7 +39,7 @@ def test_lines_of_stdin_are_published_as_they_come(meshmq: Meshmq, mesh_name: st
 
 def test_rate_spreads_them_out(meshmq: Meshmq, mesh_name: str) -> None:
     with Node(mesh=mesh_name) as node, node.subscribe("a") as news:
-        publish = meshmq("publish", "a", "1", "2", "3", "--rate", "20")
+        publish = meshmq("publish", "a", "1", "2", "3", "--rate", "5")
         moments = []
         for _ in range(3):
             news.receive(LIMIT)

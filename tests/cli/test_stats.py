@@ -41,7 +41,7 @@ def test_counters_come_from_the_nodes_themselves(mesh_name: str, capsys: pytest.
         def add(numbers: list[int]) -> int:
             return sum(numbers)
 
-        jobs, news = worker.pull("jobs"), worker.subscribe("weather.*")
+        jobs, news = worker.pull("jobs", prefetch=2), worker.subscribe("weather.*")
         pusher.queue("jobs").push_many(range(3))
         assert jobs.receive(LIMIT).data == 0
         assert jobs.receive(LIMIT).data == 1

@@ -101,7 +101,7 @@ def test_no_race_deletes_the_living(nodes: list[Node], mesh_name: str) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
     for process in brief:
-        process.communicate("\n", timeout=50)
+        process.communicate("\n", timeout=scale(50, 400))
     assert [process.returncode for process in brief] == [0] * 4
     assert control.exists()
     nodes.append(late := Node(mesh_name).start())

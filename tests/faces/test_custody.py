@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -116,6 +117,10 @@ async def test_a_job_in_custody_frees_its_place(stage: Stage) -> None:
         await push(message, "made", number)
 
 
+async def has_room(worker: Actor) -> bool:
+    return bool((await pulled(worker))["in_custody"] < 3)
+
+
 async def test_so_many_are_in_custody_and_no_more(stage: Stage) -> None:
     pusher, worker = await chain(stage, range(10), custody=3)
     receiver = await worker.pull("jobs")
@@ -129,6 +134,7 @@ async def test_so_many_are_in_custody_and_no_more(stage: Stage) -> None:
         if number < 7:
             await push(await receiver.receive(LIMIT), "made", None)
         elif number == 7:
+            await soon(partial(has_room, worker))
             with pytest.raises(meshmq.TimedOut, match=r"waited for a job of 'jobs'"):
                 await receiver.receive(0.05)  # the last is handled, and left
     await pusher.flush(LIMIT)

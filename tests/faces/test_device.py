@@ -15,12 +15,21 @@ async def sees(node: Actor, count: int) -> bool:
     return sum(bool(peer.forwards) for peer in await node.peers()) == count
 
 
+async def knows(node: Actor, *names: str) -> bool:
+    return {*names} <= {peer.name for peer in await node.peers()}
+
+
+async def forwards(node: Actor, device: str) -> bool:
+    return any(peer.name == device and peer.forwards for peer in await node.peers())
+
+
 async def mesh(stage: Stage) -> tuple[Actor, Actor, Actor]:
     """Return a pusher and a worker, and the device between them, which all know each other."""
     device = await stage.node("hub")
     await device.device(queues=["jobs"])
     pusher, worker = await stage.pair()
     await soon(partial(sees, pusher, 1))
+    await soon(partial(knows, pusher, "hub", "worker"))
     return pusher, worker, device
 
 
@@ -102,7 +111,7 @@ async def test_when_it_goes_jobs_go_directly_and_when_it_comes_through_it(stage:
     other = stage.unopened("other")
     await other.device(queues=["jobs"])
     await other.open()
-    await soon(partial(sees, pusher, 1))
+    await soon(partial(forwards, pusher, "other"))
     await pusher.push("jobs", 3)
     message = await jobs.receive(timeout=10)
     assert (message.via, message.attempt) == ("other", 1)
@@ -112,6 +121,7 @@ async def test_two_devices_share_the_load(stage: Stage) -> None:
     pusher, worker, _ = await mesh(stage)
     await (await stage.node("second")).device(queues=["jobs"])
     await soon(partial(sees, pusher, 2))
+    await soon(partial(sees, worker, 2))
     jobs = await worker.pull("jobs", prefetch=2)
     for number in range(100):
         await pusher.push("jobs", number)

@@ -10,7 +10,7 @@ import pytest
 import meshmq
 from tests.faces.functions import LIMIT
 from tests.faces.stage import Actor, Stage, soon
-from tests.faces.test_device import sees
+from tests.faces.test_device import knows, sees
 
 
 async def market(stage: Stage) -> tuple[Actor, Actor, Actor]:
@@ -20,6 +20,7 @@ async def market(stage: Stage) -> tuple[Actor, Actor, Actor]:
     publisher, subscriber = await stage.node("publisher"), await stage.node("subscriber")
     await soon(partial(sees, publisher, 1))
     await soon(partial(sees, subscriber, 1))
+    await soon(partial(knows, publisher, "hub", "subscriber"))
     return publisher, subscriber, device
 
 

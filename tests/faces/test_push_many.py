@@ -24,7 +24,7 @@ async def test_the_error_says_how_many_were_pushed_and_what_the_disk_had_not_is_
     assert caught.value.__notes__ == ["push_many: 0 jobs had been pushed, the first ones"]
     assert queue.depth == 3
     with pytest.raises(meshmq.TimedOut) as caught:
-        await queue.push_many(range(3, 20), timeout=2)
+        await queue.push_many(range(3, 20), timeout=3)
     assert caught.value.pushed == queue.depth - 3 == 5
     with pytest.raises(meshmq.EncodeError) as refused:
         await (await node.queue("others")).push_many([1, 2, object(), 3])

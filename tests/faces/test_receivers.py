@@ -217,7 +217,7 @@ async def test_leaving_a_receiver_by_exception_gives_back(stage: Stage) -> None:
 async def test_idle_ends_the_iteration_and_acks(stage: Stage) -> None:
     pusher, worker = await stage.pair()
     await (await pusher.queue("jobs")).push_many(range(5))
-    receiver = await worker.pull("jobs", idle=0.5)
+    receiver = await worker.pull("jobs", idle=1.0)
     await receiver.ready(10)
     assert await collect(receiver) == [0, 1, 2, 3, 4]
     await pusher.flush(10)

@@ -98,7 +98,8 @@ async def test_handler_whose_caller_is_gone_is_told(stage: Stage) -> None:
                 raise
 
         await serve(server, "work", work_awaited)
+    await caller.wait_for(reply="work", timeout=LIMIT)
     with pytest.raises(meshmq.TimedOut):
-        await caller.request("work", timeout=0.2)
+        await caller.request("work", timeout=1)
     assert await asyncio.to_thread(left_off.wait, LIMIT)
     assert begun.is_set()

@@ -14,7 +14,7 @@ from tests.faces.stage import Actor, Stage, soon
 async def test_node_whose_handlers_make_no_progress_is_stalled_until_they_do(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pusher, worker = await stage.pair(slow_handler=0.05)
+    pusher, worker = await stage.pair(slow_handler=0.5)
     begun, go_on = threading.Event(), threading.Event()
 
     def work(data: object) -> None:

@@ -56,7 +56,8 @@ async def test_stream_that_is_dropped_cancels_its_handler(stage: Stage) -> None:
 async def test_item_that_does_not_come_in_time_is_told(stage: Stage) -> None:
     caller, server = await pair(stage)
     async with Server(server, "never", never) as serving:
+        await caller.wait_for(reply="never", timeout=10)
         with pytest.raises(meshmq.TimedOut, match="no item of 'never'"):
-            async for _ in Actor(caller.inner.stream("never", timeout=0.1)):
+            async for _ in Actor(caller.inner.stream("never", timeout=1)):
                 pass
         await soon(lambda: is_cancelled(serving.asked[0]))

@@ -52,5 +52,5 @@ async def test_so_is_one_that_is_cancelled(mesh_name: str, file: Path) -> None:
             async with asyncio.timeout(0.1):
                 await node.push("orders", "first", durable=True, unique="order-17")
         await node.push("orders", "second", durable=True, unique="order-17")
-        async with node.pull("orders", idle=0.5) as jobs:
+        async with node.pull("orders", idle=1.0) as jobs:
             assert [message.data async for message in jobs] == ["before", "second"]

@@ -20,7 +20,10 @@ import meshmq
 with meshmq.Node(mesh=sys.argv[1], insecure=True, peers=["localhost:9"], settings=meshmq.Settings(settle=0.1)) as node:
     node.settle()
     for task in pathlib.Path("/proc/self/task").iterdir():
-        words = dict(line.split(":", 1) for line in (task / "status").read_text().splitlines())
+        try:
+            words = dict(line.split(":", 1) for line in (task / "status").read_text().splitlines())
+        except OSError:  # a thread that has ended meanwhile
+            continue
         print(int(task.name) == os.getpid(), int(words["SigBlk"], 16), words["Name"].strip())
 """
 

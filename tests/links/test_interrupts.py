@@ -100,10 +100,13 @@ def test_under_a_shield_ctrl_c_ends_a_wait_and_strikes_only_there() -> None:
 
 @pytest.mark.usefixtures("signals")
 def test_ctrl_c_wakes_a_main_thread_that_waits_under_a_shield() -> None:
-    waiter = ThreadWaiter()
-    threading.Timer(0.05, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt), waiter:
-        waiter.wait(LIMIT)
+    def main() -> None:
+        with ThreadWaiter() as waiter:  # in here it is only noted until somebody waits
+            threading.Timer(0.05, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+            waiter.wait(LIMIT)
+
+    with pytest.raises(KeyboardInterrupt):
+        main()
 
 
 @pytest.mark.usefixtures("signals")

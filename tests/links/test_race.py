@@ -50,7 +50,7 @@ class Runner:
         """Race in virtual time, which passes when nothing happens for a moment of real time."""
         give_up = time.monotonic() + LIMIT
         while self.step(self.now) is None and self.now <= until and time.monotonic() < give_up:
-            if not _readable(self.sources.fileno(), 0.02):
+            if not _readable(self.sources.fileno(), 0.1):
                 due = self.sources.deadline
                 assert due is not None
                 self.now = max(self.now, due)

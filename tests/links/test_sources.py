@@ -6,6 +6,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Iterator
+from math import inf
 
 import pytest
 
@@ -29,7 +30,8 @@ class Well:
 
 
 @pytest.fixture
-def sources() -> Iterator[Sources]:
+def sources(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sources]:
+    monkeypatch.setattr("meshmq.links.sources._SPAN", inf)  # a step ends by what it has taken
     sources = Sources()
     yield sources
     sources.close()
