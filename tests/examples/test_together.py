@@ -8,6 +8,7 @@ import re
 import select
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -42,19 +43,25 @@ def numpy() -> None:
 @pytest.mark.parametrize("numbers", SIGNALS, ids=lambda numbers: "-".join(number.name for number in numbers))
 def test_nobody_outlives_an_example(start: Start, runtime_directory: Path, numbers: list[signal.Signals]) -> None:
     running = {name: start(command(name), cwd=ROOT) for name in AT_WORK}
-    for name, line in AT_WORK.items():
-        running[name].until(line)
+    leaders, members = {run.pid for run in running.values()}, dict[int, int]()
+
+    def strike(name: str, number: signal.Signals) -> None:
+        """Strike an example when all of it is at work, whatever the others do: none of them works for long."""
+        running[name].until(AT_WORK[name])
+        for pid in processes_in(runtime_directory, leaders):
+            with contextlib.suppress(ProcessLookupError):
+                stack.callback(os.close, descriptor := os.pidfd_open(pid))
+                members[pid] = descriptor
+        running[name].signal(number)
+
     with contextlib.ExitStack() as stack:
-        members = [os.pidfd_open(pid) for pid in processes_in(runtime_directory, {run.pid for run in running.values()})]
-        for member in members:
-            stack.callback(os.close, member)
+        with ThreadPoolExecutor(len(running)) as pool:
+            list(pool.map(strike, running, numbers))
         assert len(members) > 2 * len(running)
-        for example, number in zip(running.values(), numbers, strict=True):
-            example.signal(number)
         for (name, example), number in zip(running.items(), numbers, strict=True):
             assert example.wait() == STATUS[number], f"{name}: {example.stderr}"
             assert "Traceback" not in example.stderr, f"{name}: {example.stderr}"
-        for member in members:  # readable when its process has ended
+        for member in members.values():  # readable when its process has ended
             assert select.select([member], [], [], LIMIT)[0]
 
 
