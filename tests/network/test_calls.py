@@ -59,7 +59,8 @@ def test_thirty_calls_over_three_servers_run_thirty_handlers_spread_evenly(spawn
     children = serve(spawn, mesh_name)
     with meshmq.Node("caller", mesh=mesh_name) as node, ThreadPoolExecutor(30) as pool:
         node.wait_for(reply="work", count=SERVERS, timeout=LIMIT)
-        asked = [pool.submit(node.request, "work", {"seconds": 0.3, "number": number}) for number in range(30)]
+        work = [{"seconds": 2.0, "number": number} for number in range(30)]
+        asked = [pool.submit(node.request, "work", each, timeout=LIMIT) for each in work]
         answers = [future.result() for future in asked]
     assert sorted(number for _, number in answers) == list(range(30))
     assert Counter(name for name, _ in answers) == dict.fromkeys(children, 10)

@@ -45,6 +45,7 @@ def test_killed_stages_lose_nothing_and_what_they_made_twice_is_flagged(spawn: S
             stages[place] = _start(spawn, mesh_name, seconds)
         source.flush(scale(60, 300))
         stats = source.stats()["queues"]["jobs"]["push"]
+        source.wait_for(pull="jobs", count=STAGES, timeout=LIMIT)  # the last has begun, and takes SIGTERM
     for stage in stages:
         stage.signal(signal.SIGTERM)
         assert stage.wait() == 0, stage.stderr

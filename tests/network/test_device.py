@@ -73,6 +73,7 @@ def test_workers_and_the_device_are_killed_and_no_job_is_lost(spawn: Spawn, mesh
         node.wait_for(pull="jobs", count=WORKERS, timeout=LIMIT)
         node.queue("jobs").push_many(range(JOBS))
         while not flushed(node, KILL_EVERY):
+            node.wait_for(pull="jobs", count=WORKERS - 1, timeout=LIMIT)  # else nobody lives long enough to work
             if kills % 2:
                 device.kill()
                 device = hub(spawn, mesh_name)
@@ -123,9 +124,12 @@ def test_calls_go_on_when_a_device_is_killed_and_when_a_server_is(spawn: Spawn, 
     with meshmq.Node("caller", mesh=mesh_name) as caller:
         caller.wait_for(reply="whose", count=2, timeout=LIMIT)
         until(caller, lambda: forwarding(caller) == 1)
-        answers = [caller.request("whose", timeout=LIMIT) for _ in range(4)]
-        assert {via for _, via in answers} == {"hub"}
-        assert {name for name, _ in answers} == {"server-0", "server-1"}
+        names = set[str]()
+        while len(names) < 2:  # the device may know of them later than the caller
+            name, via = caller.request("whose", timeout=LIMIT)
+            assert via == "hub"
+            names.add(name)
+        assert names == {"server-0", "server-1"}
         assert caller.stats()["sessions"] == 1
         servers[0].kill()
         moved = [caller.request("whose", timeout=LIMIT, idempotent=True) for _ in range(4)]

@@ -132,8 +132,10 @@ def test_a_process_leaves_in_time_and_tells_what_it_leaves(
     assert entries(runtime_directory) <= files
     if (peer == "living" and way.drains) or (peer == "slow" and way.patient):
         assert (done, left) == (jobs, 0)
-    elif peer in ("dead", "nobody"):
-        assert left == jobs - done
+    elif peer == "nobody":
+        assert left == jobs
+    elif peer == "dead":  # its last ack may not have left it
+        assert jobs - done <= left <= jobs - done + 1
     else:  # the worker may do what it had in hand when the pusher left
         assert jobs - done <= left <= jobs - done + 1 + (peer == "living") * jobs
     assert took <= longest(peer, way)
@@ -210,7 +212,7 @@ def test_another_loop_or_driver_leaves_in_the_same_way(spawn: Spawn, mesh_name: 
     if loop == "uvloop":
         pytest.importorskip("uvloop", reason="uvloop is not installed")
     env = {"MESHMQ_MESH": mesh_name, "MESHMQ_PORTABLE": str(int(loop == "portable"))}
-    options = ["--jobs", 100, *(["--uvloop"] if loop == "uvloop" else [])]
+    options = ["--jobs", 100, "--drain", SLACK, *(["--uvloop"] if loop == "uvloop" else [])]
     leaver = spawn(PROGRAMS / "leaver.py", way, *options, env=env)
     leaver.until("waiting")
     worker = spawn(PROGRAMS / "worker.py", "jobs", env=env)

@@ -67,6 +67,7 @@ def test_order_per_key_holds_though_workers_are_killed_and_keys_move(spawn: Spaw
         for number in range(JOBS):
             boss.push("jobs", [f"key-{number % KEYS}", number], key=f"key-{number % KEYS}")
         while not is_flushed(boss, KILL_EVERY):
+            boss.wait_for(pull="jobs", count=WORKERS - 1, timeout=LIMIT)  # else nobody lives long enough to work
             team.replace(random.randrange(WORKERS))
             kills += 1
     told = team.told()

@@ -129,7 +129,7 @@ def test_what_a_child_of_multiprocessing_left_open_is_delivered(spawn: Spawn, me
 def test_the_goodbye_of_a_process_comes_before_its_end(spawn: Spawn, mesh_name: str) -> None:
     with meshmq.Node("seer", mesh=mesh_name) as node:
         children = [spawn(BRIEF, env={"MESHMQ_MESH": mesh_name}) for _ in range(scale(4, 16))]
-        events = (event.kind for event in node.events(timeout=LIMIT) if event.kind != "changed")
+        events = (event.kind for event in node.events(timeout=3 * LIMIT) if event.kind != "changed")
         assert [next(events) for _ in children] == ["joined"] * len(children)
         for child in children:
             child.say("leave")

@@ -127,7 +127,7 @@ KINDS: Final[tuple[Callable[[tuple[str, int], Random, zmq.SyncContext], None], .
 
 
 @pytest.mark.parametrize("secret", [SECRET, None], ids=["with a secret", "insecure"])
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(scale(300, 900))
 def test_jobs_go_on_under_a_flood_of_garbage(
     context: zmq.SyncContext, mesh_name: str, caplog: pytest.LogCaptureFixture, secret: str | None
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
@@ -10,19 +11,20 @@ from typing import Final
 import pytest
 
 import meshmq
-from tests.network.children import LIMIT, Child
+from tests.network.children import LIMIT, ROOT, Child
 from tests.scale import scale
 from tests.stalls import Stalls
 
 THREADS: Final = 16
 SECONDS: Final = scale(2, 60)
 PUSHER: Final = """
-import sys, threading, time
+import json, sys, threading, time
 from random import Random
 import meshmq
+from tests.stalls import Stalls
 
 random, pause = Random(6), threading.Event()
-with meshmq.Node() as node:
+with meshmq.Node() as node, Stalls() as stalls:
     for number in range(int(sys.argv[1])):
         node.wait_for(pull=f"jobs{number}", timeout=20)
     print("pushing", flush=True)
@@ -32,6 +34,7 @@ with meshmq.Node() as node:
         pause.wait(random.choice((0, 0, 0.001, 0.01)))
     for number in range(int(sys.argv[1])):
         node.push(f"jobs{number}", None)
+    print(json.dumps(stalls._naps), flush=True)
 """
 
 
@@ -50,12 +53,13 @@ def test_sixteen_threads_on_a_receiver_each_and_none_waits_for_what_is_here() ->
         threads = [threading.Thread(target=pull, args=(node, f"jobs{number}")) for number in range(THREADS)]
         for thread in threads:
             thread.start()
-        pusher = Child([sys.executable, "-c", PUSHER, str(THREADS), str(SECONDS)])
+        pusher = Child([sys.executable, "-c", PUSHER, str(THREADS), str(SECONDS)], cwd=ROOT)
         try:
             pusher.until("pushing")
             with Stalls() as stalls:
                 for thread in threads:
                     thread.join(SECONDS + LIMIT)
+            stalls._naps += json.loads(pusher.line())  # it may be held up after it has looked at the clock
         finally:
             pusher.close()
     assert not any(thread.is_alive() for thread in threads)

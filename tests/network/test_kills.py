@@ -28,6 +28,7 @@ def test_killed_workers_lose_no_job_and_every_repeat_is_flagged(spawn: Spawn, me
         node.wait_for(pull="jobs", count=WORKERS, timeout=LIMIT)
         node.queue("jobs").push_many(range(JOBS))
         while not flushed(node, KILL_EVERY):
+            node.wait_for(pull="jobs", count=WORKERS - 1, timeout=LIMIT)  # else nobody lives long enough to work
             team.replace_any(random)
             kills += 1
         stats = node.stats()["queues"]["jobs"]["push"]
@@ -52,6 +53,7 @@ def test_failing_handlers_among_killed_workers_get_their_jobs_again(spawn: Spawn
         node.wait_for(pull="jobs", count=WORKERS, timeout=LIMIT)
         node.queue("jobs").push_many(range(JOBS))
         while not flushed(node, KILL_EVERY):
+            node.wait_for(pull="jobs", count=WORKERS - 1, timeout=LIMIT)  # else nobody lives long enough to work
             team.replace_any(random)
         stats = node.stats()["queues"]["jobs"]["push"]
     record = team.end()

@@ -14,6 +14,7 @@ from meshmq.links.shared.pool import process_pool
 from meshmq.links.shared.segments import SHARES
 from tests.network.children import LIMIT, Child
 from tests.network.conftest import Spawn
+from tests.patterns.waiting import eventually
 from tests.scale import scale
 
 pytestmark = pytest.mark.skipif(not SHARES, reason="this system has no memfd")
@@ -80,7 +81,7 @@ def test_a_worker_that_is_killed_takes_no_memory_with_it(spawn: Spawn, mesh_name
             node.flush(LIMIT)
             last.kill()
             until_lost(node, f"last{turn}")
-        assert "0 segments, 0 bytes, 0 borrowers" in repr(process_pool())
+        eventually(lambda: "0 segments, 0 bytes, 0 borrowers" in repr(process_pool()))  # with the session's end
     assert descriptors() - before <= 2, "more than the proof that this process can be read"
 
 

@@ -84,7 +84,7 @@ def test_a_node_that_stands_still_holds_nobody_up_and_is_named(mesh_name: str, t
         eventually(office.look)
         assert shop.pid is not None
         os.kill(shop.pid, signal.SIGSTOP)
-        office.patience = 0.3
+        office.patience = 3.0
         assert (office.look(), office.silent) == ({}, {"shop"})
         os.kill(shop.pid, signal.SIGCONT)
         office.patience = 20.0

@@ -15,6 +15,7 @@ from typing import Any
 from meshmq.patterns.delayed_retry import DelayedRetry
 
 import meshmq
+from tests.patterns.waiting import eventually
 
 Told = queue.SimpleQueue[tuple[Any, str]]
 
@@ -54,7 +55,7 @@ def test_jobs_are_done_when_the_server_is_there_again_and_others_go_to_plan_b(me
             receipts = [mails.push(text) for text in ("one", "nobody", "two")]
             assert told.get(timeout=20) == ("late", "expired")
             assert late.outcome == "expired"
-            assert shop.stats()["queues"]["mails"]["push"]["refused"] > 5
+            eventually(lambda: shop.stats()["queues"]["mails"]["push"]["refused"] > 5)
             server.listen()
             answering = threading.Thread(target=answer, args=(server, {"nobody": b"no such address"}, heard))
             answering.start()

@@ -68,7 +68,7 @@ def test_a_replay_tells_what_is_older_than_the_history(mesh_name: str) -> None:
         # What has not left the writer yet comes to a new subscription, too.
         assert any(message.data == 100 for message in witness)
         witness.close()
-        replay = Replay(reader, "log", 30, idle=0.5)
+        replay = Replay(reader, "log", 30, idle=2)
         assert [message.data for message in replay] == list(range(91, 101))
         assert (replay.position, replay.missing) == (100, 60)
         assert list(replay) == []  # idle ends a loop, and not the replay

@@ -75,5 +75,5 @@ def test_result_is_that_of_a_plain_program_though_one_process_of_each_recipe_is_
             for _ in range(ORDERS // 6):
                 assert came.acquire(timeout=LIMIT)
             children[victim].kill()
-        shop.flush(2 * LIMIT)  # an order is confirmed when what became of it is
+        shop.flush(scale(2, 6) * LIMIT)  # an order is confirmed when what became of it is
     assert done == plain(orders)

@@ -29,7 +29,7 @@ def publish(mesh: str, file: str, life: int) -> None:
     stream = PartitionedStream(node, "sold", ["bills"])
     for number in itertools.count() if life >= 0 else ():
         stream.append(KEYS[number % len(KEYS)], [life, number])
-        threading.Event().wait(0.001)
+        threading.Event().wait(0.005)
     node.run()
 
 
@@ -69,14 +69,14 @@ def test_each_key_is_in_order_though_the_publisher_and_readers_are_killed(mesh_n
     shop = started(publish, mesh_name, journal, -1)
     with meshmq.Node("auditor", mesh=mesh_name) as auditor:
         auditor.wait_for(pull="sold.bills", timeout=20)
-        log = eventually(lambda: PartitionedStream.replay(auditor, "sold", 1, 2.0))
+        log = eventually(lambda: PartitionedStream.replay(auditor, "sold", 1, scale(2.0, 10.0)))
 
         def seen() -> list[tuple[int, str, bool]]:
             lines = [line.split(",") for line in file.read_text().splitlines()]
             return [(int(number), key, flagged == "1") for number, key, flagged in lines]
 
         eventually(lambda: len({number for number, _, _ in seen()}) == len(log))
-        later = PartitionedStream.replay(auditor, "sold", len(log) - 9, 2.0)
+        later = PartitionedStream.replay(auditor, "sold", len(log) - 9, scale(2.0, 10.0))
     for process in (shop, *readers):
         killed(process)
     assert [number for number, _, _ in log] == list(range(1, len(log) + 1))

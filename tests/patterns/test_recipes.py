@@ -14,6 +14,7 @@ from meshmq.cli.recipe import find
 from tests.architecture import ROOT
 from tests.network.children import Child
 from tests.network.conftest import Start, start
+from tests.scale import scale
 
 __all__ = ["start"]
 
@@ -44,7 +45,7 @@ def test_recipe_prints_what_it_says(start: Start, runtime_directory: Path, names
         env = {**surroundings, "MESHMQ_RUNTIME_DIR": str(own)}
         running[name] = start([sys.executable, "-m", "meshmq", "recipe", "run", name], env=env)
     for name, recipe in running.items():
-        assert recipe.rest(40) == promised(name), f"{name}: {recipe.stderr}"
+        assert recipe.rest(scale(40, 120)) == promised(name), f"{name}: {recipe.stderr}"
         assert recipe.wait() == 0, name
         assert "Traceback" not in recipe.stderr, name
 
@@ -54,7 +55,7 @@ def test_recipe_prints_what_it_says(start: Start, runtime_directory: Path, names
 def test_recipes_run_beside_each_other_from_a_checkout(start: Start, names: list[str]) -> None:
     running = {name: start([sys.executable, "-m", f"meshmq.patterns.{name}"], cwd=ROOT) for name in names}
     for name, recipe in running.items():
-        assert recipe.rest(40) == promised(name), recipe.stderr
+        assert recipe.rest(scale(40, 120)) == promised(name), recipe.stderr
         assert recipe.wait() == 0
 
 

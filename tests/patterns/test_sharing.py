@@ -106,8 +106,9 @@ def test_who_has_given_up_is_left_out_and_who_drains_answers_what_it_has(mesh_na
         caller,
         ThreadPoolExecutor(1) as pool,
     ):
+        caller.wait_for(reply="double", timeout=20)
         with pytest.raises(meshmq.TimedOut):
-            caller.request("double", 1, timeout=0.2)
+            caller.request("double", 1, timeout=2)
         other = pool.submit(caller.request, "double", 2, timeout=20)
         eventually(lambda: server.stats()["services"]["double"]["reply"]["received"] == 2)
         eventually(lambda: server.stats()["services"]["double"]["reply"]["waiting"] == 0)
@@ -218,8 +219,9 @@ def test_a_pause_saves_a_burst_and_no_more(mesh_name: str) -> None:
 
 def test_who_gives_up_costs_nothing(mesh_name: str) -> None:
     with meshmq.Node("caller", mesh=mesh_name) as caller, Limited(mesh_name) as limited:
+        caller.wait_for(reply="limits.api", timeout=20)
         with pytest.raises(meshmq.TimedOut):
-            limited.take(caller, timeout=0.1)
+            limited.take(caller, timeout=1)
         eventually(lambda: limited.line() == 0)
         limited.tokens += 1
         assert limited.take(caller, wait=False) == 0
@@ -279,6 +281,7 @@ def test_without_a_limiter_nobody_passes(mesh_name: str) -> None:
 
 def test_whatever_is_asked_harms_no_limiter(mesh_name: str) -> None:
     with meshmq.Node("caller", mesh=mesh_name) as caller, Limited(mesh_name) as limited:
+        caller.wait_for(reply="limits.api", timeout=20)
         strange: list[object] = [None, {"wait": False}, [[]], b"\x00", float("nan")]
         for data in strange:
             with pytest.raises(meshmq.TimedOut):  # all but False waits
