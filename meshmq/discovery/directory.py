@@ -76,12 +76,11 @@ def make_private(directory: Path) -> None:
 
 
 def _check(directory: Path, status: os.stat_result, repair: str) -> None:
-    user = os.geteuid()
     if stat.S_ISLNK(status.st_mode):
         raise LinkError(f"the directory for sockets {directory} is a symbolic link, which somebody may turn: {repair}")
     if not stat.S_ISDIR(status.st_mode):
         raise LinkError(f"{directory} is to be the directory for sockets, and is a file: {repair}")
-    if status.st_uid != user:
+    if status.st_uid != os.geteuid():
         raise LinkError(f"the directory for sockets {directory} belongs to user {status.st_uid}: {repair}")
     if status.st_mode & 0o077:
         raise LinkError(f"the directory for sockets {directory} is open to other users: chmod 700 {directory}")

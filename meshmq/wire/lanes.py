@@ -27,7 +27,7 @@ TAKEN: Final = 10
 _LAID: Final = struct.Struct("!IIQ")
 _ONE: Final = struct.Struct("!BI")
 _HEADS: Final = {kind: bytes((*MAGIC, VERSION, kind)).ljust(HEAD_BYTES, b"\0") for kind in (WANTED, LAID, TAKEN)}
-#: What comes in smaller pieces is joined at once: pieces of two bytes would take 20 times as much memory.
+#: What comes in smaller pieces is joined at once: pieces of two bytes take 60 times their size.
 _SMALL: Final = 1 << 12
 #: What the first frame of each starts with.
 STARTS: Final = {head[:4]: kind for kind, head in _HEADS.items()}

@@ -183,7 +183,7 @@ async def test_large_value_does_not_hold_up_small_jobs(stage: Stage) -> None:
         assert message.data == number
         waits.append(time.monotonic() - begun)
     assert len((await large.receive(20)).data) == 20_000_000
-    assert sorted(waits)[-3] < 1.0
+    assert max(waits) < 1.0
 
 
 async def test_large_job_keeps_its_place_among_small_ones(stage: Stage) -> None:

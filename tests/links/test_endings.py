@@ -33,7 +33,7 @@ def test_both_ends_learn_at_once_that_the_connection_was_cut(stack: ExitStack, k
     start = time.monotonic()
     cable.cut()
     until(lambda: here.log.ends and there.log.ends, here, there)
-    assert time.monotonic() - start < 3.0, "not by silence, which takes 4"
+    assert time.monotonic() - start < 1.0
     assert (here.log.ends, there.log.ends) == ([out], [back])
     assert not here.links.send(out, [b"MQ"])
     assert not there.links.send(back, [b"MQ"])

@@ -93,7 +93,7 @@ def test_links_close_at_once_with_a_subscriber_that_never_reads(stack: ExitStack
     start = time.monotonic()
     deaf.links.close(5.0)
     there.links.close(0)
-    assert time.monotonic() - start < 4.0
+    assert time.monotonic() - start < 1.0
 
 
 @pytest.mark.parametrize("keys", [KEYS, None], ids=["secret", "no secret"])
@@ -197,7 +197,7 @@ def test_every_subscription_is_heard_again_by_each_who_comes_back_at_the_address
         until(lambda there=there: there.log.tunings, here, there)  # type: ignore[misc]  # mypy cannot infer it
         start = time.monotonic()
         until(lambda there=there: (MARK, True) in there.log.tunings[-1:], here, there)  # type: ignore[misc]  # mypy cannot infer it
-        assert time.monotonic() - start < scale(1.0, 8.0)
+        assert time.monotonic() - start < 1.0
         assert there.log.tunings == [(string, True) for string in (*strings, MARK)]
         assert isinstance(there.links, ZmqLinks)
         assert there.links.counts == {}

@@ -22,7 +22,7 @@ from tests.scale import STRESS, scale
 BETWEEN: Final = 400
 LAST: Final = -1
 #: Half-open connections stall it for 4 s by design.
-STALL: Final = 8.0 if STRESS else 15.0
+STALL: Final = 5.0 if STRESS else 15.0
 
 Break = Callable[[Proxy], int]
 

@@ -16,7 +16,7 @@ from tests.scale import STRESS, scale
 
 ROUNDS: Final = scale(3, 100)
 PAIRS: Final = scale(3, 2)
-AT_ONCE: Final = 3.0 if STRESS else 10.0
+AT_ONCE: Final = 1.0 if STRESS else 10.0
 #: The end of the imports is one random delay, these are the other.
 LATEST: Final = 0.2
 
