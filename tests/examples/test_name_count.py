@@ -39,16 +39,21 @@ def test_totals_are_right_though_a_counter_was_killed(spawn: Spawn, tmp_path: Pa
 
 @pytest.mark.stress
 def test_totals_are_right_though_a_device_in_between_was_killed_too(spawn: Spawn, tmp_path: Path) -> None:
-    job = spawn(JOB, "--device", copies(tmp_path, files := 6))
+    copies(tmp_path, 12)
+    os.mkfifo(pipe := tmp_path / "6.py")  # after the files of 0 to 6: who reads them waits here
+    job = spawn(JOB, "--device", tmp_path)
+    lines = job.until("killed the device with SIGKILL, and started it again")
+    pipe.write_text("x = 1\n")  # more files than may be on their way at a time are still to be counted
+    lines += job.until("plain process")
+    pipe.write_text("x = 1\n")
     status = job.wait(60)
-    lines = job.rest()
+    lines += job.rest()
     assert status == 0, "\n".join([*lines, job.stderr])
     told = {line[:12].strip(): line[13:] for line in lines}
     assert told["lost"] == "0 jobs"
     assert told["compared"].endswith("no difference")
-    assert "killed the device with SIGKILL, and started it again" in lines
     before, after = map(int, re.findall(r"\d+", told["device"].replace(",", "")))
-    assert before >= files * len(list(PIECE.glob("*.py"))) / 4, "it was killed in the midst"
+    assert before >= 12 * len(list(PIECE.glob("*.py"))) / 4, "it was killed in the midst"
     assert after > 0, "and was in between again"
 
 
