@@ -68,7 +68,8 @@ FIGURES: Final[dict[Kind, tuple[Figure, ...]]] = {
         Figure("rate", "slowest gets", "/s"),
         Figure("average", "in the mean", "/s"),
         Figure("lost", "lost", "%", compared=False),
-        *_CPU,
+        Figure("cpu", "CPU s/million sent", "s"),
+        Figure("cpu_heard", "CPU s/million heard", "s"),
     ),
     "request": (Figure("rate", "requests/s", "/s"), Figure("typical", "typical", "us"), *_TRIPS, *_CPU),
     "discover": (
@@ -127,8 +128,10 @@ def _heard(work: Work, senders: Told, receivers: Told, found: dict[str, float]) 
         if "missed" in one and one["received"] + one["missed"] != work.total:
             raise AssertionError(f"{one['received']} received and {one['missed']} missed of {work.total}")
     paces = [one["pace"] for one in receivers]
-    lost = 1 - mean(one["received"] for one in receivers) / work.total
-    return Run({"rate": min(paces), "average": mean(paces), "lost": lost * 100, **found})
+    share = mean(one["received"] for one in receivers) / work.total
+    if share:  # what is lost before it is received costs its publisher something, and subscribers nothing
+        found["cpu_heard"] = found["cpu"] / share
+    return Run({"rate": min(paces), "average": mean(paces), "lost": (1 - share) * 100, **found})
 
 
 def _trips(work: Work, senders: Told, receivers: Told, found: dict[str, float]) -> Run:

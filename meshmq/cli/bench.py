@@ -56,7 +56,8 @@ Between two machines the receivers run where --serve is, and the senders where -
 
 --json gives {"machine": {...}, "results": [{"title", "work", "rounds", "sides": {NAME: {"median", "runs"}}, "ratios"}]}
 with figures by name: rate (a second), bytes (MB a second), average, lost (%), typical and p50 to p100 (microseconds),
-first, roster and start (milliseconds), cpu (seconds for a million).
+first, roster and start (milliseconds), cpu (seconds for a million sent), cpu_heard (for a million that came: of what
+is published a bare socket drops what is too much, and what is dropped costs no subscriber anything).
 
 examples:
   meshmq bench push --baseline

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from meshmq.bench.actors import Troupe
-from meshmq.bench.kinds import FIGURES, mesh, plain
+from meshmq.bench.kinds import FIGURES, figures, mesh, plain
 from meshmq.bench.rounds import Compared, Scene, compare
 from meshmq.bench.table import document, text
 from meshmq.bench.work import Face, Kind, Transport, Work, size_of
@@ -58,6 +58,20 @@ def test_every_kind_of_work_gives_its_figures_at_both_sides() -> None:
         assert ratio > 0
         assert compared.work.title in text(compared)
     assert [one["work"]["kind"] for one in document(all_compared)["results"]] == [one.work.kind for one in all_compared]
+
+
+def test_processor_time_is_told_for_what_was_published_and_for_what_came() -> None:
+    work = Work(kind="publish", count=1_000_000, receivers=2)
+    told = [{"received": 700_000, "pace": 3.0}, {"received": 300_000, "pace": 2.0}]
+    assert figures(work, [], told, 4.0).figures == {
+        "rate": 2.0,
+        "average": 2.5,
+        "lost": 50.0,
+        "cpu": 4.0,
+        "cpu_heard": 8.0,
+    }
+    nothing = [{"received": 0, "pace": 0.0}]
+    assert "cpu_heard" not in figures(work, [], nothing, 4.0).figures
 
 
 def test_process_that_fails_says_why() -> None:
