@@ -20,13 +20,20 @@ import secrets
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 LIMIT: Final = 20.0
+_SEND: Final = """
+import socket, sys
+with socket.socket(type=socket.SOCK_DGRAM) as line:
+    line.sendto(bytes.fromhex(sys.argv[1]), (sys.argv[2], 9))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +118,25 @@ class Network:
     def capture(self, file: Path) -> list[str]:
         """Return the command that writes all that crosses the bridge to ``file``: for ``start``.
 
-        It prints a line with "listening on" when it has begun; SIGINT ends it with everything written.
+        It prints a line with "listening on" when it has begun; ``crossed`` reads what it has written.
         """
-        # Without the immediate mode what crossed last is still in the kernel's buffer at SIGINT.
-        tcpdump = f"exec tcpdump -i bridge --immediate-mode -U -s 0 -Z root -w {shlex.quote(str(file))} 2>&1"
+        # 16 MiB, and not its immediate mode: that let packets go where tcpdump had no processor for a second (1 of 24).
+        tcpdump = f"exec tcpdump -i bridge -B 16384 -U -s 0 -Z root -w {shlex.quote(str(file))} 2>&1"
         return ["ip", "netns", "exec", self._hub, "sh", "-c", tcpdump]
+
+    def crossed(self, file: Path) -> bytes:
+        """Return what a running ``capture`` holds, with all that has crossed until now.
+
+        Raises:
+            AssertionError: it does not come.
+        """
+        # At SIGINT tcpdump forgets what it has not taken from the kernel: so it runs on until it has shown our mark.
+        mark, deadline = secrets.token_bytes(16), time.monotonic() + LIMIT
+        left, right, *_ = self.nodes
+        while mark not in (written := file.read_bytes()):
+            assert time.monotonic() < deadline, "the capture does not show what crosses"
+            left.run(sys.executable, "-c", _SEND, mark.hex(), right.address)  # again: a datagram may be lost
+        return written
 
     def close(self) -> None:
         """Delete the namespaces, their links with them, and their runtime directories."""

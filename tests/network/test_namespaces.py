@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
@@ -66,9 +65,7 @@ def test_capture_holds_what_crossed(namespaces: Namespaces, start: Start, tmp_pa
     server = start(right.command(*python(LISTEN, right.address)))
     left.run(*python(CALL, right.address, server.line()))
     server.wait()
-    capture.signal(signal.SIGINT)
-    capture.wait()
-    assert b"hello" in (tmp_path / "wire").read_bytes()
+    assert b"hello" in network.crossed(tmp_path / "wire")
 
 
 def test_cut_node_is_not_reached_until_healed(namespaces: Namespaces, start: Start) -> None:

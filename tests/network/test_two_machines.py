@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-import signal
 from pathlib import Path
 from time import monotonic as clock
 from typing import Final
@@ -55,9 +54,7 @@ def test_lines_of_the_readme_bring_the_first_job_in_secret(
     print(f"two machines, from nothing to the first job: {took:.2f} s (limit {LIMIT:g} s)")
     assert took < LIMIT * TIMES
 
-    capture.signal(signal.SIGINT)
-    capture.wait()
-    wire = (tmp_path / "wire").read_bytes()
+    wire = network.crossed(tmp_path / "wire")
     assert b"CURVE" in wire
     assert b"hello" not in wire
     assert b"\x81\xa1n\x01" not in wire  # {"n": 1}
@@ -81,9 +78,7 @@ def test_capture_shows_names_and_data_only_where_that_was_asked_for(
     assert puller.jobs[0][1] == data
     pusher.leave()
 
-    capture.signal(signal.SIGINT)
-    capture.wait()
-    wire = (tmp_path / "wire").read_bytes()
+    wire = network.crossed(tmp_path / "wire")
     assert mesh_name.encode() in wire  # what zeroconf shows: the capture has seen them meet
     assert [word.encode() in wire for word in (queue, data)] == [not secret, not secret]
 
