@@ -97,9 +97,9 @@ def test_who_comes_late_has_all_and_each_change_after_that_once_in_order(members
         writing = pool.submit(lambda: [writer.set("number", number) for number in range(CHANGES)])
         late = []
         for count, name in enumerate("cdefg", 1):
-            assert writer.wait(lambda count=count: writer.values.get("number", 0) >= CHANGES * count // 6, LIMIT)
+            assert writer.wait(lambda count=count: writer.values.get("number", 0) >= CHANGES * count // 6, 4 * LIMIT)
             late.append(members.enter(name))
-        writing.result(LIMIT)
+        writing.result(4 * LIMIT)
     assert same({"number": CHANGES - 1}, owner, writer, *late)
     for state in late:
         assert state.fetched == 1
