@@ -78,9 +78,9 @@ class Device:
         told = self._desk.request("meshmq.stats", to="hub", timeout=20, idempotent=True)
         return int(told["forwards"]["queues"]["names.count"]["acked"])
 
-    def kill(self, passed_on: int) -> None:
-        """End it with SIGKILL when it has passed on so many, start it again, and wait until it is there."""
-        self.until_killed = passed_on
+    def kill(self) -> None:
+        """End it with SIGKILL, start it again, and wait until it is there."""
+        self.until_killed = self.passed_on()
         self._crew.kill("hub")
         self._crew.start("hub", "hub")
         self.passed_on()
@@ -101,8 +101,8 @@ def count_in_a_mesh(top: Path, total: int, *, device: bool) -> Result | None:
                 counters.setdefault(str(process), label)
             done = min(total, now.stages["total"].done)
             progress.show(done)
-            if hub is not None and hub.until_killed is None and (passed_on := hub.passed_on()) >= total / 4:
-                hub.kill(passed_on)
+            if hub is not None and hub.until_killed is None and hub.passed_on() >= total / 4:
+                hub.kill()
                 progress.note("killed the device with SIGKILL, and started it again")
             if done >= total / 2 and f"{KILLED} (killed)" not in counters.values() and KILLED in processes:
                 os.kill(processes[KILLED], signal.SIGKILL)
@@ -114,8 +114,8 @@ def count_in_a_mesh(top: Path, total: int, *, device: bool) -> Result | None:
         look(done)
         if not done.complete:
             return None
-        by_device = (hub.until_killed or 0, hub.passed_on()) if hub is not None else None
-        return Result(done.seconds, json.loads(totals.read_text()), done, counters, by_device)
+        passed_on = (hub.until_killed or 0, hub.passed_on()) if hub is not None else None
+        return Result(done.seconds, json.loads(totals.read_text()), done, counters, passed_on)
 
 
 def count_plainly(top: Path, total: int) -> Result:

@@ -20,6 +20,12 @@ OURSELVES: Final = ("by handler", "itself in clear", "directly", "through")
 #: Of these less is better.
 TIMES: Final = ("typical", "p99", "cpu", "cpu_heard", "first", "roster", "start", "makespan")
 _MAKESPAN: Final = Figure("makespan", "time to ideal", "")
+_HOW_TO_READ: Final = """\
+Medians of interleaved rounds; a ratio is that of MeshMQ to the other: of rates more is better, of times and CPU less.
+CPU is seconds for a million messages, both ends and server together; 'heard': for a million that came. MeshMQ acks
+every job; bare pyzmq and pynng ack none. 'lost' is what subscribers too slow for it did not get; MeshMQ tells each how
+many.
+"""
 
 
 def figures(compared: Compared) -> list[Figure]:
@@ -65,16 +71,7 @@ def head() -> None:
     told = [f"{package} {version(package)}" for package in packages]
     told += [f"{broker.package} {_debian(broker.package)}" for broker in servers()]
     print("Compared with:", ", ".join(["bare pyzmq", *told]))
-    print(
-        "Medians of interleaved rounds; a ratio is that of MeshMQ to the other: of rates more is better, of times and"
-    )
-    print(
-        "CPU (seconds for a million messages, both ends and server together; 'heard': a million that came) less. MeshMQ"
-    )
-    print(
-        "acks every job; bare pyzmq and pynng ack none. 'lost' is what subscribers too slow for it did not get; MeshMQ"
-    )
-    print("tells each how many.\n")
+    print(_HOW_TO_READ)
 
 
 def draw(all_compared: Sequence[Compared], path: str) -> None:
